@@ -1,0 +1,116 @@
+"""Labels: the Challenge's SNOMED CT codes, its 26 scored classes, and which codes are equal.
+
+The tables `dx_mapping_scored.csv` and `dx_mapping_unscored.csv` are the organisers', unchanged
+(evaluation-2021, BSD-2-Clause).
+"""
+
+import csv
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+# The 26 classes in the order of the 2021 weights table.  Where two codes count as one class
+# the first is the code we write: it is the one that the 2020 scorer knows as well.
+CLASSES = (
+    ("164889003",),
+    ("164890007",),
+    ("6374002",),
+    ("426627000",),
+    ("164909002", "733534002"),
+    ("713427006", "59118001"),
+    ("270492004",),
+    ("713426002",),
+    ("39732003",),
+    ("445118002",),
+    ("164947007",),
+    ("251146004",),
+    ("111975006",),
+    ("698252002",),
+    ("426783006",),
+    ("284470004", "63593006"),
+    ("10370003",),
+    ("365413008",),
+    ("427172004", "17338001"),
+    ("164917005",),
+    ("47665007",),
+    ("427393009",),
+    ("426177001",),
+    ("427084000",),
+    ("164934002",),
+    ("59931005",),
+)
+CODES = tuple(codes[0] for codes in CLASSES)
+SINUS_RHYTHM = "426783006"
+_CLASS_OF = {code: place for place, codes in enumerate(CLASSES) for code in codes}
+
+
+def read_codes(header: str) -> tuple[str, ...]:
+    r"""Read the codes of a header's Dx lines, in either dialect (`#Dx: 1,2` and `# Dx: 1,2`).
+
+    Parameters
+    ----------
+    header : str
+        The text of a .hea file.
+
+    Returns
+    -------
+    tuple of str
+        Codes as they stand, empty entries and repeats left out; empty without a Dx line.
+
+    Examples
+    --------
+    >>> read_codes("X 1 500 10\n# Dx: 426783006, 164889003,,426783006\n")
+    ('426783006', '164889003')
+    """
+    codes: dict[str, None] = {}
+    for line in header.splitlines():
+        if line.startswith("#") and line[1:].lstrip().startswith("Dx"):
+            _, _, listed = line.partition(":")
+            codes.update((code.strip(), None) for code in listed.split(",") if code.strip())
+    return tuple(codes)
+
+
+def label_matrix(codes: Sequence[Iterable[str]]) -> np.ndarray:
+    """Turn the codes of each record into labels of the 26 classes; other codes are ignored.
+
+    Parameters
+    ----------
+    codes : sequence of iterables of str
+        One entry a record.
+
+    Returns
+    -------
+    np.ndarray of bool, shape (records, 26)
+    """
+    labels = np.zeros((len(codes), len(CLASSES)), dtype=bool)
+    for row, listed in enumerate(codes):
+        for code in listed:
+            if code in _CLASS_OF:
+                labels[row, _CLASS_OF[code]] = True
+    return labels
+
+
+@cache
+def abbreviations() -> dict[str, str]:
+    """Read the organisers' abbreviations of all 133 codes: `{"164889003": "AF", …}`."""
+    names: dict[str, str] = {}
+    for table in ("dx_mapping_scored.csv", "dx_mapping_unscored.csv"):
+        with open(Path(__file__).with_name(table), newline="", encoding="utf-8") as rows:
+            names |= {row["SNOMEDCTCode"]: row["Abbreviation"] for row in csv.DictReader(rows)}
+    return names
+
+
+@cache
+def codes_by_name() -> dict[str, str]:
+    """Read the code of each abbreviation; where two codes share one, the scored code wins."""
+    names: dict[str, str] = {}
+    for code, name in abbreviations().items():
+        names.setdefault(name, code)
+    return names
+
+
+def class_name(code: str) -> str:
+    """Name a class for people, by the abbreviation of its code: `AF`; an unknown code stays."""
+    return abbreviations().get(code, code)

@@ -1,0 +1,125 @@
+"""Leads: their standard order, the Challenge's five sets, and what follows from which."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+STANDARD = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+LEAD_SETS = {
+    12: STANDARD,
+    6: STANDARD[:6],
+    4: ("I", "II", "III", "V2"),
+    3: ("I", "II", "V2"),
+    2: ("I", "II"),
+}
+
+# The frontal plane has two dimensions: each limb lead as (share of I, share of II), Einthoven
+# 1912 and Goldberger 1942.  Any two limb leads therefore give the other four.
+LIMB = {
+    "I": (1.0, 0.0),
+    "II": (0.0, 1.0),
+    "III": (-1.0, 1.0),
+    "aVR": (-0.5, -0.5),
+    "aVL": (1.0, -0.5),
+    "aVF": (-0.5, 1.0),
+}
+
+_STANDARD_SPELLING = {lead.casefold(): lead for lead in STANDARD}
+
+
+class Choice(NamedTuple):
+    """Chosen leads and those of them that could not be had."""
+
+    signal: np.ndarray
+    missing: tuple[str, ...]
+
+
+def spelled(lead: str) -> str:
+    """Give a lead's standard spelling (`avr` is aVR); other names stay as they are.
+
+    Examples
+    --------
+    >>> spelled("AVR"), spelled(" v1 "), spelled("MLII")
+    ('aVR', 'V1', 'MLII')
+    """
+    return _STANDARD_SPELLING.get(lead.strip().casefold(), lead.strip())
+
+
+def sort_leads(leads: Iterable[str]) -> tuple[str, ...]:
+    """Put leads into the standard order; unknown names follow in the order given."""
+    rank = {lead: place for place, lead in enumerate(STANDARD)}
+    return tuple(sorted(leads, key=lambda lead: rank.get(lead, len(STANDARD))))
+
+
+def determined(leads: Iterable[str]) -> frozenset[str]:
+    """Name all leads that these determine: themselves, and six limb leads from any two.
+
+    Examples
+    --------
+    >>> sorted(determined(["II", "I", "V2"]))
+    ['I', 'II', 'III', 'V2', 'aVF', 'aVL', 'aVR']
+    """
+    have = {spelled(lead) for lead in leads}
+    return frozenset(have | LIMB.keys() if len(have & LIMB.keys()) >= 2 else have)
+
+
+def choose(signal: np.ndarray, have: Sequence[str], want: Sequence[str]) -> Choice:
+    """Take leads by name, derive limb leads where two are there, and fill the rest with zeros.
+
+    Parameters
+    ----------
+    signal : np.ndarray of shape (len(have), samples)
+        In mV, rows as named in `have`, in any order and case; of a name that occurs twice the
+        first row counts.
+    have, want : sequence of str
+        Lead names.
+
+    Returns
+    -------
+    Choice
+        `signal` of shape (len(want), samples), same dtype, and the names that are zero rows.
+    """
+    rows: dict[str, int] = {}
+    for row, lead in enumerate(have):
+        rows.setdefault(spelled(lead), row)
+    wanted = [spelled(lead) for lead in want]
+    if all(lead in rows for lead in wanted):
+        return Choice(signal[[rows[lead] for lead in wanted]], ())
+    pair = next(itertools.combinations([lead for lead in LIMB if lead in rows], 2), None)
+    solve = np.linalg.inv([LIMB[lead] for lead in pair]) if pair else None
+    chosen = np.zeros((len(wanted), signal.shape[1]), signal.dtype)
+    missing = []
+    for row, lead in enumerate(wanted):
+        if lead in rows:
+            chosen[row] = signal[rows[lead]]
+        elif lead in LIMB and pair and solve is not None:
+            first, second = (np.array(LIMB[lead]) @ solve).tolist()
+            chosen[row] = first * signal[rows[pair[0]]] + second * signal[rows[pair[1]]]
+        else:
+            missing.append(lead)
+    return Choice(chosen, tuple(missing))
+
+
+def serving_set(leads: Iterable[str], trained: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Pick the trained lead set that serves a record of these leads.
+
+    The largest set that the leads determine; if there is none, the set of which they determine
+    most (of equals the smallest: fewest zero rows).
+
+    Examples
+    --------
+    >>> len(serving_set(["II", "III"], LEAD_SETS.values()))
+    6
+    >>> serving_set(["V2"], [("I", "II"), ("I", "II", "V2")])
+    ('I', 'II', 'V2')
+    """
+    have = determined(leads)
+
+    def merit(lead_set: tuple[str, ...]) -> tuple[bool, int, int]:
+        found = len(have.intersection(lead_set))
+        whole = found == len(lead_set)
+        return whole, found, -len(lead_set)
+
+    return max(trained, key=merit)
