@@ -1,0 +1,171 @@
+"""Signals: the steps from mV to what a network reads, and what is odd about a signal.
+
+A step is `step(signal, fs, **numbers) -> signal, fs` on (leads, samples) in mV, without side
+effects; recipes name steps by their key in `STEPS`.  NumPy alone at import.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+ABSURDLY_SMALL_MV = 0.02  # range of the largest lead; a QRS of half a microvolt is far below
+ABSURDLY_LARGE_MV = 50.0  # median range of the leads; no electrode sees a heart that large
+CLIPPED_SHARE = 0.01  # of the samples at one extreme value, which real peaks do not reach
+
+Step = Callable[..., tuple[np.ndarray, float]]
+
+
+def oddities(signal: np.ndarray, leads: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Tell what is unusual about a signal, as (kind, sentence).
+
+    Parameters
+    ----------
+    signal : np.ndarray of shape (leads, samples)
+        In mV, NaN where a sample has no value.
+    """
+    low, high = signal.min(axis=1), signal.max(axis=1)
+    holes = np.isnan(low)
+    if holes.any():
+        yield from _holes(signal, leads, holes)
+        with np.errstate(invalid="ignore"):
+            filled = np.where(np.isnan(signal), np.float32(0), signal)
+        low, high = filled.min(axis=1), filled.max(axis=1)
+    ranges = high - low
+    flat = ranges == 0
+    if flat.all():
+        yield "all leads flat", "all leads are flat"
+        return
+    if flat.any():
+        yield "flat leads", f"{_named(leads, flat)} flat"
+    if ranges.max() < ABSURDLY_SMALL_MV:
+        yield (
+            "absurd gain",
+            f"the whole record stays within {1000 * ranges.max():.2g} µV; is the gain in the "
+            "header right?",
+        )
+    elif np.median(ranges) > ABSURDLY_LARGE_MV:
+        yield (
+            "absurd gain",
+            f"the leads range over {np.median(ranges):.3g} mV; is the gain in the header right?",
+        )
+    yield from _clipped(signal, leads, low, high, flat)
+
+
+def _holes(
+    signal: np.ndarray, leads: Sequence[str], holes: np.ndarray
+) -> Iterator[tuple[str, str]]:
+    count = int(np.isnan(signal).sum())
+    yield (
+        "samples without value",
+        f"{count} samples without a value (NaN or −32768) in {_named(leads, holes)}; read as 0 mV",
+    )
+
+
+def _clipped(
+    signal: np.ndarray, leads: Sequence[str], low: np.ndarray, high: np.ndarray, flat: np.ndarray
+) -> Iterator[tuple[str, str]]:
+    """Tell leads whose extreme value recurs: an amplifier or converter at its limit."""
+    limit = max(3, math.ceil(CLIPPED_SHARE * signal.shape[1]))
+    # A peak that is far out recurs only where something cuts it off; looking at one sample in
+    # eight first costs an eighth and misses none that reaches the share.
+    thinned = signal[:, ::8]
+    suspects = ((thinned == high[:, None]).sum(1) + (thinned == low[:, None]).sum(1)) * 8 >= limit
+    clipped = np.zeros(len(signal), dtype=bool)
+    for row in np.flatnonzero(suspects & ~flat):
+        middle = float(np.median(signal[row]))
+        for extreme in (low[row], high[row]):
+            often = np.count_nonzero(signal[row] == extreme) >= limit
+            clipped[row] |= bool(often) and abs(extreme - middle) > 0.25 * (high[row] - low[row])
+    if clipped.any():
+        yield "clipped leads", f"{_named(leads, clipped)} clipped"
+
+
+def _named(leads: Sequence[str], chosen: np.ndarray) -> str:
+    return ", ".join(lead or "(no name)" for lead, yes in zip(leads, chosen, strict=True) if yes)
+
+
+def fill(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
+    """Set samples without a value (NaN, ±inf) to 0 mV."""
+    return np.nan_to_num(signal, nan=0.0, posinf=0.0, neginf=0.0), fs
+
+
+def resample(
+    signal: np.ndarray, fs: float, *, to_hz: float, tolerance: float = 0.0
+) -> tuple[np.ndarray, float]:
+    """Resample by a polyphase filter (SciPy's, Kaiser 5.0) to `to_hz`.
+
+    A rate that deviates by less than the share `tolerance` is left alone: ISIBrno 2020 uses 257 Hz
+    as if it were 250 Hz.  The output has ceil(samples · to_hz / fs) samples.
+    """
+    if abs(fs - to_hz) <= tolerance * to_hz:
+        return signal, fs
+    from scipy.signal import resample_poly
+
+    ratio = (Fraction(to_hz) / Fraction(fs)).limit_denominator(1000)
+    return resample_poly(signal, ratio.numerator, ratio.denominator, axis=1), float(to_hz)
+
+
+def remove_mean(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
+    """Subtract each lead's mean over the record."""
+    return signal - signal.mean(axis=1, keepdims=True), fs
+
+
+def z_score(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
+    """Scale each lead to mean 0 and standard deviation 1 over the record; a flat lead becomes 0."""
+    centred = signal - signal.mean(axis=1, keepdims=True)
+    deviation = centred.std(axis=1, keepdims=True)
+    return np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-9), fs
+
+
+def envelopes(
+    signal: np.ndarray, fs: float, *, low_hz: float, mid_hz: float, centred: float = 0
+) -> tuple[np.ndarray, float]:
+    """Put the envelopes of two low bands below the leads: (3 · leads, samples).
+
+    The envelope is the absolute value of the Hilbert transform of the signal filtered, in the
+    frequency domain, by a Tukey window (α = 0.5) over 0…`low_hz` or `mid_hz`; Nejedly et al., CinC
+    2020, section 2.  With `centred` = 1 the window is centred on 0 Hz (a low-pass) instead.
+    Rows: all leads in mV, then all low envelopes, then all mid envelopes.
+    """
+    from scipy.fft import fft, ifft
+
+    samples = signal.shape[1]
+    spectrum = fft(signal, axis=1)
+    hertz = np.fft.fftfreq(samples, 1 / fs)
+    # The analytic signal: positive frequencies twice, negative ones not at all.
+    one_sided = np.where(hertz > 0, 2.0, np.where(hertz == 0, 1.0, 0.0))
+    if samples % 2 == 0:
+        one_sided[samples // 2] = 1.0
+    rows = [signal]
+    for cutoff in (low_hz, mid_hz):
+        window = tukey_band(np.abs(hertz), cutoff, centred=bool(centred))
+        analytic = ifft(spectrum * (window * one_sided).astype(signal.dtype), axis=1)
+        rows.append(np.abs(analytic).astype(signal.dtype))
+    return np.concatenate(rows), fs
+
+
+def tukey_band(hertz: np.ndarray, cutoff_hz: float, *, centred: bool = False) -> np.ndarray:
+    """Evaluate a Tukey window (α = 0.5) that lies over 0…cutoff, or is centred on 0 Hz.
+
+    Parameters
+    ----------
+    hertz : np.ndarray
+        Frequencies ≥ 0.
+    """
+    if centred:
+        slope = np.clip(2 * hertz / cutoff_hz - 1, 0, 1)
+        return 0.5 * (1 + np.cos(np.pi * slope))
+    width = cutoff_hz / 4
+    edge = np.clip(np.minimum(hertz, cutoff_hz - hertz) / width, 0, 1)
+    return 0.5 * (1 - np.cos(np.pi * edge))
+
+
+STEPS: dict[str, Step] = {
+    "fill": fill,
+    "resample": resample,
+    "remove_mean": remove_mean,
+    "z_score": z_score,
+    "envelopes": envelopes,
+}

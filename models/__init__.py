@@ -1,0 +1,71 @@
+"""Models: what it takes to answer. One file a published system, found by walking `SYSTEMS`."""
+
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from ecg import LeadwiseError
+from ecg.signals import STEPS
+from models.recipe import Recipe
+
+SYSTEMS = ("isibrno2020",)
+
+
+def find(name: str) -> Recipe:
+    """Find a recipe by name; only its own system is imported.
+
+    Raises
+    ------
+    LeadwiseError
+        There is no such recipe; the known ones are listed.
+    """
+    for system in SYSTEMS:
+        if name.startswith(_family(system)):
+            recipes = _module(system).RECIPES
+            if name in recipes:
+                return recipes[name]
+    raise LeadwiseError(f"no recipe '{name}'; known are {', '.join(recipes_by_name())}")
+
+
+def recipes_by_name() -> dict[str, Recipe]:
+    """Collect all recipes of all systems."""
+    return {name: recipe for system in SYSTEMS for name, recipe in _module(system).RECIPES.items()}
+
+
+def lookup(recipe: Recipe, kind: str, name: str) -> Any:
+    """Find a part by name, first in the recipe's system, then among the shared ones.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the dicts: `STEPS`, `NETWORKS` or `LOSSES`.
+
+    Raises
+    ------
+    LeadwiseError
+        Neither knows the name; the known ones are listed.
+    """
+    if recipe.system not in SYSTEMS:
+        raise LeadwiseError(f"no system '{recipe.system}'; known are {', '.join(SYSTEMS)}")
+    known = {**_shared(kind), **getattr(_module(recipe.system), kind, {})}
+    if name not in known:
+        raise LeadwiseError(f"no '{name}' among {kind}; known are {', '.join(sorted(known))}")
+    return known[name]
+
+
+def _shared(kind: str) -> Mapping[str, Any]:
+    if kind == "LOSSES":
+        from models.losses import LOSSES
+
+        return LOSSES
+    return STEPS if kind == "STEPS" else {}
+
+
+def _family(system: str) -> str:
+    return re.sub(r"\d+$", "-", system)
+
+
+def _module(system: str) -> ModuleType:
+    return import_module(f"models.{system}")

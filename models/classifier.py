@@ -1,0 +1,146 @@
+"""The classifier: what everybody else sees of a trained model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ecg import LeadwiseError
+from ecg.headers import Remark
+from ecg.leads import serving_set, sort_leads
+from ecg.records import Record
+from models import lookup
+from models.folder import ModelFolder, TrainedSet, load_weights, read_model
+from models.inputs import prepare, rows_per_lead, windows
+from models.recipe import Recipe
+
+_WINDOWS_AT_ONCE = 4  # of a long record: bounds memory, not results
+
+
+class Answer(NamedTuple):
+    """What a model says of a record; `remarks` tell what was odd about it."""
+
+    probabilities: np.ndarray  # (classes,) float64
+    labels: np.ndarray  # (classes,) bool
+    remarks: tuple[Remark, ...]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network with its recipe and thresholds, ready to answer records of any leads.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        How records are read.
+    classes : tuple of str
+        SNOMED CT codes, in the order of the answers.
+    leads : tuple of str
+        What the network reads; a record's missing leads are derived or zero.
+    thresholds : np.ndarray of shape (classes,)
+        A class is positive if its probability is at least its threshold.
+    """
+
+    recipe: Recipe
+    classes: tuple[str, ...]
+    leads: tuple[str, ...]
+    thresholds: np.ndarray
+    network: torch.nn.Module
+    device: torch.device
+
+    @classmethod
+    def load(cls, folder: str | Path, leads: Sequence[str]) -> "Classifier":
+        """Load the network that serves records of these leads best.
+
+        The largest trained set that the leads determine, else the one of which they determine
+        most; a set whose weights are damaged is passed over as long as another one is whole.
+
+        Raises
+        ------
+        LeadwiseError
+            The folder holds no usable model.
+        """
+        model = read_model(Path(folder))
+        trained = {entry.leads: entry for entry in model.lead_sets}
+        damage: list[str] = []
+        while trained:
+            entry = trained.pop(serving_set(leads, trained))
+            try:
+                return cls._of(model, entry)
+            except LeadwiseError as error:
+                damage.append(str(error))
+        raise LeadwiseError("; ".join(damage))
+
+    @classmethod
+    def _of(cls, model: ModelFolder, trained: TrainedSet) -> "Classifier":
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        network = build(model.recipe, trained.leads, len(model.classes))
+        load_weights(model, trained, network)
+        network.to(device).eval()
+        thresholds = np.array(trained.thresholds)
+        return cls(model.recipe, model.classes, trained.leads, thresholds, network, device)
+
+    def answer(self, record: Record) -> Answer:
+        """Answer a record: probabilities, labels, and what is to be said about it.
+
+        Raises
+        ------
+        LeadwiseError
+            The signal cannot be used.
+        """
+        reading = record.read()
+        inputs = prepare(self.recipe, reading.signal, record.leads, self.leads, record.fs)
+        remarks = [*record.header.remarks, *reading.faults, *reading.remarks]
+        if inputs.missing:
+            text = f"{', '.join(sort_leads(inputs.missing))} missing and not derivable; read as 0"
+            remarks.append(Remark(record.name, "missing leads", text))
+        probabilities = probabilities_of(self.recipe, self.network, inputs.signal, self.device)
+        return Answer(probabilities, probabilities >= self.thresholds, tuple(remarks))
+
+
+def build(recipe: Recipe, leads: Sequence[str], classes: int) -> torch.nn.Module:
+    """Build the network of a recipe for some leads, untrained."""
+    network = lookup(recipe, "NETWORKS", recipe.network.name)
+    rows = len(leads) * rows_per_lead(recipe)
+    built: torch.nn.Module = network(rows, classes, **recipe.network.options)
+    return built
+
+
+@torch.inference_mode()
+def probabilities_of(
+    recipe: Recipe, network: torch.nn.Module, signal: np.ndarray, device: torch.device
+) -> np.ndarray:
+    """Run a network on one prepared signal; the probabilities of its windows are averaged.
+
+    Returns
+    -------
+    np.ndarray of shape (classes,)
+        Float64.
+    """
+    total: np.ndarray | float = 0.0
+    pieces = windows(recipe, signal)
+    for start in range(0, len(pieces), _WINDOWS_AT_ONCE):
+        some = pieces[start : start + _WINDOWS_AT_ONCE]
+        batch, length = pad(some)
+        logits = network(batch.to(device), length.to(device))
+        total = total + torch.sigmoid(logits.double()).sum(0).cpu().numpy()
+    return np.asarray(total / len(pieces))
+
+
+def pad(signals: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stack signals (rows, samples) into a batch, padded with zeros to the longest.
+
+    Returns
+    -------
+    batch : torch.Tensor of shape (signals, rows, samples), float32
+    length : torch.Tensor of shape (signals,)
+        Valid samples.
+    """
+    length = torch.tensor([signal.shape[1] for signal in signals])
+    batch = torch.zeros(len(signals), signals[0].shape[0], int(length.max()))
+    for row, signal in zip(batch, signals, strict=True):
+        row[:, : signal.shape[1]] = torch.from_numpy(np.asarray(signal))
+    return batch, length

@@ -1,0 +1,198 @@
+"""ISIBrno 2020: a residual CNN, a bidirectional GRU and an attention vector for each class.
+
+Nejedly et al., "Utilization of residual CNN-GRU with attention mechanism for classification of
+12-lead ECG", CinC 2020, doi 10.22489/CinC.2020.032, section 2.  No code was published; what the
+paper leaves open, and our choice:
+
+- stride at the first convolution of a block, shortcut a 1 × 1 convolution with stride 2 and batch
+  norm (He 2016, the reference that the paper gives);
+- widths 64, 64, 128, 128, 256 and a GRU of 128 units each way for "increased channels"; 32 … 128
+  and 64 for "basic";
+- one learned query a class, scaled dot product over time (Vaswani 2017, which the paper cites);
+- dropout 0.2 after each block, 0.5 on the contexts;
+- records are padded to the longest of the batch and masked, not to 2 minutes: the same outputs.
+"""
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from models.recipe import Recipe, part
+
+
+class MaskedBatchNorm(nn.BatchNorm1d):
+    """Batch norm whose statistics leave padding out."""
+
+    def forward(self, signal: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Normalise (batch, channels, steps); `mask` is (batch, 1, steps), 1 where valid."""
+        if mask is None or not self.training:
+            return super().forward(signal)
+        count = mask.sum()
+        mean = (signal * mask).sum((0, 2)) / count
+        centred = (signal - mean[:, None]) * mask
+        variance = (centred**2).sum((0, 2)) / count
+        with torch.no_grad():
+            unbiased = variance * count / (count - 1).clamp(min=1)
+            momentum = self.momentum or 0.0
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)  # type: ignore[union-attr]
+            self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)  # type: ignore[union-attr]
+            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return centred * scale[:, None] + self.bias[:, None]
+
+
+class Block(nn.Module):
+    """Three convolutions of kernel 3, the first halving the rate, and a shortcut."""
+
+    def __init__(self, channels: int, width: int, dropout: float) -> None:
+        super().__init__()
+        shapes = ((channels, 2), (width, 1), (width, 1))
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(inputs, width, 3, stride, padding=1, bias=False) for inputs, stride in shapes
+        )
+        self.norms = nn.ModuleList(MaskedBatchNorm(width) for _ in shapes)
+        self.shortcut = nn.Conv1d(channels, width, 1, stride=2, bias=False)
+        self.shortcut_norm = MaskedBatchNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, signal: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """Map (batch, channels, steps) to (batch, width, ceil(steps / 2)); mask for the result."""
+        hidden = signal
+        for convolution, norm in zip(self.convolutions[:-1], self.norms[:-1], strict=True):
+            hidden = _keep(functional.relu(norm(convolution(hidden), mask)), mask)
+        hidden = self.norms[-1](self.convolutions[-1](hidden), mask)
+        shortcut = self.shortcut_norm(self.shortcut(signal), mask)
+        return self.dropout(_keep(functional.relu(hidden + shortcut), mask))
+
+
+def _keep(signal: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    return signal if mask is None else signal * mask
+
+
+class Network(nn.Module):
+    """Five blocks, a bidirectional GRU, an attention vector and a logit for each class.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the input: leads times kinds of rows.
+    classes : int
+        Logits.
+    widths : tuple of int
+        Channels of the blocks.
+    units : int
+        Of the GRU, each way.
+    dropout, context_dropout : float
+        After each block; on the contexts.
+    """
+
+    masks = True  # batches may mix lengths
+
+    def __init__(
+        self,
+        rows: int,
+        classes: int,
+        *,
+        widths: tuple[int, ...],
+        units: int,
+        dropout: float,
+        context_dropout: float,
+    ) -> None:
+        super().__init__()
+        inputs = (rows, *widths[:-1])
+        self.blocks = nn.ModuleList(
+            Block(channels, width, dropout) for channels, width in zip(inputs, widths, strict=True)
+        )
+        self.gru = nn.GRU(widths[-1], units, batch_first=True, bidirectional=True)
+        self.keys = nn.Linear(2 * units, units // 2)
+        self.queries = nn.Parameter(torch.empty(classes, units // 2))
+        self.dropout = nn.Dropout(context_dropout)
+        self.weight = nn.Parameter(torch.empty(classes, 2 * units))
+        self.bias = nn.Parameter(torch.zeros(classes))
+        nn.init.normal_(self.queries)
+        nn.init.uniform_(self.weight, -1 / math.sqrt(2 * units), 1 / math.sqrt(2 * units))
+
+    def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Map (batch, rows, samples), of which `length` are valid, to logits (batch, classes)."""
+        return self.forward_head(*self.forward_features(signal, length))
+
+    def forward_features(
+        self, signal: torch.Tensor, length: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the last convolutional map (batch, channels, steps) and its valid steps (batch,)."""
+        padded = bool((length < signal.shape[2]).any())
+        signal = _keep(signal, _mask(length, signal) if padded else None)
+        for block in self.blocks:
+            length = (length + 1) // 2
+            steps = signal[..., ::2]  # as many as the block will give
+            signal = block(signal, _mask(length, steps) if padded else None)
+        return signal, length
+
+    def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Let each class attend to the steps that speak for it."""
+        hidden = self._recur(features.transpose(1, 2), length)  # (B, steps, 2 · units)
+        scores = self.keys(hidden) @ self.queries.T / math.sqrt(self.queries.shape[1])
+        valid = torch.arange(hidden.shape[1], device=length.device) < length[:, None]
+        scores = scores.masked_fill(~valid[..., None], -math.inf)  # (B, steps, classes)
+        context = scores.softmax(1).transpose(1, 2) @ hidden  # (B, classes, 2 · units)
+        return (self.dropout(context) * self.weight).sum(2) + self.bias
+
+    def _recur(self, steps: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        if bool((length == steps.shape[1]).all()):
+            return self.gru(steps)[0]
+        packed = pack_padded_sequence(steps, length.cpu(), batch_first=True, enforce_sorted=False)
+        return pad_packed_sequence(self.gru(packed)[0], True, total_length=steps.shape[1])[0]
+
+
+def _mask(length: torch.Tensor, signal: torch.Tensor) -> torch.Tensor:
+    """Mark the valid steps: (batch, 1, steps), 1 where valid."""
+    steps = torch.arange(signal.shape[2], device=signal.device)
+    return (steps < length[:, None])[:, None].to(signal.dtype)
+
+
+NETWORKS = {"cnn_gru_attention": Network}
+
+BASIC = part(
+    "cnn_gru_attention", widths=(32, 32, 64, 64, 128), units=64, dropout=0.2, context_dropout=0.5
+)
+INCREASED = part(
+    "cnn_gru_attention", widths=(64, 64, 128, 128, 256), units=128, dropout=0.2, context_dropout=0.5
+)
+
+PUBLISHED = Recipe(
+    name="isibrno-published",
+    system="isibrno2020",
+    source="Nejedly et al., CinC 2020, doi 10.22489/CinC.2020.032, section 2, entry 5",
+    summary="residual CNN, GRU and class-wise attention on mV and two envelopes, as published",
+    fs=250.0,
+    max_s=120.0,  # section 2: padded to 2 minutes
+    steps=(
+        part("fill"),
+        part("resample", to_hz=250, tolerance=0.03),  # "close to 250 Hz, e.g. 257 Hz" as they are
+        part("remove_mean"),
+        part("envelopes", low_hz=8, mid_hz=24),
+    ),
+    network=INCREASED,
+    loss=part("bce"),
+    optimiser=part("adam", lr=1e-3, weight_decay=1e-6),
+    schedule=part("plateau", factor=0.5, patience=7),
+    epochs=75,
+    batch=64,
+)
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        PUBLISHED,
+        replace(
+            PUBLISHED,
+            name="isibrno-leadwise",
+            summary="the published network with a rate that falls to zero within the budget",
+            schedule=part("falling", warm=0.02, fall=0.5),
+        ),
+    )
+}

@@ -1,0 +1,134 @@
+"""Recipes: all that makes a published system, as names and numbers.
+
+A recipe is frozen, hashable and goes through JSON unchanged; a variant is `replace(recipe, …)`.
+Names are looked up in plain dicts when they are used, so that a model folder can name nothing but
+what stands in them.
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
+
+from ecg import LeadwiseError
+from ecg.leads import LEAD_SETS
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part chosen by name, with its numbers as sorted pairs (a dict would not be frozen)."""
+
+    name: str
+    numbers: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Give the numbers as keyword arguments."""
+        return dict(self.numbers)
+
+
+def part(name: str, **numbers: Any) -> Part:
+    """Make a part.
+
+    Examples
+    --------
+    >>> part("resample", to_hz=250)
+    Part(name='resample', numbers=(('to_hz', 250),))
+    """
+    return Part(name, tuple(sorted(numbers.items())))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a system reads, learns and answers.
+
+    Attributes
+    ----------
+    name, system, source, summary : str
+        Identity; the name begins with the system's name without its year.
+    fs : float
+        Rate in Hz at which the network reads.
+    max_s : float
+        Longest piece that the network reads, in s; longer records are cut into windows.
+    steps : tuple of Part
+        Signal steps from mV to the network's rows, of `ecg.signals.STEPS` or the system's own.
+    network, loss, optimiser, schedule : Part
+        Parts by name.
+    classes : str
+        Which classes the network answers: `scored26`.
+    decision : str
+        How probabilities become labels: `global` or `per class` thresholds.
+    select : str
+        Name of the metric that chooses epoch and thresholds, of `scoring.METRICS`.
+    epochs, batch : int
+        Passes over the training part; records a step.
+    minutes : float
+        Budget for all lead sets together where the settings give none.
+    seed : int
+        Where all random numbers begin.
+    lead_sets : tuple of tuples of str
+        Sets for which a network each is trained.
+    """
+
+    name: str
+    system: str
+    source: str
+    summary: str
+    fs: float
+    max_s: float
+    steps: tuple[Part, ...]
+    network: Part
+    loss: Part
+    optimiser: Part
+    schedule: Part
+    epochs: int
+    batch: int
+    classes: str = "scored26"
+    decision: str = "global"
+    select: str = "challenge"
+    minutes: float = 2600.0  # 43 of the 48 h that the organisers allow with a GPU
+    seed: int = 0
+    lead_sets: tuple[tuple[str, ...], ...] = tuple(LEAD_SETS.values())
+
+
+def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
+    """Turn a recipe into what JSON can hold."""
+    return {field.name: _plain(getattr(recipe, field.name)) for field in fields(Recipe)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Part):
+        return {"name": value.name, **{key: _plain(item) for key, item in value.numbers}}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def recipe_from_json(content: Any) -> Recipe:
+    """Turn JSON back into a recipe equal to the one it was made from.
+
+    Raises
+    ------
+    LeadwiseError
+        A field is missing, unknown or of the wrong kind.
+    """
+    known = {field.name for field in fields(Recipe)}
+    if not isinstance(content, dict) or set(content) != known:
+        found = set(content) if isinstance(content, dict) else set()
+        odd = ", ".join(sorted(found ^ known))
+        raise LeadwiseError(f"not a recipe of this version: check the fields {odd}")
+    values = {key: _frozen(value) for key, value in content.items()}
+    for key, hint in get_type_hints(Recipe).items():
+        kinds: Any = {float: (int, float), int: int, str: str, Part: Part}.get(hint, tuple)
+        if not isinstance(values[key], kinds) or isinstance(values[key], bool):
+            raise LeadwiseError(f"the recipe's {key} is {content[key]!r}, which cannot be")
+    return Recipe(**values)
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        numbers = {key: _frozen(item) for key, item in value.items() if key != "name"}
+        return part(str(value.get("name")), **numbers)
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def longest(recipe: Recipe) -> int:
+    """Give the longest piece that the network reads, in samples at the recipe's rate."""
+    return math.floor(recipe.max_s * recipe.fs)

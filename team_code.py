@@ -1,0 +1,142 @@
+"""The story on one page: train a network for each lead set, load the right one, answer records.
+
+The organisers' drivers call `training_code`, `load_model` and `run_model`; ours do the same.
+Research use, not a medical device.
+"""
+
+import hashlib
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ecg import LeadwiseError
+from ecg.files import make_folder
+from ecg.headers import Remark, parse_header
+from ecg.labels import CODES
+from ecg.records import Record
+from models.classifier import Classifier
+from models.folder import ModelFolder, TrainedSet, versions, write_model, write_weights
+from models.recipe import longest, recipe_to_json
+from training.cache import fingerprint, open_cache
+from training.data import chosen_recipe, divide, labelled_records, report
+from training.items import items_of
+from training.loop import Task, train
+from training.progress import duration, say
+from training.results import remove_state, write_history, write_problems
+from training.settings import device_of, read_settings, workers_of
+
+Answers = tuple[Sequence[str], Sequence[int], Sequence[float]]
+
+
+def training_code(data_directory: str, model_directory: str) -> None:
+    """Train a network for each lead set and leave them in the model folder.
+
+    Interrupted and called again on the same data it goes on where it was; settings are the
+    environment variables of `training.settings`.
+
+    Raises
+    ------
+    LeadwiseError
+        Nothing can be learned from this folder, or the model folder cannot be written.
+    """
+    begun = time.monotonic()
+    settings = read_settings()
+    recipe, device = chosen_recipe(settings), device_of(settings)
+    folder, state = Path(model_directory), Path(model_directory, "state")
+    make_folder(state)
+
+    records, left_out = labelled_records(data_directory)
+    cache_folder = Path(settings.cache) if settings.cache else state
+    cache = open_cache(records, recipe, cache_folder, workers_of(settings))
+    report([*left_out, *cache.left_out], cache.remarks)
+    write_problems(folder, [*left_out, *cache.left_out], cache.remarks)
+    data = divide(records, cache, data_directory, recipe, settings)
+    learn, choose = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
+
+    known = repr((fingerprint(records, recipe), data.validation.tobytes(), versions(),
+                  recipe_to_json(recipe), torch.get_num_threads(), str(device)))  # fmt: skip
+    key = hashlib.sha256(known.encode()).hexdigest()
+    trained: list[TrainedSet] = []
+    history = {}
+    for place, leads in enumerate(recipe.lead_sets):
+        name = f"{len(leads)}-leads"
+        items = items_of(data.signals, data.labels, leads, longest(recipe))
+        task = Task(name, key, recipe, leads, CODES, device)
+        sets_left = len(recipe.lead_sets) - place
+        seconds = (60 * recipe.minutes - (time.monotonic() - begun)) / sets_left
+        state_of_set = train(
+            task, items.part(learn), items.part(choose), seconds, state / f"{name}.safetensors",
+            sets_left,
+        )  # fmt: skip
+        file, sha256 = write_weights(folder, name, state_of_set.best)
+        best = state_of_set.history[state_of_set.best_epoch - 1]
+        scores = {recipe.select: best["score"]}
+        thresholds = tuple(state_of_set.thresholds)
+        trained.append(TrainedSet(leads, file, sha256, thresholds, int(best["epoch"]), scores))
+        history[name.replace("-", " ")] = state_of_set.history
+        about = {"data": fingerprint(records, recipe), "learned": len(learn), "chosen": len(choose),
+                 "device": str(device), "command": " ".join(sys.argv)}  # fmt: skip
+        write_model(ModelFolder(folder, recipe, CODES, tuple(trained), about))
+        write_history(folder, history)
+    remove_state(state)
+    say(f"Trained {len(trained)} lead sets in {duration(time.monotonic() - begun)}: {folder}")
+
+
+def load_model(model_directory: str, leads: tuple[str, ...]) -> Classifier:
+    """Load the network that serves records of these leads best; any leads will do.
+
+    Raises
+    ------
+    LeadwiseError
+        The folder holds no usable model.
+    """
+    return Classifier.load(model_directory, leads)
+
+
+def run_model(model: Classifier, header: str, recording: np.ndarray) -> Answers:
+    """Answer a record.
+
+    Parameters
+    ----------
+    model : Classifier
+        From `load_model`.
+    header : str
+        Text of the .hea file.
+    recording : np.ndarray of shape (leads, samples)
+        Digital units, rows in the header's order.
+
+    Returns
+    -------
+    classes, labels, probabilities
+        SNOMED CT codes; 0 or 1; 0–1.  All empty, which the drivers write as a failed record, if
+        the record cannot be answered: the organisers' driver would swallow an exception unsaid.
+    """
+    name = header.split(maxsplit=1)[0] if header.strip() else "record without header"
+    try:
+        answer = model.answer(Record(parse_header(header, name), recording=recording))
+    except LeadwiseError as error:
+        _note(f"No answer: {error}")
+        return (), (), ()
+    for remark in answer.remarks:
+        _note_once(remark)
+    return model.classes, answer.labels.astype(int).tolist(), answer.probabilities.tolist()
+
+
+_said: set[str] = set()
+
+
+def _note_once(remark: Remark) -> None:
+    """Say what is odd about a record; what all records share (missing leads) once."""
+    shared = remark.kind == "missing leads"
+    text = remark.text if shared else str(remark)
+    if text not in _said:
+        _said.add(text)
+        _note(f"Note: {text}")
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

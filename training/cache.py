@@ -1,0 +1,219 @@
+"""The cache: each record read and prepared once, for all lead sets, in one memory-mapped file.
+
+Ragged float16: for each usable record its rows (12 leads, then their envelopes or whatever the
+recipe's steps add), one after the other.  `NAME.json` beside it is written last and says that the
+file is whole; it is found again by names, sizes and times of the records, steps and version.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ecg import LeadwiseError, __version__
+from ecg.files import aside
+from ecg.headers import Remark
+from ecg.leads import STANDARD
+from ecg.records import Record
+from models.inputs import prepare, rows_per_lead
+from models.recipe import Recipe, recipe_to_json
+from training.progress import bar, say
+
+FLOAT16_LIMIT = 6e4  # mV: absurd gains must not become infinite
+RECORDS_A_TASK = 32
+
+
+class Prepared(NamedTuple):
+    """A record's rows, or None where it cannot be learned from, and what is to be said."""
+
+    rows: np.ndarray | None
+    remarks: tuple[Remark, ...]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Prepared signals of the usable records.
+
+    Attributes
+    ----------
+    rows : int
+        Of each record: 12 leads times kinds of rows.
+    usable : np.ndarray of int
+        Which of the records (by place) are in it, in order.
+    lengths : np.ndarray of int
+        Samples of each usable record.
+    remarks : tuple of Remark
+        What was odd about records, used or not.
+    left_out : tuple of Remark
+        Why the others are not in it.
+    """
+
+    path: Path
+    rows: int
+    usable: np.ndarray
+    lengths: np.ndarray
+    remarks: tuple[Remark, ...]
+    left_out: tuple[Remark, ...]
+    values: np.ndarray
+
+    def signals(self) -> list[np.ndarray]:
+        """Give the prepared signals as views of the file: float16 (rows, samples) each."""
+        ends = np.cumsum(self.rows * self.lengths)
+        pieces = np.split(self.values, ends[:-1]) if len(ends) else []
+        return [piece.reshape(self.rows, -1) for piece in pieces]
+
+    def remove(self) -> None:
+        """Delete the files."""
+        self.path.with_suffix(".json").unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+
+def open_cache(records: Sequence[Record], recipe: Recipe, folder: Path, workers: int) -> Cache:
+    """Open the cache of these records and steps, after making it if it is not there.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are or will be; made if absent.
+    workers : int
+        Processes that read records.
+
+    Raises
+    ------
+    LeadwiseError
+        The disk is too small, or the folder cannot be written.
+    """
+    key = fingerprint(records, recipe)
+    path = folder / f"signals-{key[:16]}.f16"
+    if (found := _read_index(path)) is not None:
+        say(f"Prepared signals taken from {path}.")
+        return found
+    expected = _expected_bytes(records, recipe)
+    _check_disk(folder, expected)
+    say(f"Preparing {len(records)} records; they take {expected / 1e6:,.0f} MB in {folder}.")
+    index: dict[str, list[Any]] = {"usable": [], "lengths": [], "remarks": [], "left_out": []}
+    with (
+        aside(path) as draft,
+        open(draft, "wb") as file,
+        bar("reading", len(records), "rec") as shown,
+    ):
+        for place, prepared in enumerate(_prepare_all(records, recipe, workers)):
+            shown.update()
+            if prepared.rows is None:
+                index["left_out"] += prepared.remarks
+                continue
+            prepared.rows.tofile(file)
+            index["lengths"].append(prepared.rows.shape[1])
+            index["usable"].append(place)
+            index["remarks"] += prepared.remarks
+    with aside(path.with_suffix(".json")) as draft:
+        draft.write_text(json.dumps({"rows": 12 * rows_per_lead(recipe), **index}))
+    made = _read_index(path)
+    assert made is not None, "the index was written a moment ago"
+    return made
+
+
+def fingerprint(records: Sequence[Record], recipe: Recipe) -> str:
+    """Name the data and steps: a hash over names, sizes, times, steps and version."""
+    content = recipe_to_json(recipe)
+    steps = {key: content[key] for key in ("system", "fs", "steps")}
+    known = hashlib.sha256(json.dumps([__version__, steps]).encode())
+    for record in records:
+        known.update(repr((record.name, _stamp(record, ".hea"), _stamp(record, ".mat"))).encode())
+    return known.hexdigest()
+
+
+def _stamp(record: Record, ending: str) -> tuple[int, int]:
+    try:
+        stat = os.stat(record.stem + ending)
+    except OSError:
+        return (0, 0)
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _read_index(path: Path) -> Cache | None:
+    """Open a whole cache; None where there is none, or what is there is not whole."""
+    try:
+        index = json.loads(path.with_suffix(".json").read_text())
+        rows, lengths = int(index["rows"]), np.array(index["lengths"], dtype=np.int64)
+        if path.stat().st_size != 2 * rows * lengths.sum():
+            return None
+        remarks = tuple(Remark(*entry) for entry in index["remarks"])
+        left_out = tuple(Remark(*entry) for entry in index["left_out"])
+        usable = np.array(index["usable"], dtype=np.int64)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    values = np.memmap(path, np.float16, "r") if lengths.sum() else np.zeros(0, np.float16)
+    return Cache(path, rows, usable, lengths, remarks, left_out, values)
+
+
+def _expected_bytes(records: Sequence[Record], recipe: Recipe) -> int:
+    rows = 12 * rows_per_lead(recipe)
+    seconds = sum((record.header.samples or 10 * record.fs) / record.fs for record in records)
+    return int(2 * rows * recipe.fs * seconds)
+
+
+def _check_disk(folder: Path, expected: int) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise LeadwiseError(f"{folder}: cannot be made: {error.strerror}") from error
+    if free < 1.05 * expected:
+        raise LeadwiseError(
+            f"{folder}: {expected / 1e9:.1f} GB are needed for prepared signals, "
+            f"{free / 1e9:.1f} GB are free; set LEADWISE_CACHE to a folder on a larger disk"
+        )
+
+
+def _prepare_all(records: Sequence[Record], recipe: Recipe, workers: int) -> Iterator[Prepared]:
+    """Prepare the records in order; in this process where there is one worker or little to do."""
+    if workers == 1 or len(records) < 4 * RECORDS_A_TASK:
+        for record in records:
+            yield prepare_record(record, recipe)
+        return
+    from joblib import Parallel, delayed
+
+    tasks = (delayed(_prepare_some)(some, recipe) for some in _chunks(records))
+    for some in Parallel(n_jobs=workers, return_as="generator", pre_dispatch="2*n_jobs")(tasks):
+        yield from some
+
+
+def _chunks(records: Sequence[Record]) -> Iterator[list[Record]]:
+    rest = iter(records)
+    while some := list(islice(rest, RECORDS_A_TASK)):
+        yield some
+
+
+def _prepare_some(records: Sequence[Record], recipe: Recipe) -> list[Prepared]:
+    return [prepare_record(record, recipe) for record in records]
+
+
+def prepare_record(record: Record, recipe: Recipe) -> Prepared:
+    """Read a record and apply the recipe's steps to its 12 leads.
+
+    A record whose signal cannot be read, is flat throughout, or is not the one that its header
+    describes is left out: what it would teach is not known.
+    """
+    try:
+        reading = record.read()
+    except LeadwiseError as error:
+        text = str(error).removeprefix(f"{record.name}: ")
+        return Prepared(None, (Remark(record.name, "unusable signal", text),))
+    useless = [remark for remark in reading.remarks if remark.kind == "all leads flat"]
+    if reading.faults or useless:
+        return Prepared(None, (*reading.faults, *useless))
+    inputs = prepare(recipe, reading.signal, record.leads, STANDARD, record.fs)
+    remarks = [*record.header.remarks, *reading.remarks]
+    if inputs.missing:
+        text = f"{', '.join(inputs.missing)} missing and not derivable; read as 0"
+        remarks.append(Remark(record.name, "missing leads", text))
+    rows = np.clip(inputs.signal, -FLOAT16_LIMIT, FLOAT16_LIMIT).astype(np.float16)
+    return Prepared(rows, tuple(remarks))

@@ -1,0 +1,122 @@
+"""Data: which records of a folder are learned from, their labels, and how they are divided."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ecg import LeadwiseError
+from ecg.headers import Remark
+from ecg.labels import CODES, class_name, label_matrix
+from ecg.leads import LEAD_SETS
+from ecg.records import Record, find_records, summarise
+from models import find
+from models.recipe import Recipe
+from training.cache import Cache
+from training.progress import say
+from training.settings import Settings
+from training.splits import read_folds, split_by_fold, stratified_split
+
+
+class Data(NamedTuple):
+    """Usable records in the cache's order; `validation` marks those to choose on."""
+
+    signals: list[np.ndarray]
+    labels: np.ndarray
+    validation: np.ndarray
+
+
+def chosen_recipe(settings: Settings) -> Recipe:
+    """Find the recipe and put in what the settings say.
+
+    Raises
+    ------
+    LeadwiseError
+        There is no such recipe.
+    """
+    recipe = find(settings.recipe)
+    sizes = settings.leads or [len(lead_set) for lead_set in recipe.lead_sets]
+    return replace(
+        recipe,
+        lead_sets=tuple(LEAD_SETS[size] for size in sizes),
+        epochs=min(settings.epochs or recipe.epochs, recipe.epochs),
+        minutes=settings.minutes or recipe.minutes,
+        seed=recipe.seed if settings.seed is None else settings.seed,
+    )
+
+
+def labelled_records(folder: str) -> tuple[list[Record], list[Remark]]:
+    """Read the headers of a training folder; records without any label are left out.
+
+    Returns
+    -------
+    records : list of Record
+    left_out : list of Remark
+        What cannot be used, and why.
+
+    Raises
+    ------
+    LeadwiseError
+        Nothing usable is left.
+    """
+    records, left_out = find_records(folder)
+    labelled = [record for record in records if record.header.codes]
+    left_out += [
+        Remark(record.name, "no label", "the header has no Dx code; nothing to learn from it")
+        for record in records
+        if not record.header.codes
+    ]
+    if not labelled:
+        raise LeadwiseError(f"{folder}: none of the records can be trained on; {_why(left_out)}")
+    if not label_matrix([record.header.codes for record in labelled]).any():
+        raise LeadwiseError(
+            f"{folder}: none of the {len(labelled)} records has one of the 26 scored labels; "
+            "is it the Challenge's data?"
+        )
+    return labelled, left_out
+
+
+def _why(left_out: Sequence[Remark]) -> str:
+    return "; ".join(summarise(left_out, names=1)) or "there is none"
+
+
+def divide(
+    records: Sequence[Record], cache: Cache, folder: str, recipe: Recipe, settings: Settings
+) -> Data:
+    """Put signals, labels and the split together.
+
+    Raises
+    ------
+    LeadwiseError
+        No record is usable, or too few for a split.
+    """
+    usable = [records[place] for place in cache.usable]
+    if not usable:
+        raise LeadwiseError(f"{folder}: no record has a usable signal; {_why(cache.left_out)}")
+    labels = label_matrix([record.header.codes for record in usable])
+    names, folds = [record.name for record in usable], read_folds(Path(folder))
+    if settings.validation is not None:
+        validation = split_by_fold(names, folds, settings.validation)
+    else:
+        patients = [folds.get(name, ("", name))[1] for name in names]
+        validation = stratified_split(labels, seed=recipe.seed, groups=patients)
+    _say_parts(labels, validation)
+    return Data(cache.signals(), labels, validation)
+
+
+def _say_parts(labels: np.ndarray, validation: np.ndarray) -> None:
+    say(f"{(~validation).sum()} records to learn from, {validation.sum()} to choose on.")
+    codes = np.flatnonzero(labels[~validation].sum(0) == 0)
+    if len(codes):
+        names = ", ".join(class_name(CODES[place]) for place in codes)
+        say(f"No positive to learn from: {names}. Their answers mean nothing.")
+
+
+def report(left_out: Sequence[Remark], remarks: Sequence[Remark], names: int = 20) -> None:
+    """Name the records that are left out, and say what is odd about others."""
+    for line in summarise(left_out, names):
+        say(f"Left out: {line}")
+    for line in summarise(remarks):
+        say(f"Note: {line}")

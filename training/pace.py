@@ -1,0 +1,100 @@
+"""Pace: how fast training goes, and how much of it the budget allows."""
+
+import time
+from collections.abc import Callable
+
+EVALUATION_STEPS = 0.4  # cost of a validation batch in training steps, until it is measured
+FIRST_STEPS = 3  # too few to judge the speed by
+
+
+class Pace:
+    """Measure steps and evaluations of one lead set and plan its epochs within a budget.
+
+    The plan is a number of epochs; the last one may be cut short.  Where the budget does not bind,
+    it is the recipe's number, exactly: then nothing depends on the clock.
+
+    Parameters
+    ----------
+    seconds : float
+        Budget of this lead set.
+    epochs : int
+        At most.
+    steps, evaluations : int
+        Training and validation batches of an epoch.
+    done : int
+        Epochs done before, by an interrupted training.
+    used : float
+        Seconds that they took.
+    clock : callable
+        Gives seconds; for tests.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        epochs: int,
+        steps: int,
+        evaluations: int,
+        *,
+        done: int = 0,
+        used: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.seconds, self.epochs, self.steps = seconds, epochs, steps
+        self.done = float(done)  # epochs, the current one in part
+        self.plan = float(epochs)
+        self._evaluations, self._clock = evaluations, clock
+        self._last, self._begin = clock(), clock() - used
+        self._step_s = self._evaluation_s = 0.0
+        self._counted = 0
+
+    @property
+    def used(self) -> float:
+        """Seconds since the beginning, those of an interrupted training included."""
+        return self._clock() - self._begin
+
+    @property
+    def progress(self) -> float:
+        """How much of the plan is done, 0 to 1."""
+        return min(1.0, self.done / self.plan)
+
+    @property
+    def over(self) -> bool:
+        """Whether the plan is done."""
+        return self.done >= self.plan
+
+    @property
+    def left_s(self) -> float:
+        """Projected seconds to the end of the plan."""
+        return max(0.0, self.plan - self.done) * self._epoch_s()
+
+    def stepped(self) -> None:
+        """Note the end of a training step."""
+        took = self._lap()
+        self._counted += 1
+        share = max(0.02, 1 / self._counted)  # the mean at first, then a moving one
+        self._step_s += share * (took - self._step_s)
+        self.done = round(self.done * self.steps + 1) / self.steps
+        self._replan()
+
+    def evaluated(self) -> None:
+        """Note the end of an evaluation."""
+        self._evaluation_s = self._lap()
+        self._replan()
+
+    def _lap(self) -> float:
+        now = self._clock()
+        took, self._last = now - self._last, now
+        return took
+
+    def _epoch_s(self) -> float:
+        return self.steps * self._step_s + self._evaluation_estimate()
+
+    def _evaluation_estimate(self) -> float:
+        return self._evaluation_s or EVALUATION_STEPS * self._step_s * self._evaluations
+
+    def _replan(self) -> None:
+        if self._counted < FIRST_STEPS or self._epoch_s() == 0:
+            return
+        left = self.seconds - self.used - self._evaluation_estimate()
+        self.plan = min(self.epochs, self.done + max(0.0, left) / self._epoch_s())

@@ -1,0 +1,38 @@
+"""Progress: what a person at the terminal sees of long work, on stderr."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+
+def say(text: str) -> None:
+    """Write a line for people, above a progress bar if there is one."""
+    tqdm.write(text, file=sys.stderr)
+    sys.stderr.flush()
+
+
+@contextmanager
+def bar(what: str, total: int, unit: str) -> Iterator["tqdm[None]"]:
+    """Show a progress bar with time left where stderr is a terminal, else nothing."""
+    with tqdm(
+        desc=what, total=total, unit=unit, disable=not sys.stderr.isatty(), leave=False
+    ) as shown:
+        yield shown
+
+
+def duration(seconds: float) -> str:
+    """Write a duration for people.
+
+    Examples
+    --------
+    >>> duration(42), duration(150), duration(7300)
+    ('42 s', '2 min 30 s', '2 h 2 min')
+    """
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"

@@ -1,0 +1,149 @@
+"""Splits: which records are learned from and which are chosen on."""
+
+import csv
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ecg import LeadwiseError
+
+SHARE = 0.25  # of the records to choose on; Nejedly et al., CinC 2020, section 2
+TOLERATED_RECORDS = 2.0  # a class's deviation from what was asked: these records,
+TOLERATED_SHARE = 0.02  # or this share of the class, whichever is more
+_MOST_MOVES = 10_000
+
+
+def read_folds(folder: Path) -> dict[str, tuple[str, str]]:
+    """Read `folds.tsv` (record, fold, patient) of a data folder: record to (fold, patient).
+
+    Empty where no such table stands; a table without patients gives each record its own.
+
+    Raises
+    ------
+    LeadwiseError
+        The table lacks the columns record and fold.
+    """
+    path = folder / "folds.tsv"
+    if not path.is_file():
+        return {}
+    with open(path, newline="", encoding="utf-8") as table:
+        rows = csv.DictReader(table, delimiter="\t")
+        if not {"record", "fold"} <= set(rows.fieldnames or ()):
+            raise LeadwiseError(f"{path}: needs the columns record and fold, divided by tabs")
+        return {row["record"]: (row["fold"], row.get("patient") or row["record"]) for row in rows}
+
+
+def split_by_fold(names: Sequence[str], folds: dict[str, tuple[str, str]], fold: str) -> np.ndarray:
+    """Mark the records of one fold of the table for validation.
+
+    Records that the table does not name are trained on.
+
+    Returns
+    -------
+    np.ndarray of bool, shape (records,)
+        True: validation.
+
+    Raises
+    ------
+    LeadwiseError
+        There is no table, or the fold holds none or all of the records.
+    """
+    if not folds:
+        raise LeadwiseError("a validation fold is set, but the data folder has no folds.tsv")
+    validation = np.array([folds.get(name, ("", ""))[0] == fold for name in names], dtype=bool)
+    if validation.all() or not validation.any():
+        known = ", ".join(sorted({entry[0] for entry in folds.values()}))
+        raise LeadwiseError(
+            f"validation fold {fold} holds {validation.sum()} of {len(names)} records; "
+            f"folds.tsv names the folds {known}"
+        )
+    return validation
+
+
+def stratified_split(
+    labels: np.ndarray,
+    *,
+    share: float = SHARE,
+    seed: int = 0,
+    groups: Sequence[str] | None = None,
+) -> np.ndarray:
+    """Mark a share of the records for validation, so that each class is shared alike.
+
+    scikit-multilearn's iterative stratification of order 2 (Sechidis 2011, Szymański 2017), on
+    groups, then corrected: groups change sides as long as that brings the classes' counts and the
+    number of records nearer to the share asked for.
+
+    Parameters
+    ----------
+    labels : np.ndarray of bool, shape (records, classes)
+    share : float
+        Of the records, 0–1.
+    seed : int
+        The same seed gives the same split.
+    groups : sequence of str, optional
+        Records of one group (patient) stay on one side.
+
+    Returns
+    -------
+    np.ndarray of bool, shape (records,)
+        True: validation.
+
+    Raises
+    ------
+    LeadwiseError
+        There are fewer than two groups.
+    """
+    units, unit_of = np.unique(
+        np.arange(len(labels)) if groups is None else np.asarray(groups), return_inverse=True
+    )
+    if len(units) < 2:
+        raise LeadwiseError(f"{len(labels)} usable records of {len(units)} patients: too few")
+    # What a group brings to its side: positives of each class, and (last column) records.
+    brings = np.zeros((len(units), labels.shape[1] + 1))
+    np.add.at(brings, unit_of, np.column_stack([labels, np.ones(len(labels))]))
+    order = np.random.default_rng(seed).permutation(len(units))
+    chosen = np.zeros(len(units), dtype=bool)
+    chosen[order] = _iterative(brings[order, :-1] > 0, share, seed)
+    chosen = _corrected(brings, chosen, share)
+    if chosen.all() or not chosen.any():  # a handful of records
+        chosen[order[0]] = not chosen[order[0]]
+    return chosen[unit_of]
+
+
+def _iterative(positive: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Call scikit-multilearn's stratifier, which draws from NumPy's global generator."""
+    from skmultilearn.model_selection import IterativeStratification
+
+    before = np.random.get_state()  # noqa: NPY002 - its random_state raises, so its own is seeded
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            stratifier = IterativeStratification(
+                n_splits=2, order=2, sample_distribution_per_fold=[share, 1 - share]
+            )
+            _, validation = next(stratifier.split(np.zeros((len(positive), 1)), positive))
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
+    chosen = np.ones(len(positive), dtype=bool)
+    chosen[validation] = False
+    return ~chosen
+
+
+def _corrected(brings: np.ndarray, chosen: np.ndarray, share: float) -> np.ndarray:
+    """Let groups change sides, each time the one that helps most, until none helps."""
+    total = brings.sum(0)
+    weight = 1 / np.maximum(TOLERATED_RECORDS, TOLERATED_SHARE * total) ** 2
+    own = (brings**2) @ weight
+    chosen = chosen.copy()
+    for _ in range(_MOST_MOVES):
+        deviation = brings[chosen].sum(0) - share * total
+        sign = np.where(chosen, -1.0, 1.0)
+        change = own + 2 * sign * (brings @ (weight * deviation))
+        best = int(change.argmin())
+        if change[best] > -1e-9:
+            break
+        chosen[best] = not chosen[best]
+    return chosen
