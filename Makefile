@@ -8,10 +8,30 @@ setup: .venv/complete
 
 .venv/complete: requirements.txt requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
+
+demo: setup
+	rm -rf demo
+	$(BIN)/python -m experiments.demo demo
+
+test: lint
+	$(BIN)/python -m pytest
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m benchmarks.scoring
+	$(BIN)/python -m benchmarks.reading tests/data/challenge-samples
+
+docs: setup
+	$(BIN)/python -m docs.generate
+
+image:
+	docker build -t leadwise .
+
+clean:
+	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache

@@ -26,6 +26,7 @@ LIMB = {
     "aVF": (-0.5, 1.0),
 }
 
+_STANDARD = frozenset(STANDARD)
 _STANDARD_SPELLING = {lead.casefold(): lead for lead in STANDARD}
 
 
@@ -44,6 +45,8 @@ def spelled(lead: str) -> str:
     >>> spelled("AVR"), spelled(" v1 "), spelled("MLII")
     ('aVR', 'V1', 'MLII')
     """
+    if lead in _STANDARD:
+        return lead
     return _STANDARD_SPELLING.get(lead.strip().casefold(), lead.strip())
 
 
@@ -105,21 +108,23 @@ def choose(signal: np.ndarray, have: Sequence[str], want: Sequence[str]) -> Choi
 def serving_set(leads: Iterable[str], trained: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     """Pick the trained lead set that serves a record of these leads.
 
-    The largest set that the leads determine; if there is none, the set of which they determine
-    most (of equals the smallest: fewest zero rows).
+    The very set if it was trained; else the largest that the leads determine; if there is none,
+    the set of which they determine most (of equals the smallest: fewest zero rows).
 
     Examples
     --------
+    >>> serving_set(["II", "I"], LEAD_SETS.values())
+    ('I', 'II')
     >>> len(serving_set(["II", "III"], LEAD_SETS.values()))
     6
     >>> serving_set(["V2"], [("I", "II"), ("I", "II", "V2")])
     ('I', 'II', 'V2')
     """
-    have = determined(leads)
+    given = {spelled(lead) for lead in leads}
+    have = determined(given)
 
-    def merit(lead_set: tuple[str, ...]) -> tuple[bool, int, int]:
+    def merit(lead_set: tuple[str, ...]) -> tuple[bool, bool, int, int]:
         found = len(have.intersection(lead_set))
-        whole = found == len(lead_set)
-        return whole, found, -len(lead_set)
+        return given == set(lead_set), found == len(lead_set), found, -len(lead_set)
 
     return max(trained, key=merit)

@@ -184,15 +184,24 @@ PUBLISHED = Recipe(
     batch=64,
 )
 
+LEADWISE = replace(
+    PUBLISHED,
+    name="isibrno-leadwise",
+    summary="the published network, with a rate that falls to zero as the budget ends",
+    schedule=part("falling", warm=0.02, fall=0.5),
+)
+
 RECIPES = {
     recipe.name: recipe
     for recipe in (
         PUBLISHED,
+        LEADWISE,
         replace(
-            PUBLISHED,
-            name="isibrno-leadwise",
-            summary="the published network with a rate that falls to zero within the budget",
-            schedule=part("falling", warm=0.02, fall=0.5),
+            LEADWISE,
+            name="isibrno-basic",
+            summary="entry 1's basic widths and small batches, for a few hundred records",
+            network=BASIC,
+            batch=16,
         ),
     )
 }

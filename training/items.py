@@ -76,7 +76,8 @@ def batches(lengths: np.ndarray, size: int, generator: np.random.Generator) -> I
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         made += [pool[at : at + size].tolist() for at in range(0, len(pool), size)]
     if len(made) > 1 and len(made[-1]) == 1:
-        made[-2] += made.pop()
+        alone = made.pop()
+        made[-1] += alone
     for place in generator.permutation(len(made)):
         yield made[place]
 

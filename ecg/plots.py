@@ -1,0 +1,303 @@
+"""Pictures: a record on ECG paper, training curves, scores by class.  PNG, SVG or PDF files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ecg import LeadwiseError
+from ecg.files import aside
+from ecg.labels import class_name
+from ecg.leads import STANDARD, spelled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The paper of an electrocardiograph: AHA/ACC/HRS recommendations 2007, part I (Kligfield et al.).
+MM_PER_S, MM_PER_MV = 25.0, 10.0
+SHOWN_S = 10.0
+COLUMNS = (("I", "II", "III"), ("aVR", "aVL", "aVF"), ("V1", "V2", "V3"), ("V4", "V5", "V6"))
+RHYTHM_LEAD = "II"
+ROW_MM = 35.0
+LINE_MM = 20.0  # from the top of a row to its zero line: R waves need more room than S waves
+REACH_MV = 2.6  # a trace that goes further from its line is cut off: it is in its neighbour's way
+PULSE_MM = (2.0, 7.0)  # the calibration pulse, 1 mV for 0.2 s, from here to here
+MARGIN_MM = 5.0  # around the paper's traces
+HEAD_MM, FOOT_MM = 14.0, 9.0
+LEFT_MM = MARGIN_MM + 10.0  # traces begin after the pulse
+WIDTH_MM = LEFT_MM + SHOWN_S * MM_PER_S + MARGIN_MM
+MM_PER_INCH = 25.4
+DPI = 150
+PAPER, FINE, COARSE, INK = "#fffafa", "#f8dcdc", "#efb3b3", "#1a1a1a"
+ALARM, QUIET = "#b3261e", "#5f5f5f"
+FORMATS = ("png", "svg", "pdf")
+DISCLAIMER = "Research use, not a medical device."
+# Colours that the colour-blind tell apart: Okabe & Ito 2008.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def plot_record(
+    path: str | Path,
+    signal: np.ndarray,
+    leads: Sequence[str],
+    fs: float,
+    *,
+    title: str,
+    note: str = "",
+) -> None:
+    """Draw a record on ECG paper, true to scale at 25 mm/s and 10 mm/mV.
+
+    Twelve leads stand in four columns of 2.5 s above ten seconds of lead II, as printed by
+    electrocardiographs; other leads in a row each.  The first ten seconds are drawn, and that is
+    said.  Each trace is centred on its median, NaN are gaps, and what goes beyond 2.6 mV from the
+    centre, or off the paper, is cut off.
+
+    Parameters
+    ----------
+    path : str or Path
+        .png, .svg or .pdf; written aside and renamed.
+    signal : np.ndarray of shape (leads, samples)
+        In mV.
+    leads : sequence of str
+        Names of the rows, in any order and case.
+    fs : float
+        Hz.
+    title : str
+    note : str
+        A line below the title; where it says so, SIMULATED stands out in the corner.
+
+    Raises
+    ------
+    LeadwiseError
+        If the signal has no samples or not one row a lead.
+    """
+    names = [spelled(lead) for lead in leads]
+    if signal.ndim != 2 or len(signal) != len(names) or not signal.size:
+        raise LeadwiseError(
+            f"{title}: a signal of shape {signal.shape} cannot be drawn as {len(names)} leads."
+        )
+    shown = signal[:, : round(SHOWN_S * fs)]
+    standard = sorted(names) == sorted(STANDARD)
+    rows = 4 if standard else len(names)
+    height_mm = HEAD_MM + rows * ROW_MM + FOOT_MM
+    figure, axes = _paper(height_mm)
+    centres = [height_mm - HEAD_MM - ROW_MM * row - LINE_MM for row in range(rows)]
+    if standard:
+        _draw_columns(axes, dict(zip(names, shown, strict=True)), fs, centres)
+    else:
+        for lead, trace, centre in zip(names, shown, centres, strict=True):
+            _draw_trace(axes, lead, trace, fs, LEFT_MM, centre)
+    for centre in centres:
+        _draw_pulse(axes, centre)
+    _write_margins(axes, height_mm, title, note, signal.shape[1] / fs, columns=standard)
+    _save(figure, path)
+
+
+def _paper(height_mm: float) -> tuple["Figure", "Axes"]:
+    """Lay out a sheet with its grid; its coordinates are mm from the lower left corner."""
+    from matplotlib.collections import LineCollection
+
+    figure = _figure(WIDTH_MM / MM_PER_INCH, height_mm / MM_PER_INCH)
+    figure.set_facecolor("white")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, WIDTH_MM), ylim=(0, height_mm))
+    axes.axis("off")
+    low, high = FOOT_MM, height_mm - HEAD_MM
+    left, right = MARGIN_MM, WIDTH_MM - MARGIN_MM
+    axes.fill_between([left, right], low, high, color=PAPER, linewidth=0)
+    for step, colour, width in ((1.0, FINE, 0.4), (5.0, COARSE, 0.7)):
+        upright = [((x, low), (x, high)) for x in np.arange(left, right + 0.1, step)]
+        level = [((left, y), (right, y)) for y in np.arange(low, high + 0.1, step)]
+        axes.add_collection(LineCollection(upright + level, colors=colour, linewidths=width))
+    return figure, axes
+
+
+def _draw_columns(
+    axes: "Axes", shown: Mapping[str, np.ndarray], fs: float, centres: Sequence[float]
+) -> None:
+    """Draw twelve leads in columns one after the other, and lead II below them."""
+    column_s = SHOWN_S / len(COLUMNS)
+    whole = len(shown[RHYTHM_LEAD]) >= SHOWN_S * fs
+    for place, column in enumerate(COLUMNS):
+        first = round(place * column_s * fs) if whole else 0
+        last = round((place + 1) * column_s * fs) if whole else round(column_s * fs)
+        left = LEFT_MM + place * column_s * MM_PER_S
+        for lead, centre in zip(column, centres, strict=False):
+            _draw_trace(axes, lead, shown[lead][first:last], fs, left, centre)
+            if place:
+                axes.plot([left, left], [centre - 2.5, centre + 2.5], color=INK, linewidth=0.8)
+    _draw_trace(axes, RHYTHM_LEAD, shown[RHYTHM_LEAD], fs, LEFT_MM, centres[-1])
+
+
+def _draw_trace(
+    axes: "Axes", lead: str, trace: np.ndarray, fs: float, left: float, centre: float
+) -> None:
+    """Draw one lead from a place on the paper (mm) on, with its name above."""
+    finite = trace[np.isfinite(trace)]
+    middle = float(np.median(finite)) if finite.size else 0.0
+    height = MM_PER_MV * np.clip(trace.astype(float) - middle, -REACH_MV, REACH_MV)
+    across = left + MM_PER_S * np.arange(len(trace)) / fs
+    paper = FOOT_MM + 0.5, axes.get_ylim()[1] - HEAD_MM - 0.5
+    line = np.clip(centre + height, *paper)
+    axes.plot(across, line, color=INK, linewidth=0.9, solid_joinstyle="round", zorder=3)
+    label = axes.text(left + 1.5, centre + 12.5, lead, fontsize=10, weight="bold", zorder=2)
+    label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.8})
+
+
+def _draw_pulse(axes: "Axes", centre: float) -> None:
+    """Draw the calibration pulse of a row: 1 mV for 0.2 s."""
+    up, down = MARGIN_MM + PULSE_MM[0], MARGIN_MM + PULSE_MM[1]
+    across = [up - 1.5, up, up, down, down, down + 1.5]
+    axes.plot(across, centre + MM_PER_MV * np.array([0, 0, 1, 1, 0, 0]), color=INK, linewidth=0.9)
+
+
+def _write_margins(
+    axes: "Axes", height_mm: float, title: str, note: str, duration_s: float, *, columns: bool
+) -> None:
+    """Write title and note above, scale, what is shown and the disclaimer below."""
+    right = WIDTH_MM - MARGIN_MM
+    axes.text(MARGIN_MM, height_mm - 6.0, title, fontsize=12, weight="bold", color=INK)
+    axes.text(MARGIN_MM, height_mm - 11.5, note, fontsize=9, color=QUIET)
+    if "simulated" in note.casefold():
+        stamp = axes.text(right, height_mm - 6.0, "SIMULATED", ha="right", color=ALARM)
+        stamp.set(fontsize=12, weight="bold")
+    scale = f"{MM_PER_S:g} mm/s   {MM_PER_MV:g} mm/mV"
+    if duration_s > SHOWN_S:
+        scale += f"   first {SHOWN_S:g} s of {duration_s:g} s"
+    elif duration_s < SHOWN_S:
+        scale += f"   {duration_s:g} s" + (", every column from 0 s on" if columns else "")
+    axes.text(MARGIN_MM, 3.5, scale, fontsize=9, color=INK)
+    axes.text(right, 3.5, DISCLAIMER, fontsize=9, color=QUIET, ha="right")
+
+
+def plot_training(path: str | Path, history: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """Draw training curves: loss and validation score by epoch, a line per lead set.
+
+    Parameters
+    ----------
+    path : str or Path
+        .png, .svg or .pdf; written aside and renamed.
+    history : mapping of str to sequence of mappings
+        Of each lead set ("12 leads") a row an epoch with `epoch`, `loss` and `score`; other
+        entries (threshold, lr) are not drawn.  The best score is marked, the first of equals.
+
+    Raises
+    ------
+    LeadwiseError
+        If there is no row at all.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    all_epochs = [row["epoch"] for rows in history.values() for row in rows]
+    if not all_epochs:
+        raise LeadwiseError(f"{path}: no epoch has ended yet, there is no curve to draw.")
+    figure = _figure(10, 4.4)
+    loss_axes, score_axes = figure.subplots(1, 2)
+    for place, (name, rows) in enumerate(history.items()):
+        if not rows:
+            continue
+        colour = COLOURS[place % len(COLOURS)]
+        epochs = np.array([row["epoch"] for row in rows], float)
+        scores = np.array([row["score"] for row in rows], float)
+        line = {"color": colour, "linewidth": 1.6, "marker": "." if len(rows) < 3 else None}
+        loss_axes.plot(epochs, [row["loss"] for row in rows], **line)
+        label = f"{name}: no score"
+        if np.isfinite(scores).any():
+            best = int(np.nanargmax(scores))
+            label = f"{name}: {scores[best]:.3f}, epoch {epochs[best]:g}"
+            score_axes.plot(epochs[best], scores[best], "o", color=colour, markersize=7)
+        score_axes.plot(epochs, scores, label=label, **line)
+    for axes, what in ((loss_axes, "training loss"), (score_axes, "validation score")):
+        axes.set(xlabel="epoch", title=what)
+        axes.set_xlim(min(all_epochs) - 0.5, max(all_epochs) + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        _plain(axes)
+    score_axes.legend(title="best", frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def plot_class_scores(
+    path: str | Path,
+    classes: Sequence[str],
+    scores: Mapping[str, np.ndarray],
+    *,
+    title: str,
+    value_name: str,
+) -> None:
+    """Draw a score by class and lead set as dots, the best class (by mean) on top.
+
+    Parameters
+    ----------
+    path : str or Path
+        .png, .svg or .pdf; written aside and renamed.
+    classes : sequence of str
+        SNOMED CT codes, drawn as their abbreviations, or names, drawn as they are.
+    scores : mapping of str to np.ndarray of shape (classes,)
+        Of each lead set; NaN where no record has the class, which is said.
+    title, value_name : str
+        Above the picture and below its axis.
+
+    Raises
+    ------
+    LeadwiseError
+        If there is no lead set, or one that has not as many scores as there are classes.
+    """
+    wrong = [name for name, values in scores.items() if len(values) != len(classes)]
+    if wrong or not scores:
+        raise LeadwiseError(
+            f"{title}: {', '.join(wrong) or 'no lead set'} has not {len(classes)} scores."
+        )
+    table = np.array([np.asarray(values, float) for values in scores.values()])  # (sets, classes)
+    known = np.isfinite(table)
+    means = np.where(known, table, 0).sum(0) / np.maximum(known.sum(0), 1)
+    order = np.lexsort((means, known.any(0)))  # classes without a positive record at the bottom
+    height = np.arange(len(classes))
+    figure = _figure(7.5, 1.6 + 0.3 * len(classes))
+    axes = figure.subplots()
+    for place, (name, values) in enumerate(zip(scores, table, strict=True)):
+        apart = 0.5 * ((place + 0.5) / len(table) - 0.5)  # of a row, so that equal dots are seen
+        colour = COLOURS[place % len(COLOURS)]
+        axes.plot(values[order], height - apart, "o", color=colour, markersize=6, label=name)
+    low = float(np.min(table, where=known, initial=0.0))
+    axes.set_xlim(low - 0.02, float(np.max(table, where=known, initial=1.0)) + 0.02)
+    for row in height[~known.any(0)[order]].tolist():
+        word = axes.text(low, row, "no positive", va="center", fontsize=9, color=QUIET)
+        word.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})
+    axes.set_yticks(height, [class_name(classes[place]) for place in order])
+    axes.set(ylim=(-0.7, len(classes) - 0.3), xlabel=value_name, title=title)
+    _plain(axes)
+    if len(scores) > 1:
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def _figure(width_in: float, height_in: float) -> "Figure":
+    """Make a figure of this size that belongs to no window and no global state."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in, height_in), dpi=DPI)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _plain(axes: "Axes") -> None:
+    """Take away frame and ticks, and lay a light grid under the lines."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0)
+    axes.title.set_fontsize(11)
+
+
+def _save(figure: "Figure", path: str | Path) -> None:
+    """Write a figure in the format that the path's ending names."""
+    ending = Path(path).suffix.removeprefix(".").lower()
+    if ending not in FORMATS:
+        raise LeadwiseError(f"{path}: pictures are written as {', '.join(FORMATS)}.")
+    with aside(path) as draft:
+        figure.savefig(draft, format=ending)

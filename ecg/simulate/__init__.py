@@ -1,0 +1,241 @@
+"""Simulated 12-lead records with known truth: R peaks, waves and diagnoses.  Not patients.
+
+A heart vector moves through P, QRS and T (`dipole`, `shapes`), beat by beat (`rhythm`), in a
+patient drawn to have the diagnoses asked for (`diagnoses`, `patient`); noise (`noise`) lies over
+what the leads see of it.  The findings are plain textbook ones, for tests and demonstrations:
+what a network learns from them says nothing about real records.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ecg import LeadwiseError
+from ecg.labels import codes_by_name
+from ecg.leads import STANDARD, choose, spelled
+from ecg.records import write_record
+from ecg.simulate import dipole, shapes
+from ecg.simulate.diagnoses import DIAGNOSES, check, draw_diagnoses, spread_diagnoses
+from ecg.simulate.noise import CLEAN, Noise, common_noise, spoil_leads
+from ecg.simulate.patient import Patient, draw_patient
+from ecg.simulate.rhythm import Beats, draw_beats
+from ecg.simulate.truth import Simulated, mark_waves, paint_mask, symbols_of
+
+__all__ = [
+    "CLEAN",
+    "DIAGNOSES",
+    "Noise",
+    "Simulated",
+    "draw_diagnoses",
+    "simulate",
+    "simulate_records",
+    "write_records",
+]
+
+FS_HZ = (100.0, 1000.0)
+DURATION_S = (0.5, 3600.0)
+COMMENTS = ("simulated: made by ecg.simulate, not a patient",)
+DEFAULT_NOISE = Noise()
+
+
+def simulate(
+    diagnoses: Collection[str] = ("NSR",),
+    *,
+    seed: int | tuple[int, int] = 0,
+    duration_s: float = 10.0,
+    fs: float = 500.0,
+    leads: Sequence[str] = STANDARD,
+    noise: Noise = DEFAULT_NOISE,
+    name: str = "SIM00001",
+) -> Simulated:
+    """Simulate one record.
+
+    The same arguments give the same bits.  Neither fs nor leads nor noise changes the patient or
+    the beats: one record can be had at several sampling frequencies.
+
+    Parameters
+    ----------
+    diagnoses : collection of str
+        Abbreviations of the Challenge, of `DIAGNOSES`.  Where no rhythm is among them, it is NSR,
+        which is then among the codes.
+    seed : int or (int, int)
+        Not negative.  `seed=5` is `seed=(5, 0)`; `simulate_records(seed=5)` counts (5, 0), (5, 1)…
+    duration_s : float
+        0.5 to 3600 s.  PAC and PVC together need 10 s.
+    fs : float
+        100 to 1000 Hz.
+    leads : sequence of str
+        Any of the twelve, in any order and case.
+    noise : Noise
+        `CLEAN` is none.
+    name : str
+
+    Raises
+    ------
+    LeadwiseError
+        For an unknown diagnosis or lead, diagnoses that exclude each other, and a duration or
+        sampling frequency out of range.
+
+    Examples
+    --------
+    >>> record = simulate(["SB", "LAD"], seed=1)
+    >>> record.signal.shape, len(record.r_peaks), record.codes
+    ((12, 5000), 7, ('426177001', '39732003'))
+    """
+    found = check(diagnoses)
+    wanted = _check_leads(leads)
+    _check_range("fs", fs, FS_HZ, "Hz")
+    _check_range("duration_s", duration_s, DURATION_S, "s")
+    counted = seed if isinstance(seed, tuple) else (seed, 0)
+    patient_draws, beat_draws, heart_draws, noise_draws = (
+        np.random.default_rng((stream, *counted)) for stream in range(3, 7)
+    )
+    samples = round(duration_s * fs)
+    patient = draw_patient(found, patient_draws)
+    beats = draw_beats(patient, duration_s, beat_draws)
+    shaped = shape_beats(patient, beats)
+    heart = move_heart(patient, beats, shaped, samples, fs, heart_draws)
+    eight = (heart @ dipole.EIGHT_OF_HEART.T).T.astype(np.float32)
+    eight += common_noise(noise, eight.shape, fs, noise_draws)
+    signal = choose(eight, dipole.EIGHT, wanted).signal
+    spoil_leads(signal, wanted, noise, noise_draws)
+    waves = mark_waves(beats, shaped, samples, fs)
+    r_peaks = np.rint(beats.times * fs).astype(int)
+    inside = (r_peaks >= 0) & (r_peaks < samples)
+    return Simulated(
+        name=name,
+        leads=wanted,
+        fs=float(fs),
+        signal=signal,
+        r_peaks=r_peaks[inside],
+        symbols=symbols_of(found, beats.kinds[inside].tolist()),
+        waves=waves[inside],
+        mask=paint_mask(waves, samples),
+        codes=tuple(codes_by_name()[diagnosis] for diagnosis in found),
+        age=patient.age,
+        sex=patient.sex,
+    )
+
+
+def simulate_records(
+    count: int,
+    *,
+    seed: int = 0,
+    duration_s: float = 10.0,
+    fs: float = 500.0,
+    leads: Sequence[str] = STANDARD,
+    noise: Noise = DEFAULT_NOISE,
+) -> Iterator[Simulated]:
+    """Simulate records SIM00001, SIM00002, … of drawn diagnoses, one at a time.
+
+    Every diagnosis begins one record in 19, so that from 19 records on each occurs; further ones
+    join where they make sense.  Record n depends on seed and n, not on the count.
+
+    Parameters
+    ----------
+    count, seed : int
+    duration_s, fs, leads, noise
+        As for `simulate`.
+    """
+    for index, diagnoses in enumerate(spread_diagnoses(count, seed)):
+        yield simulate(
+            diagnoses,
+            seed=(seed, index),
+            duration_s=duration_s,
+            fs=fs,
+            leads=leads,
+            noise=noise,
+            name=f"SIM{index + 1:05d}",
+        )
+
+
+def write_records(
+    folder: str | Path,
+    count: int,
+    *,
+    seed: int = 0,
+    duration_s: float = 10.0,
+    fs: float = 500.0,
+    leads: Sequence[str] = STANDARD,
+    noise: Noise = DEFAULT_NOISE,
+) -> list[str]:
+    """Write simulated records as the Challenge lays them out (.hea and .mat), and give their names.
+
+    Each header says in a comment that the record is simulated.  The folder is made where it is
+    not there; records of the same names in it are replaced.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = []
+    for record in simulate_records(
+        count, seed=seed, duration_s=duration_s, fs=fs, leads=leads, noise=noise
+    ):
+        write_record(
+            folder,
+            record.name,
+            record.signal,
+            record.leads,
+            record.fs,
+            age=record.age,
+            sex=record.sex,
+            codes=record.codes,
+            comments=COMMENTS,
+        )
+        names.append(record.name)
+    return names
+
+
+def shape_beats(patient: Patient, beats: Beats) -> dict[str, shapes.Beat]:
+    """Shape each kind of beat that occurs."""
+    shaping = {
+        "normal": shapes.normal_beat,
+        "PAC": shapes.atrial_beat,
+        "PVC": shapes.ventricular_beat,
+    }
+    return {kind: shaping[kind](patient) for kind in np.unique(beats.kinds).tolist()}
+
+
+def move_heart(
+    patient: Patient,
+    beats: Beats,
+    shaped: dict[str, shapes.Beat],
+    samples: int,
+    fs: float,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Move the heart vector through all beats: shape (samples, 3), in mV."""
+    heart = np.zeros((samples, 3))
+    for kind, beat in shaped.items():
+        times = beats.times[beats.kinds == kind]
+        paced = patient.has("PR") and kind == "normal"
+        spike = shapes.pacing_spike(patient, beat.qrs, fs) if paced else None
+        for wave in (beat.p, beat.qrs, beat.t, spike):
+            if wave is not None:
+                dipole.add_wave(heart, wave, times, fs)
+    times = np.arange(samples) / fs
+    if patient.has("AF"):
+        heart += shapes.fibrillation(patient, times, generator)
+    if patient.has("AFL"):
+        heart += shapes.flutter(patient, times, beats.in_step)
+    return heart
+
+
+def _check_leads(leads: Sequence[str]) -> tuple[str, ...]:
+    """Spell leads as usual; refuse what is no lead."""
+    wanted = tuple(spelled(lead) for lead in leads)
+    unknown = [lead for lead in wanted if lead not in STANDARD]
+    if unknown or not wanted:
+        raise LeadwiseError(
+            f"{', '.join(unknown) or 'no lead'}: cannot be simulated; known are "
+            f"{', '.join(STANDARD)}."
+        )
+    return wanted
+
+
+def _check_range(what: str, value: float, bounds: tuple[float, float], unit: str) -> None:
+    """Refuse a number outside its range."""
+    if not bounds[0] <= value <= bounds[1]:
+        raise LeadwiseError(
+            f"{what} is {value:g} {unit}; it can be {bounds[0]:g} to {bounds[1]:g} {unit}."
+        )

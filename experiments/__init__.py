@@ -1,0 +1,1 @@
+"""Experiments: one command each, `python -m experiments.NAME --help`."""

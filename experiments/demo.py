@@ -1,0 +1,109 @@
+"""The demo: the Challenge's own commands on SIMULATED records, for all five lead sets.
+
+Makes records, trains, runs and scores, prints the scores, and names the pictures it drew.  What
+it shows is that everything works; simulated records say nothing about patients.
+"""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ecg.labels import CODES, class_name
+from ecg.leads import LEAD_SETS
+from ecg.plots import plot_class_scores, plot_record
+from ecg.records import find_records
+
+RECORDS, TEST_RECORDS, SECONDS = 400, 120, 5
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main() -> None:
+    """Run the demo."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="folder to write to")
+    parser.add_argument(
+        "--minutes", type=float, default=2.5, help="for training (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--records", type=int, default=RECORDS, help="to train on (default: %(default)s)"
+    )
+    options = parser.parse_args()
+    begun, folder = time.monotonic(), options.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    make = ["-m", "ecg.simulate", "--seconds", str(SECONDS)]
+    run(*make, str(folder / "training_data"), "--records", str(options.records), "--seed", "1")
+    run(*make, str(folder / "test_data"), "--records", str(TEST_RECORDS), "--seed", "2")
+    run(
+        "train_model.py", str(folder / "training_data"), str(folder / "model"),
+        LEADWISE_RECIPE="isibrno-basic", LEADWISE_MINUTES=f"{options.minutes:g}",
+    )  # fmt: skip
+    table, of_classes = [], {}
+    for size, leads in LEAD_SETS.items():
+        table.append(score(folder, size, leads))
+        of_classes[f"{size} leads"] = class_scores(folder / f"class_scores-{size}.csv")
+    print_scores(table)
+    draw(folder, of_classes)
+    print(f"\nDone in {(time.monotonic() - begun) / 60:.1f} minutes. Pictures:")
+    for picture in ("record.png", "model/training.png", "classes.png"):
+        print(f"  {folder / picture}")
+
+
+def run(*words: str, **settings: str) -> None:
+    """Run one of our commands with Python, after showing it as one would type it."""
+    shown = [*(f"{name}={value}" for name, value in settings.items()), "python", *words]
+    print(f"$ {shlex.join(shown)}", flush=True)
+    ended = subprocess.run([sys.executable, *words], cwd=ROOT, env={**os.environ, **settings})
+    if ended.returncode:
+        sys.exit(f"Error: {words[0]} ended with status {ended.returncode}")
+
+
+def score(folder: Path, size: int, leads: tuple[str, ...]) -> tuple[int, list[str]]:
+    """Reduce the test records to a lead set, run and score them; give the scores as text."""
+    data = str(folder / "test_data")
+    if size < 12:
+        reduced = f"{data}-{size}"
+        run("extract_leads_wfdb.py", "-i", data, "-o", reduced, "-l", *leads)
+        data = reduced
+    outputs, scores = str(folder / f"test_outputs-{size}"), folder / f"scores-{size}.csv"
+    run("run_model.py", str(folder / "model"), data, outputs)
+    run("evaluate_model.py", data, outputs, str(scores), str(folder / f"class_scores-{size}.csv"))
+    return size, scores.read_text().splitlines()[1].split(",")
+
+
+def class_scores(path: Path) -> np.ndarray:
+    """Read the F-measure of each class from a per-class table."""
+    row = path.read_text().splitlines()[3].split(",")
+    return np.array([float(cell) for cell in row[1:]])
+
+
+def print_scores(table: list[tuple[int, list[str]]]) -> None:
+    """Print the scores of all lead sets."""
+    names = ("AUROC", "AUPRC", "Accuracy", "F-measure", "Challenge metric")
+    print("\nOn simulated test records (they say nothing about patients):\n")
+    print(f"{'leads':>5}  " + "  ".join(names))
+    for size, cells in table:
+        print(f"{size:>5}  " + "  ".join(map(str.rjust, cells, map(len, names))))
+
+
+def draw(folder: Path, of_classes: dict[str, np.ndarray]) -> None:
+    """Draw a record on ECG paper and the per-class results."""
+    record = find_records(folder / "test_data")[0][0]
+    names = ", ".join(class_name(code) for code in record.header.codes)
+    plot_record(
+        folder / "record.png", record.signal, record.leads, record.fs,
+        title=f"{record.name}: {names}", note="SIMULATED",
+    )  # fmt: skip
+    plot_class_scores(
+        folder / "classes.png", [class_name(code) for code in CODES], of_classes,
+        title="F-measure on simulated test records", value_name="F-measure",
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Simulated records and a small trained model, made once a run."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ecg.simulate import write_records
+from models import recipes_by_name
+from models.recipe import Recipe, part
+
+SMALL = part(
+    "cnn_gru_attention", widths=(8, 8, 8, 8, 16), units=8, dropout=0.1, context_dropout=0.1
+)
+# One small network a system, so that the whole contract runs on each in seconds.
+SMALL_NETWORKS = {"isibrno2020": SMALL}
+
+
+def small(recipe: Recipe) -> Recipe:
+    """A recipe with its system's smallest network."""
+    return replace(recipe, network=SMALL_NETWORKS[recipe.system], batch=16, epochs=2)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("LEADWISE_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def simulated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 simulated records of 3 s at 250 Hz."""
+    folder = tmp_path_factory.mktemp("simulated")
+    write_records(folder, 48, seed=3, duration_s=3.0, fs=250.0)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_folder(simulated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the five lead sets, trained by `team_code` for one epoch on a small network."""
+    import team_code
+
+    folder = tmp_path_factory.mktemp("model")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.data.find", lambda name: small(recipes_by_name()["isibrno-basic"]))
+        patch.setenv("LEADWISE_EPOCHS", "1")
+        team_code.training_code(str(simulated_folder), str(folder))
+    return folder

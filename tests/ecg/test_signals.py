@@ -1,0 +1,142 @@
+"""Signal steps; the figures are those of the fact sheet, computed with NumPy and SciPy alone."""
+
+import numpy as np
+import pytest
+from scipy import signal as scipy_signal
+from scipy.signal import windows
+
+from ecg.signals import STEPS, envelopes, oddities, remove_mean, resample, tukey_band, z_score
+
+FS = 250.0
+TIME = np.arange(int(40 * FS)) / FS
+LOW, MID = 8.0, 24.0
+
+# Envelope of a 1 mV cosine, 40 s at 250 Hz, by frequency in Hz: (c 8, c 24, and both centred).
+RESPONSE = {
+    0.5: (0.1464, 0.0170, 1, 1),
+    1: (0.5, 0.0670, 1, 1),
+    1.5: (0.8536, 0.1464, 1, 1),
+    2: (1, 0.25, 1, 1),
+    3: (1, 0.5, 1, 1),
+    4: (1, 0.75, 1, 1),
+    5: (1, 0.9330, 0.8536, 1),
+    6: (1, 1, 0.5, 1),
+    7: (0.5, 1, 0.1464, 1),
+    7.5: (0.1464, 1, 0.0381, 1),
+    8: (0, 1, 0, 1),
+    12: (0, 1, 0, 1),
+    15: (0, 1, 0, 0.8536),
+    18: (0, 1, 0, 0.5),
+    20: (0, 0.75, 0, 0.25),
+    21: (0, 0.5, 0, 0.1464),
+    22: (0, 0.25, 0, 0.0670),
+    23: (0, 0.0670, 0, 0.0170),
+    24: (0, 0, 0, 0),
+}
+
+
+def envelopes_of(lead: np.ndarray, centred: float = 0) -> tuple[np.ndarray, np.ndarray]:
+    rows, _ = envelopes(lead[None], FS, low_hz=LOW, mid_hz=MID, centred=centred)
+    return rows[1], rows[2]
+
+
+@pytest.mark.parametrize("hertz", RESPONSE)
+def test_envelope_of_a_cosine_is_constant_and_as_tabled(hertz: float) -> None:
+    lead = np.cos(2 * np.pi * hertz * TIME)
+    found = [*envelopes_of(lead), *envelopes_of(lead, centred=1)]
+    for envelope, expected in zip(found, RESPONSE[hertz], strict=True):
+        assert envelope.std() < 1e-9
+        assert envelope.mean() == pytest.approx(expected, abs=5e-5)  # tabled to four places
+
+
+def test_envelope_follows_a_modulated_cosine() -> None:
+    modulation = 1 + 0.5 * np.cos(2 * np.pi * 0.5 * TIME)
+    low, _ = envelopes_of(modulation * np.cos(2 * np.pi * 3 * TIME))
+    np.testing.assert_allclose(low, modulation, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("sigma_s", "peaks", "centred"),
+    [(0.010, (0.2897, 0.6625), (0.2934, 0.7356)), (0.060, (0.7007, 0.3116), (0.9685, 1.0000))],
+)
+def test_envelope_of_a_pulse_peaks_at_the_pulse(
+    sigma_s: float, peaks: tuple[float, float], centred: tuple[float, float]
+) -> None:
+    pulse = np.exp(-0.5 * ((TIME - 20) / sigma_s) ** 2)
+    found = [*envelopes_of(pulse - pulse.mean()), *envelopes_of(pulse, centred=1)]
+    for envelope, expected in zip(found, (*peaks, *centred), strict=True):
+        assert envelope.max() == pytest.approx(expected, abs=2e-4)
+        assert envelope.argmax() == 20 * FS
+
+
+@pytest.mark.parametrize("samples", [2499, 2500])
+def test_envelope_equals_scipys_hilbert_of_the_filtered_signal(samples: int) -> None:
+    lead = np.random.default_rng(0).normal(size=samples)
+    spectrum = np.fft.rfft(lead)
+    band = tukey_band(np.fft.rfftfreq(samples, 1 / FS), LOW)
+    plain = np.abs(scipy_signal.hilbert(np.fft.irfft(band * spectrum, samples)))
+    np.testing.assert_allclose(envelopes_of(lead)[0], plain, atol=1e-12)
+
+
+def test_the_band_is_scipys_tukey_window() -> None:
+    np.testing.assert_allclose(tukey_band(np.arange(81) / 10, LOW), windows.tukey(81, 0.5))
+
+
+def test_envelopes_scale_and_forget_sign_and_offset() -> None:
+    lead = np.random.default_rng(1).normal(size=2500)
+    low, mid = envelopes_of(lead)
+    for other in envelopes_of(-3 * lead + 7)[:1]:
+        np.testing.assert_allclose(other, 3 * low, atol=1e-9)
+    assert mid.shape == low.shape
+
+
+@pytest.mark.parametrize(
+    ("fs", "samples", "expected"),
+    [(100, 1000, 2500), (128, 1280, 2500), (200, 2000, 2500), (300, 3000, 2500),
+     (360, 3600, 2500), (400, 4000, 2500), (500, 5000, 2500), (1000, 10000, 2500),
+     (257, 2570, 2570), (243, 2430, 2430), (500, 4981, 2491)],
+)  # fmt: skip
+def test_resampling_gives_the_stated_lengths(fs: float, samples: int, expected: int) -> None:
+    signal = np.random.default_rng(0).normal(size=(2, samples)).astype(np.float32)
+    resampled, rate = resample(signal, fs, to_hz=250, tolerance=0.03)
+    assert resampled.shape == (2, expected)
+    assert resampled.dtype == np.float32
+    assert rate == (fs if samples == expected else 250)
+
+
+def test_resampling_keeps_a_slow_wave() -> None:
+    slow = np.sin(2 * np.pi * 3 * np.arange(5000) / 500)[None]
+    resampled, _ = resample(slow, 500, to_hz=250)
+    wanted = np.sin(2 * np.pi * 3 * np.arange(2500) / 250)
+    np.testing.assert_allclose(resampled[0, 50:-50], wanted[50:-50], atol=2e-3)
+
+
+def test_remove_mean_and_z_score_treat_leads_alone() -> None:
+    signal = np.array([[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]])
+    np.testing.assert_allclose(remove_mean(signal, FS)[0], [[-1, 0, 1], [0, 0, 0]])
+    scaled, _ = z_score(signal, FS)
+    np.testing.assert_allclose(scaled.std(axis=1), [1, 0])
+    np.testing.assert_allclose(scaled.mean(axis=1), 0, atol=1e-12)
+
+
+def test_fill_leaves_no_hole() -> None:
+    filled, _ = STEPS["fill"](np.array([[1.0, np.nan, np.inf, -np.inf]]), FS)
+    assert filled.tolist() == [[1, 0, 0, 0]]
+
+
+def kinds(signal: np.ndarray) -> set[str]:
+    return {kind for kind, _ in oddities(signal, ["I", "II"])}
+
+
+def test_oddities_are_told_by_kind() -> None:
+    rng = np.random.default_rng(0)
+    plain = rng.normal(scale=0.3, size=(2, 2500))
+    assert kinds(plain) == set()
+    assert kinds(np.stack([plain[0], np.full(2500, 0.2)])) == {"flat leads"}
+    assert kinds(np.zeros((2, 2500))) == {"all leads flat"}
+    assert kinds(plain * 5e-4) == {"absurd gain"}  # a QRS of half a microvolt
+    assert kinds(plain * 5e3) == {"absurd gain"}  # one of 5 V
+    assert kinds(np.clip(plain, -10, 0.4)) == {"clipped leads"}
+    with_hole = plain.copy()
+    with_hole[1, 7] = np.nan
+    assert kinds(with_hole) == {"samples without value"}

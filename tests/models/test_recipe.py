@@ -1,0 +1,59 @@
+"""Recipes are data: there and back, equal, hashable, strict."""
+
+import json
+import pickle
+from dataclasses import replace
+
+import pytest
+
+from ecg import LeadwiseError
+from models import SYSTEMS, find, lookup, recipes_by_name
+from models.recipe import part, recipe_from_json, recipe_to_json
+
+
+@pytest.mark.parametrize("name", recipes_by_name())
+def test_a_recipe_goes_through_json_unchanged(name: str) -> None:
+    recipe = find(name)
+    back = recipe_from_json(json.loads(json.dumps(recipe_to_json(recipe))))
+    assert back == recipe
+    assert hash(back) == hash(recipe)
+    assert pickle.loads(pickle.dumps(recipe)) == recipe
+    assert replace(recipe, seed=recipe.seed + 1) != recipe
+
+
+@pytest.mark.parametrize("name", recipes_by_name())
+def test_a_recipe_bears_its_systems_name(name: str) -> None:
+    recipe = find(name)
+    assert recipe.name == name
+    assert recipe.system in SYSTEMS
+    assert name.startswith(recipe.system.rstrip("0123456789") + "-")
+
+
+def test_an_unknown_recipe_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(LeadwiseError, match="no recipe 'isibrno-x'; known are isibrno-published"):
+        find("isibrno-x")
+
+
+def test_an_unknown_part_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(LeadwiseError, match="no 'notch' among STEPS; known are envelopes, fill"):
+        lookup(find("isibrno-published"), "STEPS", "notch")
+
+
+def test_a_recipe_of_an_unknown_system_runs_nothing() -> None:
+    recipe = replace(find("isibrno-published"), system="os")
+    with pytest.raises(LeadwiseError, match="no system 'os'"):
+        lookup(recipe, "NETWORKS", "system")
+
+
+def test_odd_recipes_are_refused() -> None:
+    good = recipe_to_json(find("isibrno-published"))
+    with pytest.raises(LeadwiseError, match="check the fields surprise"):
+        recipe_from_json({**good, "surprise": 1})
+    with pytest.raises(LeadwiseError, match="batch is 'many'"):
+        recipe_from_json({**good, "batch": "many"})
+    with pytest.raises(LeadwiseError, match="not a recipe"):
+        recipe_from_json([1])
+
+
+def test_a_part_is_the_same_in_any_order() -> None:
+    assert part("x", b=1, a=2) == part("x", a=2, b=1)

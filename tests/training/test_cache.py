@@ -1,0 +1,127 @@
+"""The cache holds what the steps make, once, and is whole or not there."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecg import LeadwiseError
+from ecg.leads import STANDARD
+from ecg.records import Record, find_records, write_record
+from ecg.simulate import write_records
+from models import find
+from models.inputs import prepare
+from training import cache as cache_module
+from training.cache import open_cache
+
+RECIPE = find("isibrno-published")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    data = tmp_path / "data"
+    data.mkdir()
+    write_records(data, 6, seed=1, duration_s=2.0, fs=200.0)
+    return data
+
+
+def records_of(folder: Path) -> list[Record]:
+    return find_records(folder)[0]
+
+
+def test_signals_are_the_prepared_ones_to_half_precision(folder: Path, tmp_path: Path) -> None:
+    records = records_of(folder)
+    cache = open_cache(records, RECIPE, tmp_path / "cache", workers=1)
+    assert cache.usable.tolist() == list(range(6))
+    for record, signal in zip(records, cache.signals(), strict=True):
+        plain = prepare(RECIPE, record.signal, record.leads, STANDARD, record.fs).signal
+        assert signal.shape == plain.shape == (36, 500)
+        np.testing.assert_allclose(signal, plain, rtol=1e-3, atol=1e-4)  # float16 has 11 bits
+
+
+def test_many_workers_make_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "RECORDS_A_TASK", 4)
+    data = tmp_path / "data"
+    data.mkdir()
+    write_records(data, 18, seed=1, duration_s=1.0, fs=100.0)
+    made = [
+        open_cache(records_of(data), RECIPE, tmp_path / str(workers), workers).path.read_bytes()
+        for workers in (1, 2)
+    ]
+    assert made[0] == made[1]
+
+
+def test_it_is_taken_again_until_a_record_changes(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    first = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
+    capsys.readouterr()
+    assert open_cache(records_of(folder), RECIPE, tmp_path, workers=1).path == first.path
+    assert "taken from" in capsys.readouterr().err
+    os.utime(folder / "SIM00003.mat", (1, 1))
+    other = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
+    assert other.path != first.path
+    assert "Preparing 6 records" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["cut", "index", "lost"])
+def test_a_damaged_cache_is_made_anew(folder: Path, tmp_path: Path, damage: str) -> None:
+    first = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
+    whole = first.path.read_bytes()
+    index = first.path.with_suffix(".json")
+    if damage == "cut":
+        first.path.write_bytes(whole[:-2])
+    elif damage == "index":
+        index.write_text(index.read_text()[:-10])
+    else:
+        first.path.unlink()
+    again = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
+    assert again.path.read_bytes() == whole
+
+
+def test_bad_records_are_left_out_by_name_and_reason(folder: Path, tmp_path: Path) -> None:
+    (folder / "SIM00001.mat").write_bytes((folder / "SIM00001.mat").read_bytes()[:500])
+    flipped = bytearray((folder / "SIM00002.mat").read_bytes())
+    flipped[1000] ^= 0x40
+    (folder / "SIM00002.mat").write_bytes(flipped)
+    write_record(folder, "SIM00003", np.zeros((12, 400)), STANDARD, 200.0, codes=["426783006"])
+    cache = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
+    assert cache.usable.tolist() == [3, 4, 5]
+    said = [str(remark) for remark in cache.left_out]
+    assert said[0].startswith("SIM00001: the .mat is cut off: 500 of 9624 bytes")
+    assert said[1].startswith("SIM00002: signal and header disagree")
+    assert said[2] == "SIM00003: all leads are flat"
+
+
+def test_a_record_that_vanishes_meanwhile_is_left_out(folder: Path, tmp_path: Path) -> None:
+    records = records_of(folder)
+    (folder / "SIM00005.mat").unlink()
+    cache = open_cache(records, RECIPE, tmp_path, workers=1)
+    assert [remark.record for remark in cache.left_out] == ["SIM00005"]
+
+
+def test_too_small_a_disk_is_said_before(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = type("Usage", (), {"free": 100})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(LeadwiseError, match="are needed for prepared signals, 0.0 GB are free"):
+        open_cache(records_of(folder), RECIPE, tmp_path / "cache", workers=1)
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_records_of_all_lengths_and_missing_leads(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, leads, seconds in (("A", ("II", "I"), 0.5), ("B", STANDARD, 130.0)):
+        signal = rng.normal(scale=0.3, size=(len(leads), int(seconds * 100)))
+        write_record(tmp_path, name, signal, leads, 100.0, codes=["426783006"])
+    cache = open_cache(records_of(tmp_path), RECIPE, tmp_path / "cache", workers=1)
+    short, long = cache.signals()
+    assert (short.shape, long.shape) == ((36, 125), (36, 32_500))
+    assert (short[6:12] == 0).all()
+    assert (short[:6] != 0).any()
+    assert "V1, V2, V3, V4, V5, V6 missing" in str(cache.remarks[0])
+    index = json.loads(cache.path.with_suffix(".json").read_text())
+    assert index["lengths"] == [125, 32_500]

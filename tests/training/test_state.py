@@ -1,0 +1,80 @@
+"""A state comes back bit for bit, or not at all."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.state import (
+    State,
+    generator_of,
+    load_state,
+    number_of,
+    optimiser_tensors,
+    restore_optimiser,
+    save_state,
+)
+
+
+def a_state() -> State:
+    weights = {"a.weight": torch.randn(3, 4), "b": torch.arange(3)}
+    best = {name: tensor.clone() for name, tensor in weights.items()}
+    moments = {"0/step": torch.tensor(4.0)}
+    history = [{"epoch": 1, "score": 0.5}]
+    return State("key", 1, 2.5, False, history, 1, [0.3], weights, best, moments)
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    state = a_state()
+    save_state(tmp_path / "s", state)
+    back = load_state(tmp_path / "s", "key")
+    assert back is not None
+    for name, value in vars(state).items():
+        if isinstance(value, dict):
+            assert getattr(back, name).keys() == value.keys()
+            assert all(torch.equal(getattr(back, name)[key], value[key]) for key in value)
+        else:
+            assert getattr(back, name) == value
+
+
+@pytest.mark.parametrize("damage", ["other key", "cut", "empty", "absent"])
+def test_what_is_of_no_use_is_none(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "s"
+    save_state(path, a_state())
+    whole = path.read_bytes()
+    if damage == "absent":
+        path.unlink()
+    elif damage != "other key":
+        path.write_bytes(whole[: len(whole) // 2 if damage == "cut" else 0])
+    assert load_state(path, "another" if damage == "other key" else "key") is None
+
+
+def test_an_optimiser_goes_on_as_if_nothing_had_been() -> None:
+    def train(steps: int, network: torch.nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        for step in range(steps):
+            optimiser.zero_grad()
+            network(torch.full((2, 3), float(step))).square().sum().backward()
+            optimiser.step()
+
+    def fresh() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+        network = torch.nn.Linear(3, 2)
+        with torch.no_grad():
+            network.weight.fill_(0.5)
+            network.bias.zero_()
+        return network, torch.optim.Adam(network.parameters(), lr=0.1)
+
+    network, optimiser = fresh()
+    train(3, network, optimiser)
+    resumed, other = fresh()
+    resumed.load_state_dict(network.state_dict())
+    restore_optimiser(other, optimiser_tensors(optimiser))
+    train(3, network, optimiser)
+    train(3, resumed, other)
+    assert torch.equal(network.weight, resumed.weight)
+
+
+def test_counters_make_generators() -> None:
+    assert number_of(0, "12-leads", 3, 5) == number_of(0, "12-leads", 3, 5)
+    assert number_of(0, "12-leads", 3, 5) != number_of(0, "12-leads", 35)
+    draws = {generator_of(0, epoch).random() for epoch in range(50)}
+    assert len(draws) == 50
