@@ -1,0 +1,24 @@
+"""Metrics: how right labels and probabilities are.  Needs NumPy and `ecg` alone, never torch.
+
+`METRICS` holds what training may choose by name, each `metric(labels, outputs, probabilities,
+classes) -> float`, higher is better: labels and outputs (records, classes) 0/1 or bool,
+probabilities (records, classes) float, classes the SNOMED CT codes in column order.  Averages over
+classes leave out those where a measure is undefined; all undefined is NaN.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from scoring.challenge import challenge_metric
+from scoring.measures import accuracy, areas, count, f_measure, macro
+
+Metric = Callable[[np.ndarray, np.ndarray, np.ndarray, Sequence[str]], float]
+
+METRICS: dict[str, Metric] = {
+    "challenge": lambda labels, outputs, _, classes: challenge_metric(labels, outputs, classes),
+    "auroc": lambda labels, _, probabilities, __: float(macro(areas(labels, probabilities).auroc)),
+    "auprc": lambda labels, _, probabilities, __: float(macro(areas(labels, probabilities).auprc)),
+    "f_measure": lambda labels, outputs, _, __: float(macro(f_measure(count(labels, outputs)))),
+    "accuracy": lambda labels, outputs, _, __: float(accuracy(labels, outputs)),
+}

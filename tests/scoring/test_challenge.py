@@ -1,0 +1,147 @@
+import numpy as np
+import pytest
+
+from ecg import LeadwiseError
+from ecg.labels import CLASSES, CODES, SINUS_RHYTHM
+from scoring import METRICS, challenge
+from scoring.challenge import Weights, challenge_metric, load_weights, prepare
+
+AF, AFL, NSR, SB, TAB = "164889003", "164890007", SINUS_RHYTHM, "426177001", "164934002"
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Draw labels, outputs and probabilities of 200 records, (200, 26)."""
+    draw = np.random.default_rng(1)
+    labels = draw.random((200, 26)) < 0.1
+    return labels, labels ^ (draw.random((200, 26)) < 0.05), draw.random((200, 26))
+
+
+def rows(*records):
+    """Turn codes into labels in the order of CODES."""
+    return np.array([[code in record for code in CODES] for record in records])
+
+
+def test_the_2021_table_has_the_classes_of_ecg_labels():
+    assert [set(codes) for codes in load_weights(2021).classes] == [set(c) for c in CLASSES]
+
+
+def test_weights_cannot_be_written_to():
+    with pytest.raises(ValueError, match="read-only"):
+        load_weights().values[0, 0] = 2
+
+
+def test_unknown_year_is_told():
+    with pytest.raises(LeadwiseError, match=r"year 2022 has no weights table; choose .*2020, 2021"):
+        load_weights(2022)
+
+
+# The worked examples of the Challenge's scoring page: labels, outputs, metric as a fraction.
+@pytest.mark.parametrize(
+    ("labels", "outputs", "metric"),
+    [
+        (([AF], [NSR], [SB]), ([NSR], [NSR], [NSR]), 0),
+        (([AF], [NSR], [SB]), ([AF, NSR, SB],) * 3, (5 / 3 - 1.35) / (3 - 1.35)),
+        (([AF], [NSR]), ([AFL], [NSR]), (1.25 - 1.125) / (2 - 1.125)),
+        (
+            ([AF, TAB], [NSR], [AF, TAB]),
+            ([AF, SB], [NSR], [AF, TAB]),
+            (3.2 - 4 / 3) / (4 - 4 / 3),
+        ),
+        (([AF], [NSR], [AF], [NSR]), ([], [NSR], [AF], []), -1 / 7),
+    ],
+)
+def test_worked_examples(labels, outputs, metric):
+    found = challenge_metric(rows(*labels), rows(*outputs))
+    assert found == pytest.approx(metric, abs=1e-12)  # a few sums in double precision
+
+
+def test_labels_themselves_score_one_exactly_and_sinus_rhythm_zero(drawn):
+    ready = prepare(drawn[0])
+    assert ready.metric(drawn[0]) == 1
+    assert ready.metric(rows([NSR]).repeat(200, axis=0)) == 0
+
+
+def test_only_sinus_rhythm_leaves_no_range_and_scores_zero():
+    assert challenge_metric(rows([NSR], [NSR]), rows([NSR], [AF])) == 0
+
+
+def test_order_of_columns_does_not_matter(drawn):
+    labels, outputs, _ = drawn
+    order = np.random.default_rng(2).permutation(26)
+    codes = [CODES[place] for place in order]
+    found = challenge_metric(labels[:, order], outputs[:, order], codes)
+    assert found == pytest.approx(challenge_metric(labels, outputs), abs=1e-12)  # other order
+
+
+def test_second_codes_and_joined_codes_name_the_same_class(drawn):
+    labels, outputs, _ = drawn
+    expected = challenge_metric(labels, outputs)
+    for names in ([codes[-1] for codes in CLASSES], ["|".join(codes) for codes in CLASSES]):
+        assert challenge_metric(labels, outputs, names) == expected
+
+
+def test_columns_that_are_not_scored_count_nothing(drawn):
+    labels, outputs, _ = drawn
+    extra_labels, extra_outputs = np.random.default_rng(3).random((2, 200, 2)) < 0.5
+    found = challenge_metric(
+        np.hstack([extra_labels, labels]),
+        np.hstack([extra_outputs, outputs]),
+        ["55827005", "x", *CODES],
+    )
+    assert found == pytest.approx(challenge_metric(labels, outputs), abs=1e-12)  # another order
+
+
+def test_a_class_without_a_column_is_as_if_nobody_had_it():
+    labels, outputs = rows([AF], [AF, SB], [AFL]), rows([AF], [SB], [AF])
+    kept = [CODES.index(code) for code in (AF, AFL, SB)]
+    found = challenge_metric(labels[:, kept], outputs[:, kept], [AF, AFL, SB])
+    assert found == pytest.approx(challenge_metric(labels, outputs), abs=1e-12)  # another order
+
+
+def test_two_columns_of_one_class_are_refused():
+    with pytest.raises(LeadwiseError, match="427172004 and 17338001 are one scored class; join"):
+        prepare(np.zeros((1, 2)), ["427172004", "17338001"])
+
+
+def test_labels_that_do_not_fit_are_refused():
+    with pytest.raises(LeadwiseError, match=r"labels of shape \(3, 2\) do not fit 26 classes"):
+        prepare(np.zeros((3, 2)))
+
+
+def test_weights_that_are_no_numbers_count_nothing(drawn, monkeypatch):
+    labels, outputs, _ = drawn
+    table = load_weights()
+    holes, zeros = table.values.copy(), table.values.copy()
+    holes[0, 1], zeros[0, 1] = challenge._finite("inf"), 0.0
+    assert np.isnan(holes[0, 1])
+    found = []
+    for values in (holes, zeros):
+        monkeypatch.setattr(
+            challenge, "load_weights", lambda _, v=values: Weights(*table[:2], values=v)
+        )
+        found.append(challenge_metric(labels, outputs))
+    assert found[0] == found[1]
+    monkeypatch.undo()
+    assert found[0] != challenge_metric(labels, outputs)
+
+
+def test_arguments_are_left_as_they_are(drawn):
+    copies = [array.copy() for array in drawn]
+    for metric in METRICS.values():
+        metric(*drawn, CODES)
+    for array, copy in zip(drawn, copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+def test_each_metric_is_best_for_the_right_answer(name, drawn):
+    labels, outputs, probabilities = drawn
+    best = METRICS[name](labels, labels, labels.astype(float), CODES)
+    assert isinstance(best, float)
+    assert best == pytest.approx(1, abs=1e-12)  # a mean of ones
+    assert METRICS[name](labels, outputs, probabilities, CODES) < 1
+
+
+def test_metrics_offers_what_recipes_select():
+    assert {"challenge", "auroc", "auprc", "f_measure", "accuracy"} <= set(METRICS)

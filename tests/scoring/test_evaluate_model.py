@@ -1,0 +1,150 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import evaluate_model
+
+ROOT = Path(__file__).parents[2]
+AF, NSR, SB = "164889003", "426783006", "426177001"
+PROGRESS = (
+    "Loading weights...\nLoading label and output files...\nEvaluating model...\n"
+    "- AUROC and AUPRC...\n- Accuracy...\n- F-measure...\n{}- Challenge metric...\nDone.\n"
+)
+BETA = "- F-beta and G-beta measures...\n"
+
+
+@pytest.fixture
+def case(folders):
+    """Make worked example 003 of the official cases: sinus rhythm always."""
+    headers = {f"R{n}.hea": f"R{n} 1 1 1\n#Dx: {code}\n" for n, code in enumerate((AF, NSR, SB))}
+    text = f"#R\n{AF},{NSR},{SB}\n0,1,0\n0.5,0.5,0.5\n"
+    return folders(headers, {f"R{number}.csv": text for number in range(3)})
+
+
+def test_two_arguments_print_the_scores(case, capsys):
+    assert evaluate_model.main(list(case)) == 0
+    scores = "AUROC,AUPRC,Accuracy,F-measure,Challenge metric\n0.500,0.333,0.333,0.167,0.000\n"
+    assert capsys.readouterr() == (PROGRESS.format("") + scores, "")
+
+
+def test_2020_prints_its_own_lines(case, capsys):
+    assert evaluate_model.main([*case, "--year", "2020"]) == 0
+    expected = PROGRESS.format(BETA) + (
+        "AUROC,AUPRC,Accuracy,F-measure,Fbeta-measure,Gbeta-measure,Challenge metric\n"
+        "0.500,0.333,0.333,0.167,0.238,0.111,0.000\n"
+    )
+    assert capsys.readouterr().out == expected
+
+
+def test_four_arguments_write_two_files_and_print_neither(case, tmp_path, capsys):
+    files = tmp_path / "scores.csv", tmp_path / "classes.csv"
+    assert evaluate_model.main([*case, *map(str, files)]) == 0
+    assert capsys.readouterr().out == PROGRESS.format("")
+    assert files[0].read_bytes().endswith(b"metric\n0.500,0.333,0.333,0.167,0.000")
+    lines = files[1].read_text().split("\n")
+    assert [line.split(",")[0] for line in lines] == ["Classes", "AUROC", "AUPRC", "F-measure"]
+    assert "164909002|733534002" in lines[0].split(",")
+    assert "17338001|427172004" in lines[0].split(",")
+    assert len(lines[3].split(",")) == 27
+
+
+def test_the_official_function_answers_in_the_official_form(case):
+    found = evaluate_model.evaluate_model(*case)
+    classes, auroc, auprc, auroc_classes, auprc_classes, accuracy, f, f_classes, metric = found
+    assert classes[4] == {"733534002", "164909002"}
+    assert (len(classes), len(auroc_classes), len(auprc_classes), len(f_classes)) == (26,) * 4
+    expected = (0.5, 1 / 3, 1 / 3, 1 / 6, 0.0)
+    assert (auroc, auprc, accuracy, f, metric) == pytest.approx(expected, abs=1e-12)  # means
+
+
+def test_table_for_people(case, capsys):
+    assert evaluate_model.main([*case, "--classes"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split() for line in lines if line.startswith(("AF ", "NSR ", "PVC|"))]
+    assert rows == [
+        ["AF", AF, "1", "0", "0.000", "-", "0.000", "0.500", "0.333"],
+        ["NSR", NSR, "1", "3", "1.000", "0.333", "0.500", "0.500", "0.333"],
+        ["PVC|VPB", "427172004|17338001", "0", "0", "-", "-", "-", "-", "-"],
+    ]
+
+
+def test_bootstrap_prints_seeded_intervals(case, capsys):
+    printed = []
+    for seed in ("1", "1", "2"):
+        assert evaluate_model.main([*case, "--bootstrap", "3", "--seed", seed]) == 0
+        printed.append(capsys.readouterr().out.splitlines()[-5:])
+    assert printed[0] == printed[1] != printed[2]
+    assert printed[0][2].startswith("Accuracy            0.333  (0.")
+
+
+def test_odd_things_are_told_but_do_not_stop(folders, capsys):
+    headers = {f"R{n}.hea": f"R{n}\n#Dx: 55827005\n" for n in range(4)} | {"A.hea": f"#Dx: {AF}\n"}
+    outputs = {f"R{n}.csv": f"#R\n{AF}\n1\n1\n" for n in range(4)}
+    outputs |= {"A.csv": "#A\n\n\n\n", "Z.csv": "x", "notes.txt": "x"}
+    assert evaluate_model.main(list(folders(headers, outputs))) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "Note: output files without a header, not used: 1 (Z.csv).",
+        "Note: records without a scored label: 4 (R0.hea, R1.hea, R2.hea and 1 more).",
+        "Note: output files without a scored class, counted as all negative: 1 (A.csv).",
+    ]
+
+
+def test_the_shift_of_2020_is_told(folders, capsys):
+    headers = {"A.hea": f"#Dx: {AF}\n#Dx: {NSR}\n", "B.hea": f"#Dx: {AF}\n"}
+    outputs = {f"{name}.csv": f"#R\n{AF}\n1\n1\n" for name in "AB"}
+    case = folders(headers, outputs)
+    assert evaluate_model.main([*case, "--year", "2020"]) == 0
+    assert "Note: headers with two Dx lines, which shift" in capsys.readouterr().err
+    assert evaluate_model.main(list(case)) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_failure_is_one_sentence_and_status_1(case, tmp_path, capsys):
+    (Path(case[1]) / "R1.csv").unlink()
+    assert evaluate_model.main([*case, str(tmp_path / "scores.csv")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("Error: 1 of 3 records have no output file in ")
+    assert error.endswith(": R1.csv. Run the model on them, or take their headers away.\n")
+    assert not (tmp_path / "scores.csv").exists()
+
+
+def test_a_missing_folder_for_the_scores_is_told_before_the_work(case, tmp_path, capsys):
+    assert evaluate_model.main([*case, str(tmp_path / "no" / "scores.csv")]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.endswith("make it first.\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["labels"], ["a", "b", "c", "d", "e"], ["a", "b", "--year", "2019"]]
+)
+def test_wrong_usage_is_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        evaluate_model.main(arguments)
+    assert stop.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_a_negative_number_of_resamples_is_wrong_usage(capsys):
+    with pytest.raises(SystemExit) as stop:
+        evaluate_model.main(["a", "b", "--bootstrap", "-1"])
+    assert stop.value.code == 2
+    assert "--bootstrap" in capsys.readouterr().err
+
+
+def test_the_command_runs_from_any_folder(case, tmp_path):
+    command = [sys.executable, str(ROOT / "evaluate_model.py"), *case]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("0.500,0.333,0.333,0.167,0.000\n")
+
+
+def test_import_is_cheap():
+    heavy = "torch", "scipy", "sklearn", "pandas", "matplotlib", "wfdb", "joblib"
+    code = f"import sys, scoring, evaluate_model; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == "[]\n"
