@@ -24,7 +24,7 @@ from models.recipe import longest, recipe_to_json
 from training.cache import fingerprint, open_cache
 from training.data import chosen_recipe, divide, labelled_records, report
 from training.items import items_of
-from training.loop import Task, train
+from training.loop import Task, check_names, train
 from training.progress import duration, say
 from training.results import remove_state, write_history, write_problems
 from training.settings import device_of, read_settings, workers_of
@@ -47,6 +47,7 @@ def training_code(data_directory: str, model_directory: str) -> None:
     settings = read_settings()
     recipe, device = chosen_recipe(settings), device_of(settings)
     folder, state = Path(model_directory), Path(model_directory, "state")
+    check_names(recipe)
     make_folder(state)
 
     records, left_out = labelled_records(data_directory)
@@ -94,7 +95,7 @@ def load_model(model_directory: str, leads: tuple[str, ...]) -> Classifier:
     LeadwiseError
         The folder holds no usable model.
     """
-    return Classifier.load(model_directory, leads)
+    return Classifier.load(model_directory, leads, device_of(read_settings()))
 
 
 def run_model(model: Classifier, header: str, recording: np.ndarray) -> Answers:

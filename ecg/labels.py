@@ -66,7 +66,7 @@ def read_codes(header: str) -> tuple[str, ...]:
     """
     codes: dict[str, None] = {}
     for line in header.splitlines():
-        if line.startswith("#") and line[1:].lstrip().startswith("Dx"):
+        if "Dx" in line and line[0] == "#" and line[1:].lstrip().startswith("Dx"):
             _, _, listed = line.partition(":")
             codes.update((code.strip(), None) for code in listed.split(",") if code.strip())
     return tuple(codes)

@@ -48,7 +48,7 @@ def oddities(signal: np.ndarray, leads: Sequence[str]) -> Iterator[tuple[str, st
     elif np.median(ranges) > ABSURDLY_LARGE_MV:
         yield (
             "absurd gain",
-            f"the leads range over {np.median(ranges):.3g} mV; is the gain in the header right?",
+            f"the leads range over {np.median(ranges):.0f} mV; is the gain in the header right?",
         )
     yield from _clipped(signal, leads, low, high, flat)
 

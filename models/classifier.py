@@ -52,11 +52,12 @@ class Classifier:
     device: torch.device
 
     @classmethod
-    def load(cls, folder: str | Path, leads: Sequence[str]) -> "Classifier":
-        """Load the network that serves records of these leads best.
+    def load(
+        cls, folder: str | Path, leads: Sequence[str], device: torch.device | None = None
+    ) -> "Classifier":
+        """Load the network that serves records of these leads best (`ecg.leads.serving_set`).
 
-        The largest trained set that the leads determine, else the one of which they determine
-        most; a set whose weights are damaged is passed over as long as another one is whole.
+        A set whose weights are damaged is passed over as long as another one is whole.
 
         Raises
         ------
@@ -69,14 +70,13 @@ class Classifier:
         while trained:
             entry = trained.pop(serving_set(leads, trained))
             try:
-                return cls._of(model, entry)
+                return cls._of(model, entry, device or torch.device("cpu"))
             except LeadwiseError as error:
                 damage.append(str(error))
         raise LeadwiseError("; ".join(damage))
 
     @classmethod
-    def _of(cls, model: ModelFolder, trained: TrainedSet) -> "Classifier":
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    def _of(cls, model: ModelFolder, trained: TrainedSet, device: torch.device) -> "Classifier":
         network = build(model.recipe, trained.leads, len(model.classes))
         load_weights(model, trained, network)
         network.to(device).eval()

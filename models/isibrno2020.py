@@ -24,17 +24,17 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from models.recipe import Recipe, part
 
 
-class MaskedBatchNorm(nn.BatchNorm1d):
+class MaskedBatchNorm(nn.BatchNorm2d):
     """Batch norm whose statistics leave padding out."""
 
     def forward(self, signal: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Normalise (batch, channels, steps); `mask` is (batch, 1, steps), 1 where valid."""
+        """Normalise (batch, channels, 1, steps); `mask` is (batch, 1, 1, steps), 1 where valid."""
         if mask is None or not self.training:
             return super().forward(signal)
         count = mask.sum()
-        mean = (signal * mask).sum((0, 2)) / count
-        centred = (signal - mean[:, None]) * mask
-        variance = (centred**2).sum((0, 2)) / count
+        mean = (signal * mask).sum((0, 2, 3)) / count
+        centred = (signal - mean[:, None, None]) * mask
+        variance = (centred**2).sum((0, 2, 3)) / count
         with torch.no_grad():
             unbiased = variance * count / (count - 1).clamp(min=1)
             momentum = self.momentum or 0.0
@@ -42,7 +42,31 @@ class MaskedBatchNorm(nn.BatchNorm1d):
             self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)  # type: ignore[union-attr]
             self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return centred * scale[:, None] + self.bias[:, None]
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
+
+class Dropout(nn.Module):
+    """Dropout with four decisions from each random number.
+
+    PyTorch draws its masks one by one, which costs a sixth of a training step on CPU.  The
+    probability is kept to 1 / 65,536.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        """Set values to 0 in training, and scale the others so that the mean stays."""
+        if not self.training or self.probability == 0:
+            return signal
+        count = signal.numel()
+        numbers = torch.empty((count + 3) // 4, dtype=torch.int64, device=signal.device)
+        words = numbers.random_(-(2**63), None).view(torch.int16)[:count]
+        threshold = round(self.probability * 2**16) - 2**15
+        # The mask lies in memory as the signal does (channels last), whatever its shape.
+        keep = words.as_strided(signal.shape, signal.stride()) >= threshold
+        return signal * keep / (1 - self.probability)
 
 
 class Block(nn.Module):
@@ -52,15 +76,16 @@ class Block(nn.Module):
         super().__init__()
         shapes = ((channels, 2), (width, 1), (width, 1))
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(inputs, width, 3, stride, padding=1, bias=False) for inputs, stride in shapes
+            nn.Conv2d(inputs, width, (1, 3), (1, stride), padding=(0, 1), bias=False)
+            for inputs, stride in shapes
         )
         self.norms = nn.ModuleList(MaskedBatchNorm(width) for _ in shapes)
-        self.shortcut = nn.Conv1d(channels, width, 1, stride=2, bias=False)
+        self.shortcut = nn.Conv2d(channels, width, 1, (1, 2), bias=False)
         self.shortcut_norm = MaskedBatchNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, signal: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Map (batch, channels, steps) to (batch, width, ceil(steps / 2)); mask for the result."""
+        """Map (batch, channels, 1, steps) to (batch, width, 1, ceil(steps / 2)); result's mask."""
         hidden = signal
         for convolution, norm in zip(self.convolutions[:-1], self.norms[:-1], strict=True):
             hidden = _keep(functional.relu(norm(convolution(hidden), mask)), mask)
@@ -107,10 +132,11 @@ class Network(nn.Module):
         self.blocks = nn.ModuleList(
             Block(channels, width, dropout) for channels, width in zip(inputs, widths, strict=True)
         )
+        self.blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.gru = nn.GRU(widths[-1], units, batch_first=True, bidirectional=True)
         self.keys = nn.Linear(2 * units, units // 2)
         self.queries = nn.Parameter(torch.empty(classes, units // 2))
-        self.dropout = nn.Dropout(context_dropout)
+        self.dropout = Dropout(context_dropout)
         self.weight = nn.Parameter(torch.empty(classes, 2 * units))
         self.bias = nn.Parameter(torch.zeros(classes))
         nn.init.normal_(self.queries)
@@ -123,14 +149,18 @@ class Network(nn.Module):
     def forward_features(
         self, signal: torch.Tensor, length: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the last convolutional map (batch, channels, steps) and its valid steps (batch,)."""
+        """Give the last convolutional map (batch, channels, steps) and its valid steps (batch,).
+
+        Convolutions over time are two-dimensional ones of height 1 with channels last in memory:
+        the same numbers, faster on CPU.
+        """
+        hidden = signal[:, :, None].contiguous(memory_format=torch.channels_last)
         padded = bool((length < signal.shape[2]).any())
-        signal = _keep(signal, _mask(length, signal) if padded else None)
+        hidden = _keep(hidden, _mask(length, hidden.shape[3]) if padded else None)
         for block in self.blocks:
-            length = (length + 1) // 2
-            steps = signal[..., ::2]  # as many as the block will give
-            signal = block(signal, _mask(length, steps) if padded else None)
-        return signal, length
+            length, steps = (length + 1) // 2, (hidden.shape[3] + 1) // 2
+            hidden = block(hidden, _mask(length, steps) if padded else None)
+        return hidden[:, :, 0], length
 
     def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Let each class attend to the steps that speak for it."""
@@ -148,10 +178,10 @@ class Network(nn.Module):
         return pad_packed_sequence(self.gru(packed)[0], True, total_length=steps.shape[1])[0]
 
 
-def _mask(length: torch.Tensor, signal: torch.Tensor) -> torch.Tensor:
-    """Mark the valid steps: (batch, 1, steps), 1 where valid."""
-    steps = torch.arange(signal.shape[2], device=signal.device)
-    return (steps < length[:, None])[:, None].to(signal.dtype)
+def _mask(length: torch.Tensor, steps: int) -> torch.Tensor:
+    """Mark the valid steps: (batch, 1, 1, steps), 1 where valid."""
+    valid = torch.arange(steps, device=length.device) < length[:, None]
+    return valid[:, None, None].float()
 
 
 NETWORKS = {"cnn_gru_attention": Network}
@@ -196,6 +226,12 @@ RECIPES = {
     for recipe in (
         PUBLISHED,
         LEADWISE,
+        replace(
+            PUBLISHED,
+            name="isibrno-class-thresholds",
+            summary="as published, with a threshold for each class by differential evolution",
+            decision="per class",
+        ),
         replace(
             LEADWISE,
             name="isibrno-basic",

@@ -53,10 +53,8 @@ class Recipe:
         Signal steps from mV to the network's rows, of `ecg.signals.STEPS` or the system's own.
     network, loss, optimiser, schedule : Part
         Parts by name.
-    classes : str
-        Which classes the network answers: `scored26`.
     decision : str
-        How probabilities become labels: `global` or `per class` thresholds.
+        How probabilities become labels, of `training.thresholds.DECISIONS`.
     select : str
         Name of the metric that chooses epoch and thresholds, of `scoring.METRICS`.
     epochs, batch : int
@@ -82,7 +80,6 @@ class Recipe:
     schedule: Part
     epochs: int
     batch: int
-    classes: str = "scored26"
     decision: str = "global"
     select: str = "challenge"
     minutes: float = 2600.0  # 43 of the 48 h that the organisers allow with a GPU

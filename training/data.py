@@ -115,7 +115,10 @@ def _say_parts(labels: np.ndarray, validation: np.ndarray) -> None:
 
 
 def report(left_out: Sequence[Remark], remarks: Sequence[Remark], names: int = 20) -> None:
-    """Name the records that are left out, and say what is odd about others."""
+    """Name the records that are left out, and say what is odd about others.
+
+    Many of a kind are counted; `problems.tsv` in the model folder names them all.
+    """
     for line in summarise(left_out, names):
         say(f"Left out: {line}")
     for line in summarise(remarks):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ecg import LeadwiseError
 from models import lookup
 from models.classifier import build, probabilities_of
 from models.losses import Batch
@@ -27,7 +28,9 @@ from training.state import (
     restore_optimiser,
     save_state,
 )
-from training.thresholds import class_thresholds, global_threshold
+from training.thresholds import DECISIONS
+
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam}
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,26 @@ class Task:
     leads: tuple[str, ...]
     classes: tuple[str, ...]
     device: torch.device
+
+
+def check_names(recipe: Recipe) -> None:
+    """See that the loop knows all that a recipe names, before long work begins.
+
+    Raises
+    ------
+    LeadwiseError
+        A name is unknown; the known ones are listed.
+    """
+    for kind, name, known in (
+        ("optimiser", recipe.optimiser.name, OPTIMISERS),
+        ("schedule", recipe.schedule.name, SCHEDULES),
+        ("decision", recipe.decision, DECISIONS),
+        ("select", recipe.select, METRICS),
+    ):
+        if name not in known:
+            raise LeadwiseError(f"no {kind} '{name}'; known are {', '.join(known)}")
+    for kind, part in (("NETWORKS", recipe.network), ("LOSSES", recipe.loss)):
+        lookup(recipe, kind, part.name)
 
 
 def train(
@@ -105,9 +128,6 @@ def _begin(task: Task, state: State) -> tuple[torch.nn.Module, torch.optim.Optim
     return network, optimiser
 
 
-OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam}
-
-
 def _epoch(
     task: Task, network: torch.nn.Module, optimiser: torch.optim.Optimizer, learn: Items,
     pace: Pace, state: State,
@@ -164,11 +184,8 @@ def _evaluate(
     def measure(outputs: np.ndarray) -> float:
         return float(prepared.metric(outputs))
 
-    if task.recipe.decision == "per class":
-        thresholds, _ = class_thresholds(probabilities, measure, seed=task.recipe.seed)
-    else:
-        threshold, _ = global_threshold(probabilities, measure)
-        thresholds = np.full(len(task.classes), threshold)
+    decide = DECISIONS[task.recipe.decision]
+    thresholds, _ = decide(probabilities, measure, seed=task.recipe.seed)
     metric = METRICS[task.recipe.select]
     score = metric(choose.labels, probabilities >= thresholds, probabilities, task.classes)
     best = max((row["score"] for row in state.history), default=-math.inf)

@@ -10,7 +10,9 @@ TIE = 1e-12  # metrics nearer than this to the best one are as good
 Measure = Callable[[np.ndarray], float]
 
 
-def global_threshold(probabilities: np.ndarray, measure: Measure) -> tuple[float, float]:
+def global_threshold(
+    probabilities: np.ndarray, measure: Measure, *, seed: int = 0
+) -> tuple[np.ndarray, float]:
     """Find the one threshold for all classes with the best metric, by grid search.
 
     Parameters
@@ -18,15 +20,18 @@ def global_threshold(probabilities: np.ndarray, measure: Measure) -> tuple[float
     probabilities : np.ndarray of shape (records, classes)
     measure : callable
         Metric of outputs (records, classes), higher is better.
+    seed : int
+        Not needed: nothing is drawn.
 
     Returns
     -------
-    threshold, metric : float
-        A class is positive if its probability is at least the threshold.
+    thresholds : np.ndarray of shape (classes,)
+        All the same; a class is positive if its probability is at least its threshold.
+    metric : float
     """
     metrics = np.array([measure(probabilities >= threshold) for threshold in GRID])
     place = best_place(metrics)
-    return float(GRID[place]), float(metrics[place])
+    return np.full(probabilities.shape[1], GRID[place]), float(metrics[place])
 
 
 def best_place(metrics: np.ndarray, grid: np.ndarray = GRID) -> int:
@@ -73,9 +78,9 @@ def class_thresholds(
     from scipy.optimize import differential_evolution
 
     classes = probabilities.shape[1]
-    threshold, metric = global_threshold(probabilities, measure)
+    thresholds, metric = global_threshold(probabilities, measure)
     start = np.random.default_rng(seed).uniform(0, 1, (max(5, 2 * classes), classes))
-    start[0] = threshold
+    start[0] = thresholds
     found = differential_evolution(
         lambda thresholds: -measure(probabilities >= thresholds),
         bounds=[(0.0, 1.0)] * classes,
@@ -86,4 +91,11 @@ def class_thresholds(
     )
     if -found.fun > metric:
         return found.x, float(-found.fun)
-    return np.full(classes, threshold), metric
+    return thresholds, metric
+
+
+# How a recipe decides: `decision(probabilities, measure, seed=…) -> thresholds, metric`.
+DECISIONS: dict[str, Callable[..., tuple[np.ndarray, float]]] = {
+    "global": global_threshold,
+    "per class": class_thresholds,
+}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.isibrno2020 import BASIC, INCREASED, Block, MaskedBatchNorm, Network
+from models.isibrno2020 import BASIC, INCREASED, Block, Dropout, MaskedBatchNorm, Network
 from models.recipe import Part
 
 PARAMETERS = {  # leads: (basic mV, basic with envelopes, increased mV, increased with envelopes)
@@ -37,9 +37,9 @@ def test_parameters_for_the_24_classes_of_2020() -> None:
 
 def test_there_are_fifteen_convolutions_besides_the_shortcuts() -> None:
     network = Network(6, 26, **BASIC.options)
-    kernels = [part.kernel_size for part in network.modules() if isinstance(part, torch.nn.Conv1d)]
-    assert kernels.count((3,)) == 15
-    assert kernels.count((1,)) == 5
+    kernels = [part.kernel_size for part in network.modules() if isinstance(part, torch.nn.Conv2d)]
+    assert kernels.count((1, 3)) == 15
+    assert kernels.count((1, 1)) == 5
 
 
 @pytest.mark.parametrize("samples", STEPS)
@@ -72,25 +72,43 @@ def test_padding_changes_no_answer(samples: int) -> None:
 def test_masked_batch_norm_equals_torchs_on_the_valid_steps() -> None:
     torch.manual_seed(0)
     ours, torchs = MaskedBatchNorm(5), torch.nn.BatchNorm1d(5)
-    signal = torch.randn(3, 5, 40)
+    signal = torch.randn(3, 5, 1, 40)
     length = torch.tensor([40, 25, 7])
-    mask = (torch.arange(40) < length[:, None])[:, None].float()
-    valid = torch.cat([row[:, :n] for row, n in zip(signal, length, strict=True)], dim=1)[None]
+    mask = (torch.arange(40) < length[:, None])[:, None, None].float()
+    valid = torch.cat([row[:, 0, :n] for row, n in zip(signal, length, strict=True)], dim=1)[None]
     expected = torchs(valid)[0]
     found = ours(signal * mask, mask)
-    kept = torch.cat([row[:, :n] for row, n in zip(found, length, strict=True)], dim=1)
+    kept = torch.cat([row[:, 0, :n] for row, n in zip(found, length, strict=True)], dim=1)
     torch.testing.assert_close(kept, expected, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(ours.running_mean, torchs.running_mean)
     torch.testing.assert_close(ours.running_var, torchs.running_var)
 
 
+@pytest.mark.parametrize("probability", [0.0, 0.2, 0.5])
+def test_dropout_drops_its_share_and_keeps_the_mean(probability: float) -> None:
+    torch.manual_seed(0)
+    dropout = Dropout(probability)
+    signal = torch.ones(64, 16, 1, 501).contiguous(memory_format=torch.channels_last)
+    dropped = dropout(signal)
+    share = 4 * (probability * (1 - probability) / signal.numel()) ** 0.5  # four standard errors
+    assert (dropped == 0).float().mean().item() == pytest.approx(probability, abs=share + 2e-5)
+    assert dropped.mean().item() == pytest.approx(1, abs=5e-3)
+    kept = dropped[dropped > 0]
+    torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - probability)))
+    neighbours = (dropped[..., 1:] == 0) & (dropped[..., :-1] == 0)
+    assert neighbours.float().mean().item() == pytest.approx(probability**2, abs=5e-3)
+    torch.manual_seed(0)
+    assert torch.equal(dropout(signal), dropped)
+    assert dropout.eval()(signal) is signal
+
+
 def test_masked_training_equals_unmasked_training_of_equal_lengths() -> None:
     torch.manual_seed(0)
     block = Block(4, 8, dropout=0.0)
-    signal = torch.randn(2, 4, 50)
+    signal = torch.randn(2, 4, 1, 50)
     plain = block(signal, None)
     padded = torch.nn.functional.pad(signal, (0, 30))
-    mask = (torch.arange(40) < 25).float()[None, None].expand(2, 1, 40)
+    mask = (torch.arange(40) < 25).float()[None, None, None].expand(2, 1, 1, 40)
     torch.testing.assert_close(block(padded, mask)[..., :25], plain, atol=1e-5, rtol=1e-5)
 
 

@@ -34,10 +34,11 @@ def probabilities_and_measure(seed: int = 0):
 
 def test_the_global_threshold_is_the_best_of_the_grid() -> None:
     probabilities, measure = probabilities_and_measure()
-    threshold, metric = global_threshold(probabilities, measure)
-    assert threshold in GRID
+    thresholds, metric = global_threshold(probabilities, measure)
+    assert len(set(thresholds.tolist())) == 1
+    assert thresholds[0] in GRID
     assert metric == max(measure(probabilities >= t) for t in GRID)
-    assert measure(probabilities >= threshold) == metric
+    assert measure(probabilities >= thresholds) == metric
 
 
 def test_class_thresholds_are_never_worse_here_and_are_seeded() -> None:

@@ -1,0 +1,1 @@
+"""Pages of the project, and what generates their tables."""

@@ -1,0 +1,71 @@
+"""The documents say what is true: tables, commands, links, versions."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs.generate import README, with_tables
+
+ROOT = README.parent
+PAGES = sorted([README, *ROOT.glob("docs/*.md")])
+# The README's commands, here on the folders of this run.
+COMMANDS = re.findall(r"^\$ python (.+)$", README.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_the_tables_of_the_readme_are_those_of_the_code() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert with_tables(text) == text, "run `make docs`"
+    assert text.count("LEADWISE_RECIPE") >= 1
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_readmes_commands_run(simulated_folder: Path, tmp_path: Path) -> None:
+    """Each `$ python …` line of the README, in order, on small simulated records."""
+    (tmp_path / "test_data").symlink_to(simulated_folder)
+    (tmp_path / "training_data").mkdir()
+    for path in simulated_folder.iterdir():
+        (tmp_path / "training_data" / path.name).symlink_to(path)
+    rows = "".join(
+        f"{path.stem}\t{8 if number % 4 == 0 else 1}\tp{number}\n"
+        for number, path in enumerate(sorted(simulated_folder.glob("*.hea")))
+    )
+    (tmp_path / "training_data" / "folds.tsv").write_text("record\tfold\tpatient\n" + rows)
+    assert len(COMMANDS) >= 4
+    for command in COMMANDS:
+        script, *words = shlex.split(command, comments=True)
+        environment = {"LEADWISE_RECIPE": "isibrno-basic", "LEADWISE_EPOCHS": "1", "PATH": "/bin"}
+        ended = subprocess.run(
+            [sys.executable, str(ROOT / script), *words],
+            cwd=tmp_path, env=environment, capture_output=True, text=True,
+        )  # fmt: skip
+        assert ended.returncode == 0, f"{command}\n{ended.stderr}"
+    assert (tmp_path / "scores.csv").read_text().startswith("AUROC,AUPRC,Accuracy,F-measure,Chall")
+    assert "Classes," in (tmp_path / "class_scores.csv").read_text()
+
+
+def test_the_image_installs_the_runtime_alone() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    three = ["RUN mkdir /physionet", "COPY ./ /physionet", "WORKDIR /physionet"]
+    assert lines[0] == "FROM python:3.11-slim-bookworm"
+    assert lines[lines.index(three[0]) :][:3] == three
+    pinned = (ROOT / "requirements.txt").read_text()
+    assert all("==" in line for line in pinned.splitlines() if line and not line.startswith("#"))
+    assert not re.search(r"matplotlib|wfdb|pytest|ruff|mypy", pinned.split("docs/design.md")[-1])
+
+
+def test_each_dependency_has_its_reason() -> None:
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    for file in ("requirements.txt", "requirements-dev.txt"):
+        for line in (ROOT / file).read_text().splitlines():
+            if "==" in line:
+                assert line.partition("==")[0] in design, f"{line} has no line in docs/design.md"
