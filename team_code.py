@@ -4,14 +4,12 @@ The organisers' drivers call `training_code`, `load_model` and `run_model`; ours
 Research use, not a medical device.
 """
 
-import hashlib
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ecg import LeadwiseError
 from ecg.files import make_folder
@@ -19,12 +17,12 @@ from ecg.headers import Remark, parse_header
 from ecg.labels import CODES
 from ecg.records import Record
 from models.classifier import Classifier
-from models.folder import ModelFolder, TrainedSet, versions, write_model, write_weights
-from models.recipe import longest, recipe_to_json
+from models.folder import ModelFolder, TrainedSet, write_model, write_weights
+from models.recipe import longest
 from training.cache import fingerprint, open_cache
 from training.data import chosen_recipe, divide, labelled_records, report
 from training.items import items_of
-from training.loop import Task, check_names, train
+from training.loop import Task, check_names, train, training_key
 from training.progress import duration, say
 from training.results import remove_state, write_history, write_problems
 from training.settings import device_of, read_settings, workers_of
@@ -58,29 +56,29 @@ def training_code(data_directory: str, model_directory: str) -> None:
     data = divide(records, cache, data_directory, recipe, settings)
     learn, choose = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
 
-    known = repr((fingerprint(records, recipe), data.validation.tobytes(), versions(),
-                  recipe_to_json(recipe), torch.get_num_threads(), str(device)))  # fmt: skip
-    key = hashlib.sha256(known.encode()).hexdigest()
+    key = training_key(recipe, device, fingerprint(records, recipe), data.validation)
+    about = {"data": fingerprint(records, recipe), "learned": len(learn), "chosen": len(choose),
+             "device": str(device), "command": " ".join(sys.argv)}  # fmt: skip
+    spent = time.monotonic() - begun
     trained: list[TrainedSet] = []
     history = {}
     for place, leads in enumerate(recipe.lead_sets):
-        name = f"{len(leads)}-leads"
+        name, sets_left = f"{len(leads)}-leads", len(recipe.lead_sets) - place
         items = items_of(data.signals, data.labels, leads, longest(recipe))
         task = Task(name, key, recipe, leads, CODES, device)
-        sets_left = len(recipe.lead_sets) - place
-        seconds = (60 * recipe.minutes - (time.monotonic() - begun)) / sets_left
-        state_of_set = train(
+        seconds = (60 * recipe.minutes - spent) / sets_left
+        ended = train(
             task, items.part(learn), items.part(choose), seconds, state / f"{name}.safetensors",
             sets_left,
         )  # fmt: skip
-        file, sha256 = write_weights(folder, name, state_of_set.best)
-        best = state_of_set.history[state_of_set.best_epoch - 1]
+        spent += ended.used_s  # also what an interrupted training had used
+        best = ended.history[ended.best_epoch - 1]
+        file, sha256 = write_weights(folder, name, ended.best)
         scores = {recipe.select: best["score"]}
-        thresholds = tuple(state_of_set.thresholds)
-        trained.append(TrainedSet(leads, file, sha256, thresholds, int(best["epoch"]), scores))
-        history[name.replace("-", " ")] = state_of_set.history
-        about = {"data": fingerprint(records, recipe), "learned": len(learn), "chosen": len(choose),
-                 "device": str(device), "command": " ".join(sys.argv)}  # fmt: skip
+        trained.append(
+            TrainedSet(leads, file, sha256, tuple(ended.thresholds), ended.best_epoch, scores)
+        )
+        history[f"{len(leads)} leads"] = ended.history
         write_model(ModelFolder(folder, recipe, CODES, tuple(trained), about))
         write_history(folder, history)
     remove_state(state)

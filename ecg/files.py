@@ -64,6 +64,7 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LeadwiseError(f"{path}: cannot be made: {error.strerror}") from error
-    with aside(path / "writable") as draft:
+    probe = path / f".writable-{os.getpid()}"
+    with aside(probe) as draft:
         draft.write_bytes(b"")
-    (path / "writable").unlink()
+    probe.unlink()

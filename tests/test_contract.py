@@ -134,7 +134,7 @@ def test_two_epochs_then_run_model(
     model = team_code.load_model(str(tmp_path / "model"), ("I", "II"))
     record = find_records(simulated_folder)[0][0]
     header = Path(record.stem + ".hea").read_text()
-    classes, labels, probabilities = team_code.run_model(model, header, record._digital())
+    classes, labels, probabilities = team_code.run_model(model, header, record.digital())
     assert len(classes) == len(labels) == len(probabilities) == 26
     assert set(labels) <= {0, 1}
     assert all(0 <= value <= 1 for value in probabilities)

@@ -183,7 +183,7 @@ def test_load_model_answers_any_leads_and_the_raw_integers_are_used(
     import team_code
 
     record = find_records(simulated_folder)[0][0]
-    header, raw = Path(record.stem + ".hea").read_text(), record._digital()
+    header, raw = Path(record.stem + ".hea").read_text(), record.digital()
     model = team_code.load_model(str(model_folder), ("I", "II", "V2"))
     plain = team_code.run_model(model, header, raw)
     doubled = team_code.run_model(model, header.replace("1000.0(0)/mV", "500/mV"), raw)

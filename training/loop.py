@@ -1,8 +1,9 @@
 """The training loop of one lead set: step, evaluate, keep the best, save the state, log."""
 
+import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch
 from ecg import LeadwiseError
 from models import lookup
 from models.classifier import build, probabilities_of
+from models.folder import versions
 from models.losses import Batch
-from models.recipe import Recipe
+from models.recipe import Recipe, recipe_to_json
 from scoring import METRICS
 from scoring.challenge import prepare as prepare_metric
 from training.items import Items, batch_count, batches
@@ -66,6 +68,17 @@ def check_names(recipe: Recipe) -> None:
             raise LeadwiseError(f"no {kind} '{name}'; known are {', '.join(known)}")
     for kind, part in (("NETWORKS", recipe.network), ("LOSSES", recipe.loss)):
         lookup(recipe, kind, part.name)
+
+
+def training_key(recipe: Recipe, device: torch.device, data: str, validation: np.ndarray) -> str:
+    """Name a training by all that its weights depend on; states of another key are not resumed.
+
+    The budget and the other lead sets are left out: an interrupted training may go on with more
+    time.
+    """
+    content = recipe_to_json(replace(recipe, minutes=0.0, lead_sets=()))
+    known = (content, str(device), torch.get_num_threads(), versions(), data, validation.tobytes())
+    return hashlib.sha256(repr(known).encode()).hexdigest()
 
 
 def train(

@@ -1,0 +1,173 @@
+"""MATLAB files: the matrix of versions 4 and 5 (and 6, 7, which are 5 to the reader).
+
+Source: MathWorks, MAT-File Format.  SciPy's reader is not used: one flipped byte in a version 5
+file ends its process by a segmentation fault (SciPy 1.17.1, a data type outside its table), and a
+matrix of numbers needs little of the format.  Version 7.3 (HDF5) is not read.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ecg import LeadwiseError
+from ecg.files import contents
+
+# Version 4: the tens of the first number of a matrix; version 5: types of data elements.
+_TYPES_4 = {0: "f8", 10: "f4", 20: "i4", 30: "i2", 40: "u2", 50: "u1"}
+_TYPES_5 = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8",
+            13: "u8"}  # fmt: skip
+_MATRIX, _COMPRESSED = 14, 15
+_NUMERIC = range(6, 16)  # classes of version 5: double, single, int8 … uint64
+_OPAQUE = 17  # an object, laid out in another way
+_COMPLEX = 0x0800  # in a matrix's flags
+_AGAIN = "; fetch the file again"
+
+# A variable: its name, and its matrix if it is one of real numbers.
+_Variable = tuple[str, np.ndarray | None]
+
+
+def read_mat(path: str, name: str, key: str | None = None) -> np.ndarray:
+    """Read the matrix of a MATLAB file.
+
+    Parameters
+    ----------
+    path : str
+        The .mat file.
+    name : str
+        Name of the record, for messages.
+    key : str, optional
+        The variable; without it `val`, else the only one.
+
+    Returns
+    -------
+    np.ndarray of shape (leads, samples)
+        In the type in which it is stored, usually int16; read-only.
+
+    Raises
+    ------
+    LeadwiseError
+        The file is missing, cut off or holds no such matrix.
+    """
+    try:
+        content = contents(path)  # beats a memory map for records under a few MB (measured)
+    except OSError as error:
+        raise LeadwiseError(f"{name}: the signal cannot be read: {error.strerror}") from error
+    try:
+        return _choose(content, key)
+    except (struct.error, zlib.error) as error:
+        raise LeadwiseError(f"{name}: the .mat is damaged ({error}){_AGAIN}") from error
+    except ValueError as error:
+        raise LeadwiseError(f"{name}: the .mat {error}") from error
+
+
+def write_mat(path: Path, digital: np.ndarray) -> None:
+    """Write int16 (leads, samples) as MATLAB version 4, variable `val`."""
+    leads, samples = digital.shape
+    head = np.array([30, leads, samples, 0, 4], "<i4").tobytes() + b"val\0"
+    path.write_bytes(head + np.ascontiguousarray(digital.T, "<i2").tobytes())
+
+
+def _choose(content: bytes, key: str | None) -> np.ndarray:
+    """Find the variable; every ValueError ends the sentence `NAME: the .mat …`."""
+    wanted = key or "val"
+    others: dict[str, np.ndarray | None] = {}
+    for variable, matrix in _variables(content):
+        if variable == wanted:
+            break
+        others[variable] = matrix
+    else:
+        if key or len(others) != 1:
+            there = ", ".join(others) or "nothing"
+            raise ValueError(f"holds no variable '{wanted}', but {there}")
+        matrix = next(iter(others.values()))
+    if matrix is None:
+        raise ValueError("holds no real matrix of leads × samples")
+    return matrix
+
+
+def _variables(content: bytes) -> Iterator[_Variable]:
+    if 0 in content[:4]:  # version 4 begins with a number below 5000, version 5 with text
+        return _variables_of_4(content)
+    if content[124:126] in (b"\x00\x02", b"\x02\x00"):
+        raise ValueError("is MATLAB 7.3 (HDF5); save it by MATLAB's option -v7")
+    if len(content) < 128 or content[126:128] not in (b"IM", b"MI"):
+        what = (
+            f"holds {len(content)} bytes, no signal" if len(content) < 128 else "is no MATLAB file"
+        )
+        raise ValueError(what + _AGAIN)
+    return _variables_of_5(memoryview(content), "<" if content[126:128] == b"IM" else ">")
+
+
+def _variables_of_4(content: bytes) -> Iterator[_Variable]:
+    order = "<" if struct.unpack_from("<i", content)[0] in range(5000) else ">"
+    head = struct.Struct(order + "5i")
+    place = 0
+    while place < len(content):
+        # Its type (1000 more if big-endian), and whether there is an imaginary part.
+        kind, rows, columns, imaginary, letters = head.unpack_from(content, place)
+        kind %= 1000
+        numbers = _TYPES_4.get(kind - kind % 10)  # units: 1 text, 2 sparse
+        if numbers is None or min(rows, columns, letters) < 0:
+            raise ValueError("is no MATLAB file" + _AGAIN)
+        start = place + head.size + letters
+        count = rows * columns
+        end = start + count * int(numbers[1]) * (2 if imaginary else 1)
+        if len(content) < end:
+            raise ValueError(f"is cut off: {len(content)} of {end} bytes{_AGAIN}")
+        variable = content[place + head.size : start].rstrip(b"\0").decode("latin-1")
+        if kind % 10 or imaginary:
+            yield variable, None
+        else:
+            matrix = np.frombuffer(content, order + numbers, count, start)
+            yield variable, matrix.reshape(columns, rows).T
+        place = end
+
+
+def _variables_of_5(content: memoryview, order: str) -> Iterator[_Variable]:
+    place = 128
+    while place < len(content):
+        kind, body, place = _element(content, place, order)
+        if kind == _COMPRESSED:
+            kind, body, _ = _element(memoryview(zlib.decompress(body)), 0, order)
+        if kind != _MATRIX:
+            raise ValueError(f"is damaged (element of type {kind}){_AGAIN}")
+        variable, matrix = _matrix(body, order)
+        if variable:  # without a name: MATLAB's own notes
+            yield variable, matrix
+
+
+def _element(content: memoryview, place: int, order: str) -> tuple[int, memoryview, int]:
+    """Read a data element: its type, its bytes, and where the next one begins."""
+    kind, size = struct.unpack_from(order + "II", content, place)
+    if kind > 0xFFFF:  # the short form: size and type in one number, then at most four bytes
+        size, kind = kind >> 16, kind & 0xFFFF
+        start, following = place + 4, place + 8
+    else:
+        start = place + 8
+        following = start + size + (0 if kind == _COMPRESSED else -size % 8)
+    end = start + size
+    if end > min(len(content), following):
+        raise ValueError(f"is cut off or damaged: {len(content)} of {end} bytes{_AGAIN}")
+    return kind, content[start:end], following
+
+
+def _matrix(body: memoryview, order: str) -> _Variable:
+    _, flags, place = _element(body, 0, order)
+    (flag,) = struct.unpack_from(order + "I", flags)
+    if flag & 0xFF == _OPAQUE:
+        return "", None
+    _, shape, place = _element(body, place, order)
+    _, letters, place = _element(body, place, order)
+    variable = bytes(letters).decode("latin-1")
+    if flag & 0xFF not in _NUMERIC or flag & _COMPLEX or len(shape) != 8:
+        return variable, None
+    rows, columns = struct.unpack_from(order + "2i", shape)
+    kind, values, _ = _element(body, place, order)
+    numbers = _TYPES_5.get(kind)
+    if numbers is None or min(rows, columns) < 0 or rows * columns * int(numbers[1]) != len(values):
+        raise ValueError(f"is damaged ({rows} × {columns} numbers of type {kind}){_AGAIN}")
+    matrix = np.frombuffer(values, order + numbers).reshape(columns, rows).T
+    return variable, matrix.astype(matrix.dtype.newbyteorder("="), copy=False)

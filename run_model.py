@@ -1,0 +1,163 @@
+#!/usr/bin/env python
+"""Run a trained model on a folder of records.
+
+    python run_model.py MODEL DATA OUTPUTS [-v] [-f]
+
+Each header NAME.hea below DATA, flat or nested, gets its OUTPUTS/NAME.csv in the form of 2021.  A
+record that fails gets the official failed form, is named with the reason, and the run goes on.
+`test_model.py` does the same job.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ecg import LeadwiseError
+from ecg.files import make_folder
+from ecg.records import find_headers, read_record
+from helper_code import (
+    get_leads,
+    get_recording_id,
+    load_header,
+    load_recording,
+    save_outputs,
+    sort_leads,
+)
+
+# What a record can do to a model: odd numbers, short signals, too little memory (torch's is a
+# RuntimeError).  TypeError, AttributeError and the like are faults of the code: they end the run.
+FAILURES = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, ValueError)
+
+Answer = tuple[Sequence[str], Sequence[Any], Sequence[Any]]
+FAILED: Answer = ((), (), ())
+
+
+def run_model(
+    model_directory: str, data_directory: str, output_directory: str, *, verbose: bool = False
+) -> tuple[list[str], int]:
+    """Answer all records below a folder.
+
+    Returns
+    -------
+    failed : list of str
+        Names of the records without an answer.
+    records : int
+        How many there are.
+
+    Raises
+    ------
+    LeadwiseError
+        A folder is missing, holds nothing, or cannot be written; no model can be loaded.
+    """
+    if not os.path.isdir(model_directory):
+        raise LeadwiseError(f"{model_directory}: no such model folder; train_model.py makes one")
+    headers, problems = find_headers(data_directory)
+    make_folder(Path(output_directory))
+    for problem in problems:
+        _say(str(problem))
+    failed = [problem.record for problem in problems if problem.kind == "name twice"]
+    records = len(headers) + len(failed)
+
+    import team_code  # brings torch, and so comes after all that can be wrong with the folders
+
+    lead_sets = sorted(_lead_sets(headers))
+    models = {leads: team_code.load_model(model_directory, leads) for leads in lead_sets}
+    for path in tqdm(headers, unit="record", leave=False, disable=not sys.stderr.isatty()):
+        identity, answer = path.stem, FAILED
+        try:
+            header = load_header(str(path))
+            identity = get_recording_id(header) or path.stem
+            answer = _answer(team_code.run_model, models, path, header)
+        except FAILURES as error:
+            failed.append(path.stem)
+            _say(_reason(path.stem, error))
+        save_outputs(os.path.join(output_directory, f"{path.stem}.csv"), identity, *answer)
+        if verbose and answer is not FAILED:
+            found = [code for code, label in zip(*answer[:2], strict=True) if label]
+            _say(f"{path.stem}: {', '.join(found) or 'no class'}")
+    return failed, records
+
+
+def _lead_sets(headers: Sequence[Path]) -> set[tuple[str, ...]]:
+    """Collect the distinct lead sets; a header that fails is named when its turn comes."""
+    found = set()
+    for path in headers:
+        try:
+            found.add(_leads(load_header(str(path)), path.stem))
+        except LeadwiseError:
+            continue
+    return found
+
+
+def _leads(header: str, name: str) -> tuple[str, ...]:
+    """Read the leads of a header, in standard order."""
+    try:
+        return sort_leads(get_leads(header))
+    except (IndexError, ValueError) as error:
+        raise LeadwiseError(
+            f"{name}: line 1 of the header must be NAME LEADS FS SAMPLES; "
+            f"'{''.join(header.splitlines()[:1])[:60]}' stands there"
+        ) from error
+
+
+def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, header: str) -> Answer:
+    """Let the team's code answer a record."""
+    model = models[_leads(header, path.stem)]
+    mat = path.with_suffix(".mat")
+    recording = load_recording(str(mat)) if mat.is_file() else read_record(path).digital()
+    answer: Answer = run(model, header, recording)
+    classes, labels, probabilities = (len(row) for row in answer)
+    if not classes == labels == probabilities:
+        raise LeadwiseError(
+            f"{path.stem}: {classes} classes, {labels} labels and {probabilities} probabilities"
+        )
+    if classes == 0:
+        raise LeadwiseError(f"{path.stem}: the model gave no answer")
+    return answer
+
+
+def _reason(name: str, error: Exception) -> str:
+    """Say why a record failed; other errors than ours need their class to be understood."""
+    kind = "" if isinstance(error, LeadwiseError) else f"{type(error).__name__}: "
+    return f"{name} failed: {kind}{str(error).removeprefix(f'{name}: ')}"
+
+
+def _say(text: str) -> None:
+    """Write a line for people, above the progress bar if there is one."""
+    tqdm.write(text, file=sys.stderr)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the answer is its exit status."""
+    parser = argparse.ArgumentParser(
+        description="Run a trained model on the records of a folder. Research use, not a medical "
+        "device."
+    )
+    parser.add_argument("model", metavar="MODEL", help="model folder, from train_model.py")
+    parser.add_argument("data", metavar="DATA", help="folder of records, flat or nested")
+    parser.add_argument("outputs", metavar="OUTPUTS", help="folder for NAME.csv, made if absent")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print a line a record")
+    parser.add_argument(
+        "-f", "--allow-failures", action="store_true", help="exit with 0 though records failed"
+    )
+    options = parser.parse_args(argv)
+    try:
+        failed, records = run_model(
+            options.model, options.data, options.outputs, verbose=options.verbose
+        )
+    except LeadwiseError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    if failed:
+        _say(f"{len(failed)} of {records} records failed: {', '.join(failed)}")
+    print("Done.")
+    return 1 if failed and not options.allow_failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

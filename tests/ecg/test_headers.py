@@ -1,0 +1,228 @@
+"""Headers against wfdb where it reads them, every oddity of the Challenge's, and bad ones."""
+
+import math
+from pathlib import Path
+
+import pytest
+import wfdb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ecg import LeadwiseError
+from ecg.headers import Header, parse_header
+from ecg.leads import STANDARD
+
+SAMPLES = Path(__file__).parent.parent / "data" / "challenge-samples"
+HEADERS = sorted(SAMPLES.glob("*.hea"))
+TOP = "R1 1 500 5000\n"
+LINE = "R1.mat 16+24 1000/mV 16 0 -5 77 0 II\n"
+
+
+def parse(text: str) -> Header:
+    return parse_header(text, "R1")
+
+
+def said(text: str) -> list[str]:
+    return [str(remark) for remark in parse(text).remarks]
+
+
+@pytest.mark.parametrize("path", HEADERS, ids=lambda path: path.stem)
+def test_genuine_headers_as_wfdb_reads_them(path: Path) -> None:
+    header = parse_header(path.read_text(), path.stem)
+    if header.identity.endswith(".mat"):  # Georgia, first dialect
+        with pytest.raises(wfdb.io.header.HeaderSyntaxError):
+            wfdb.rdheader(str(path.with_suffix("")))
+        assert header.identity == f"{header.name}.mat"
+        assert header.leads == STANDARD
+        return
+    expected = wfdb.rdheader(str(path.with_suffix("")))
+    assert header.identity == expected.record_name
+    assert header.leads == tuple(expected.sig_name)
+    assert (header.fs, header.samples) == (expected.fs, expected.sig_len)
+    assert list(header.lines.files) == expected.file_name
+    assert list(header.lines.gains) == expected.adc_gain
+    assert list(header.lines.units) == expected.units
+    assert list(header.lines.baselines) == expected.baseline
+    assert list(header.lines.firsts) == expected.init_value
+    assert list(header.lines.checksums) == expected.checksum
+    assert set(header.lines.mv_per_adu) == {0.001}
+    assert header.remarks == ()
+
+
+def test_both_dialects_and_what_stands_in_them() -> None:
+    first = parse_header((SAMPLES / "A0689.hea").read_text(), "A0689")
+    assert (first.age, first.sex, first.codes) == (80.0, "male", ("164889003",))
+    second = parse_header((SAMPLES / "E07500.hea").read_text(), "E07500")
+    assert (second.age, second.sex) == (78.0, "male")
+    assert second.codes == ("67741000119109", "426177001")
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+@pytest.mark.parametrize(
+    ("lines", "age", "sex", "codes"),
+    [
+        (("Age: 74", "Sex: Female", "Dx: 1,2"), 74.0, "female", ("1", "2")),
+        (("Age: NaN", "Sex: NaN", "Dx: "), math.nan, "unknown", ()),
+        (("Age: 5 years", "Sex: F", "Dx:"), math.nan, "female", ()),
+        (("Age: inf", "Sex: M", "Dx: 1,,2,"), math.nan, "male", ("1", "2")),
+        (("Age:61", "Sex:male", "Dx:1, 2 ,1"), 61.0, "male", ("1", "2")),
+        (("Age: 1", "Age: 2", "Dx: 9", "Sex: Unknown", "Dx: 8,9"), 2.0, "unknown", ("9", "8")),
+        ((), math.nan, "unknown", ()),
+    ],
+)
+def test_age_sex_and_codes(
+    lines: tuple[str, ...], age: float, sex: str, codes: tuple[str, ...], blank: str
+) -> None:
+    header = parse(TOP + LINE + "".join(f"#{blank}{line}\n" for line in lines))
+    assert header.age == pytest.approx(age, nan_ok=True)
+    assert (header.sex, header.codes) == (sex, codes)
+
+
+def test_blank_lines_line_ends_and_comments_anywhere_are_passed_over() -> None:
+    plain = parse(TOP + LINE + "#Age: 9\n")
+    assert parse(f"\n#Age: 9\n{TOP}\n{LINE}") == plain
+    assert parse((TOP + LINE + "#Age: 9").replace("\n", "\r\n")) == plain
+    assert parse(" R1\t1  500 5000 \nR1.mat\t16+24  1000/mV 16 0 -5 77 0 II \n#Age: 9") == plain
+
+
+@pytest.mark.parametrize(
+    ("top", "fs", "samples"),
+    [
+        ("R1 1 257 462600 15-May-2020 15:42:19", 257.0, 462600),
+        ("R1 1 360/180(0.5) 10", 360.0, 10),
+        ("R1/3 1 99.5", 99.5, None),
+        ("R1 1", 250.0, None),  # WFDB's default
+        ("R1 1 1e3 2", 1000.0, 2),
+    ],
+)
+def test_line_1(top: str, fs: float, samples: int | None) -> None:
+    header = parse(f"{top}\n{LINE}")
+    assert (header.identity, header.fs, header.samples) == ("R1", fs, samples)
+
+
+@pytest.mark.parametrize(
+    ("line", "mv_per_adu", "baseline"),
+    [
+        ("R1.mat 16+24 1000/mV 16 0 1 2 0 I", 0.001, 0),
+        ("R1.mat 16x1+24 1000.0(0)/mV 16 9 1 2 0 I", 0.001, 0),
+        ("R1.mat 16 200(-5)/mv 16 9 1 2 0 I", 0.005, -5),
+        ("R1.mat 212 200 12 1024 1 2 0 I", 0.005, 1024),
+        ("R1.mat 16:3+24 2/uV 16 0 1 2 0 I", 0.0005, 0),
+        ("R1.mat 16 2/µV 16 0 1 2 0 I", 0.0005, 0),
+        ("R1.mat 16 2/μV 16 0 1 2 0 I", 0.0005, 0),  # Greek mu
+        ("R1.mat 16 5/V 16 0 1 2 0 I", 200.0, 0),
+        ("R1.mat 16 5e5/nV 16 0 1 2 0 I", 2e-12, 0),
+        ("R1.mat 16 -1000/mV 16 0 1 2 0 I", -0.001, 0),
+    ],
+)
+def test_gain_unit_and_baseline(line: str, mv_per_adu: float, baseline: int) -> None:
+    header = parse(f"R1 1 500\n{line}\n")
+    assert header.lines.mv_per_adu[0] == pytest.approx(mv_per_adu, rel=1e-12)
+    assert header.lines.baselines == (baseline,)
+    assert (header.lines.firsts, header.lines.checksums) == ((1,), (2,))
+    assert header.remarks == ()
+
+
+def test_fields_at_the_end_may_be_absent() -> None:
+    header = parse("R1 4 500\nR1.dat 16\nR1.dat 16 100/mV\nR1.dat 16 100/mV 12 7\n" + LINE)
+    assert header.leads == ("", "", "", "II")
+    assert header.lines.baselines == (0, 0, 7, 0)
+    assert header.lines.firsts == (None, None, None, -5)
+    assert header.lines.checksums == (None, None, None, 77)
+    assert header.lines.mv_per_adu == (0.005, 0.01, 0.01, 0.001)
+    assert [remark.kind for remark in header.remarks] == ["lead without name", "no gain"]
+
+
+def test_leads_are_spelled_and_unknown_names_stay() -> None:
+    names = ("avr", "V1", "MLII", "v6", "ECG I")
+    lines = [LINE.replace("II", name) for name in names]
+    assert parse("R1 5 500 9\n" + "".join(lines)).leads == ("aVR", "V1", "MLII", "V6", "ECG I")
+
+
+def test_what_is_assumed_is_said() -> None:
+    unnamed = LINE.replace(" II", "")
+    assert said("R1 4 500 9\n" + LINE + LINE + unnamed + LINE.replace("II", "V1")) == [
+        "R1: II named more than once; the first row of each is used",
+        "R1: row 3 has no lead name and is not used",
+    ]
+    assert said(TOP + LINE.replace("1000", "0")) == [
+        "R1: no gain in the header for II; 200/mV is assumed"
+    ]
+    assert said(TOP + LINE.replace("mV", "mmHg")) == [
+        "R1: unknown unit mmHg in the header; mV is assumed"
+    ]
+    assert said(TOP + LINE) == []
+
+
+SHAPE = r"a lead's line must be FILE FORMAT GAIN BITS ZERO FIRST CHECKSUM BLOCK LEAD; '"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "^R1: line 1 of the header must be NAME LEADS FS SAMPLES; the file is empty$"),
+        ("#Age: 5\n", "the file is empty$"),
+        ("R1\n", "must be NAME LEADS FS SAMPLES; 'R1' stands there$"),
+        ("R1 twelve 500\n", "'R1 twelve 500' stands there$"),
+        ("R1 " + "9" * 5000, "^R1: line 1"),
+        ("R1 1 500 5000\n", "^R1: header says 1 leads and has 0 lines for leads$"),
+        ("R1 3 500 5000\n" + LINE, "^R1: header says 3 leads and has 1 lines for leads$"),
+        ("R1 0 500 5000\n", "^R1: header says 0 leads and has 0 lines for leads$"),
+        ("R1 1 0 5\n" + LINE, "^R1: the sampling frequency '0' in line 1 is no rate in Hz$"),
+        ("R1 1 1e999 5\n" + LINE, "frequency '1e999' in line 1"),
+        ("R1 1 5-5 5\n" + LINE, "frequency '5-5' in line 1"),
+        (TOP + "R1.mat\n", SHAPE + "R1.mat' stands there$"),
+        (TOP + LINE.replace("16+24", "mat"), SHAPE),
+        (TOP + LINE.replace("1000/mV", "much"), SHAPE),
+        (TOP + LINE.replace("1000/mV", "1e-99/mV"), SHAPE),
+        (TOP + LINE.replace("1000/mV", "1e999/mV"), SHAPE),
+        (TOP + LINE.replace("16 0 -5", "16 zero -5"), SHAPE),
+        (TOP + LINE.replace("-5 77", "-5 7.7"), SHAPE),
+        (TOP + "R1.mat 16 100/mV 12 x\n", SHAPE),
+        (TOP + LINE.replace("1000/mV", "1000(" + "9" * 99 + ")/mV"), SHAPE),
+        ("R1 3 500 9\n" + LINE + "one\ntwo\n", SHAPE + "one' stands there$"),
+        ("R1 2 500 9\n" + LINE + "no lead at all\n", SHAPE + "no lead at all' stands there$"),
+    ],
+)
+def test_bad_headers_end_in_a_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(LeadwiseError, match=sentence) as raised:
+        parse(text)
+    assert str(raised.value).startswith("R1: ")
+
+
+@given(st.text(max_size=200))
+@settings(deadline=None)
+def test_any_text_gives_a_header_or_a_sentence(text: str) -> None:
+    for whole in (text, TOP + text, TOP + LINE + text, TOP + LINE.replace("1000/mV", text or "0")):
+        try:
+            assert isinstance(parse(whole).remarks, tuple)
+        except LeadwiseError as error:
+            sentence = str(error)
+            assert sentence.startswith("R1: ")  # noqa: PT017
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0.5, 1e6).map(lambda gain: float(f"{gain:.6g}")),
+            st.integers(-2048, 2048),
+            st.integers(-32768, 32767),
+            st.integers(-32768, 32767),
+            st.sampled_from([*STANDARD, "MLII", "X"]),
+        ),
+        min_size=1,
+        max_size=14,
+    ),
+    st.integers(100, 1000),
+    st.integers(0, 10**9),
+)
+@settings(deadline=None)
+def test_what_is_written_is_read(leads: list[tuple], fs: int, samples: int) -> None:
+    lines = [
+        f"R1.mat 16+24 {gain}({baseline})/mV 16 0 {first} {checksum} 0 {lead}"
+        for gain, baseline, first, checksum, lead in leads
+    ]
+    header = parse("\n".join([f"R1 {len(leads)} {fs} {samples}", *lines]))
+    gains, baselines, firsts, checksums, names = zip(*leads, strict=True)
+    assert (header.fs, header.samples, header.leads) == (float(fs), samples, names)
+    assert header.lines[1:2] + header.lines[4:7] == (gains, baselines, firsts, checksums)

@@ -1,0 +1,89 @@
+"""Labels: the organisers' tables, equal codes, and what stands in headers."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ecg.labels
+import scoring
+from ecg.labels import (
+    CLASSES,
+    CODES,
+    SINUS_RHYTHM,
+    abbreviations,
+    class_name,
+    codes_by_name,
+    label_matrix,
+    read_codes,
+)
+
+TABLES = Path(ecg.labels.__file__).parent
+
+
+def test_classes_are_those_of_the_weights_in_its_order() -> None:
+    path = Path(scoring.__file__).with_name("weights-2021.csv")
+    with open(path, newline="") as file:
+        names = next(csv.reader(file))[1:]
+    assert [set(codes) for codes in CLASSES] == [set(name.split("|")) for name in names]
+    assert len(CODES) == 26
+    assert SINUS_RHYTHM in CODES
+
+
+def test_we_write_the_codes_that_the_2020_scorer_knows() -> None:
+    with open(Path(scoring.__file__).with_name("weights-2020.csv"), newline="") as file:
+        known = set(next(csv.reader(file))[1:])
+    for codes in CLASSES:
+        assert codes[0] in known or not known.intersection(codes)
+
+
+def test_every_scored_code_has_a_class() -> None:
+    with open(TABLES / "dx_mapping_scored.csv", newline="", encoding="utf-8") as file:
+        scored = {row["SNOMEDCTCode"] for row in csv.DictReader(file)}
+    assert scored == {code for codes in CLASSES for code in codes}
+    assert len(scored) == 30
+
+
+@pytest.mark.parametrize(
+    ("line", "codes"),
+    [
+        ("#Dx: 164889003", ("164889003",)),
+        ("# Dx: 1,2", ("1", "2")),
+        ("#  Dx:1", ("1",)),
+        ("#Dx: 251146004,284470004,284470004", ("251146004", "284470004")),  # E00015
+        ("#Dx: 1,", ("1",)),
+        ("#Dx: 1,,2", ("1", "2")),
+        ("#Dx: ", ()),
+        ("#Dx:", ()),
+        ("#Dx", ()),
+        ("Dx: 1", ()),
+        ("#Hx: Dx: 1", ()),
+        ("", ()),
+        ("#Dx: 1\r\n#Dx: 2\r\n", ("1", "2")),
+    ],
+)
+def test_codes_of_a_header(line: str, codes: tuple[str, ...]) -> None:
+    assert read_codes(f"R1 1 500 9\n{line}\n#Sx: Unknown\n") == codes
+
+
+def test_equal_codes_share_a_class_and_unknown_ones_are_ignored() -> None:
+    records = [["733534002"], ["164909002", "713427006"], ["6180003"], [], ("59118001",)]
+    labels = label_matrix(records)
+    assert (labels.shape, labels.dtype) == ((5, 26), bool)
+    lbbb, rbbb = CODES.index("164909002"), CODES.index("713427006")
+    assert [np.flatnonzero(row).tolist() for row in labels] == [
+        [lbbb], [lbbb, rbbb], [], [], [rbbb]
+    ]  # fmt: skip
+    assert label_matrix([]).shape == (0, 26)
+
+
+def test_names() -> None:
+    assert len(abbreviations()) == 133
+    assert (class_name("164889003"), class_name("426783006")) == ("AF", "NSR")
+    assert class_name("12345") == "12345"
+    names = codes_by_name()
+    assert names["AF"] == "164889003"
+    assert all(class_name(names[name]) == name for name in names)
+    scored = {class_name(code): code for codes in CLASSES for code in codes}
+    assert {name: names[name] for name in scored} == scored

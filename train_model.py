@@ -1,0 +1,56 @@
+#!/usr/bin/env python
+"""Train models for all lead sets on a folder of records.
+
+    python train_model.py DATA MODEL [--minutes 30 …]
+
+Each option does what its environment variable does; the options win.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from ecg import LeadwiseError
+from ecg.records import find_headers
+from training.settings import VARIABLES, read_settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the answer is its exit status."""
+    parser = argparse.ArgumentParser(
+        description="Train models for all lead sets on a folder of labelled records. Interrupted "
+        "and called again, training goes on where it was.",
+        epilog="Each option has its environment variable, LEADWISE_MINUTES for --minutes.",
+    )
+    parser.add_argument("data", metavar="DATA", help="folder of labelled records, flat or nested")
+    parser.add_argument("model", metavar="MODEL", help="model folder, made if absent")
+    for setting in VARIABLES.values():
+        default = "" if setting.default is None else f" (default: {setting.default})"
+        parser.add_argument(
+            f"--{setting.name}",
+            metavar=setting.metadata["example"],
+            help=setting.metadata["said"] + default,
+        )
+    options = vars(parser.parse_args(argv))
+    given = {name: options[setting.name] for name, setting in VARIABLES.items()}
+    os.environ |= {name: text for name, text in given.items() if text is not None}
+    try:
+        read_settings()
+    except LeadwiseError as error:
+        parser.error(str(error))
+    try:
+        find_headers(options["data"])
+
+        import team_code  # brings torch, and so comes after all that can be wrong with the call
+
+        team_code.training_code(options["data"], options["model"])
+    except (LeadwiseError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    print("Done.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
