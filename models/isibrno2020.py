@@ -80,7 +80,7 @@ class Block(nn.Module):
             for inputs, stride in shapes
         )
         self.norms = nn.ModuleList(MaskedBatchNorm(width) for _ in shapes)
-        self.shortcut = nn.Conv2d(channels, width, 1, (1, 2), bias=False)
+        self.shortcut = nn.Conv2d(channels, width, 1, bias=False)
         self.shortcut_norm = MaskedBatchNorm(width)
         self.dropout = Dropout(dropout)
 
@@ -90,7 +90,10 @@ class Block(nn.Module):
         for convolution, norm in zip(self.convolutions[:-1], self.norms[:-1], strict=True):
             hidden = _keep(functional.relu(norm(convolution(hidden), mask)), mask)
         hidden = self.norms[-1](self.convolutions[-1](hidden), mask)
-        shortcut = self.shortcut_norm(self.shortcut(signal), mask)
+        # Every second step, then a convolution without stride: PyTorch 2.13 corrupts memory in the
+        # backward pass of a strided 1 × 1 one (CPU, channels last, fewer than 16 channels).
+        halved = signal[..., ::2].contiguous(memory_format=torch.channels_last)
+        shortcut = self.shortcut_norm(self.shortcut(halved), mask)
         return self.dropout(_keep(functional.relu(hidden + shortcut), mask))
 
 

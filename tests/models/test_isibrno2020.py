@@ -42,6 +42,23 @@ def test_there_are_fifteen_convolutions_besides_the_shortcuts() -> None:
     assert kernels.count((1, 1)) == 5
 
 
+def test_no_convolution_of_kernel_1_has_a_stride() -> None:
+    """With one, training 3 or 4 leads ended in `double free` (PyTorch 2.13, CPU, channels last)."""
+    network = Network(12, 26, **BASIC.options)
+    convolutions = [part for part in network.modules() if isinstance(part, torch.nn.Conv2d)]
+    assert all(part.stride == (1, 1) for part in convolutions if part.kernel_size == (1, 1))
+
+
+def test_the_shortcut_is_a_strided_convolution() -> None:
+    torch.manual_seed(0)
+    block = Block(5, 8, dropout=0.0).eval()
+    signal = torch.randn(2, 5, 1, 31)
+    with torch.inference_mode():
+        plain = torch.nn.functional.conv2d(signal, block.shortcut.weight, stride=(1, 2))
+        halved = block.shortcut(signal[..., ::2])
+    torch.testing.assert_close(halved, plain)
+
+
 @pytest.mark.parametrize("samples", STEPS)
 def test_each_block_halves_the_steps(samples: int) -> None:
     network = Network(6, 26, **BASIC.options).eval()
