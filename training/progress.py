@@ -28,7 +28,7 @@ def duration(seconds: float) -> str:
     Examples
     --------
     >>> duration(42), duration(150), duration(7300)
-    ('42 s', '2 min 30 s', '2 h 2 min')
+    ('42 s', '2 min 30 s', '2 h 1 min')
     """
     seconds = round(seconds)
     if seconds < 60:
