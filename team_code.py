@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.files import make_folder
+from ecg.files import make_folder, remove_drafts
 from ecg.headers import Remark, parse_header
 from ecg.labels import CODES
 from ecg.records import Record
@@ -47,6 +47,7 @@ def training_code(data_directory: str, model_directory: str) -> None:
     folder, state = Path(model_directory), Path(model_directory, "state")
     check_names(recipe)
     make_folder(state)
+    remove_drafts(folder)
 
     records, left_out = labelled_records(data_directory)
     cache_folder = Path(settings.cache) if settings.cache else state

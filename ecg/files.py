@@ -68,3 +68,9 @@ def make_folder(path: Path) -> None:
     with aside(probe) as draft:
         draft.write_bytes(b"")
     probe.unlink()
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what a killed process had written aside and could not rename."""
+    for draft in folder.glob(".*.part"):
+        draft.unlink(missing_ok=True)
