@@ -48,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (LeadwiseError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on after the last epoch.", file=sys.stderr)
+        return 130  # as shells number it
     print("Done.")
     return 0
 

@@ -387,3 +387,17 @@ def test_records_in_wfdbs_other_formats_are_answered(model_folder: Path, tmp_pat
     rows = (tmp_path / "out" / "D1.csv").read_text().splitlines()
     assert rows[0] == "#D1"
     assert len(rows[3].split(",")) == 26
+
+
+def test_an_interrupted_training_says_how_to_go_on(
+    simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    import team_code
+    from train_model import main
+
+    def interrupted(*_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(team_code, "training_code", interrupted)
+    assert main([str(simulated_folder), str(tmp_path / "model")]) == 130
+    assert capsys.readouterr().err.startswith("Interrupted; the same command goes on")
