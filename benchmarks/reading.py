@@ -36,8 +36,8 @@ CALLS: dict[str, Callable[[str], object]] = {
     MATRIX_PEER: lambda stem: loadmat(f"{stem}.mat")["val"],
 }
 DELIVERS = {
-    SIGNAL: "header read, float32 mV (leads, samples)",
-    "read_record(…).read()": "and examined: checksums, amplitude, flat and clipped leads",
+    SIGNAL: "header read, float32 mV (leads, samples), in the file's order",
+    "read_record(…).read()": "row by row and examined: checksums, amplitude, flat leads",
     SIGNAL_PEER: "header read, float64 mV (samples, leads)",
     MATRIX: "int16 (leads, samples), read-only, in the file's order",
     "the same, copied": "int16 (leads, samples), an array of its own, row by row",

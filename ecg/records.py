@@ -70,6 +70,8 @@ class Record:
     def signal(self) -> np.ndarray:
         """Float32 mV of shape (leads, samples), NaN where a sample has no value; read anew.
 
+        In memory as in the file, usually sample by sample; `read` gives row by row.
+
         Raises
         ------
         LeadwiseError
@@ -85,7 +87,7 @@ class Record:
         LeadwiseError
             As `signal` does.
         """
-        digital = self.digital()
+        digital = np.ascontiguousarray(self.digital())  # rows, for all that follows
         signal = self._millivolts(digital)
         faults = tuple(_faults(self.header, digital))
         odd = oddities(signal, self.leads)
@@ -119,8 +121,9 @@ class Record:
     def _millivolts(self, digital: np.ndarray) -> np.ndarray:
         lines = self.header.lines
         scale = np.array(lines.mv_per_adu, np.float32)[:, None]
-        signal = digital.astype(np.float32, order="C")
-        signal *= scale
+        signal = digital.astype(np.float32)
+        # One gain for all leads, the usual case, needs no broadcasting over short columns.
+        signal *= scale if len(set(lines.mv_per_adu)) > 1 else scale[0, 0]
         if any(lines.baselines):
             signal -= scale * np.array(lines.baselines, np.float32)[:, None]
         if digital.dtype == np.int16 and digital.min() == INVALID:
@@ -137,7 +140,7 @@ def _faults(header: Header, digital: np.ndarray) -> Iterator[Remark]:
     stated = list(zip(header.lines.firsts, header.lines.checksums, strict=True))
     if digital.dtype != np.int16 or not any(first or checksum for first, checksum in stated):
         return  # not stated, or all zero where a tool did not fill them in
-    sums = np.ascontiguousarray(digital).sum(axis=1, dtype=np.int16).tolist()
+    sums = digital.sum(axis=1, dtype=np.int16).tolist()
     actual = list(zip(digital[:, 0].tolist(), sums, strict=True))
     wrong = [row for row, pair in enumerate(stated) if pair != actual[row] and None not in pair]
     if not wrong:

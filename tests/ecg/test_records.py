@@ -57,7 +57,9 @@ def test_genuine_signals_as_wfdb_reads_them(path: Path, tmp_path: Path) -> None:
     copy.write_text(copy.read_text().replace(f"{path.stem}.mat 12", f"{path.stem} 12"))
     expected = wfdb.rdrecord(str(copy.with_suffix("")))
     assert (record.signal.dtype, record.signal.shape) == (np.float32, (12, 5000))
-    assert record.signal.flags.c_contiguous
+    examined = record.read().signal  # the same, row by row in memory
+    assert examined.flags.c_contiguous
+    np.testing.assert_array_equal(examined, record.signal)
     # One rounding of the sample, one of the product: 2 parts in 2²⁴.
     np.testing.assert_allclose(record.signal, expected.p_signal.T, rtol=2.0**-23, atol=0)
     assert record.fs == expected.fs
