@@ -57,8 +57,9 @@ def training_code(data_directory: str, model_directory: str) -> None:
     data = divide(records, cache, data_directory, recipe, settings)
     learn, choose = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
 
-    key = training_key(recipe, device, fingerprint(records, recipe), data.validation)
-    about = {"data": fingerprint(records, recipe), "learned": len(learn), "chosen": len(choose),
+    data_key = fingerprint(records, recipe)
+    key = training_key(recipe, device, data_key, data.validation)
+    about = {"data": data_key, "learned": len(learn), "chosen": len(choose),
              "device": str(device), "command": " ".join(sys.argv)}  # fmt: skip
     spent = time.monotonic() - begun
     trained: list[TrainedSet] = []
