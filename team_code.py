@@ -7,25 +7,28 @@ Research use, not a medical device.
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ecg import LeadwiseError
-from ecg.files import make_folder, remove_drafts
+from ecg.files import make_folder, remove_drafts, sync_folder
 from ecg.headers import Remark, parse_header
 from ecg.labels import CODES
 from ecg.records import Record
 from models.classifier import Classifier
 from models.folder import ModelFolder, TrainedSet, write_model, write_weights
-from models.recipe import longest
+from models.recipe import Recipe, longest
 from training.cache import fingerprint, open_cache
 from training.data import chosen_recipe, divide, labelled_records, report
 from training.items import items_of
-from training.loop import Task, check_names, train, training_key
+from training.lock import locked, remove_all_but
+from training.loop import Task, check_names, fit_decision, train, training_key
 from training.progress import duration, say
-from training.results import remove_state, write_history, write_problems
-from training.settings import device_of, read_settings, workers_of
+from training.results import write_history, write_problems
+from training.settings import Settings, device_of, read_settings, workers_of
 
 Answers = tuple[Sequence[str], Sequence[int], Sequence[float]]
 
@@ -44,21 +47,41 @@ def training_code(data_directory: str, model_directory: str) -> None:
     begun = time.monotonic()
     settings = read_settings()
     recipe, device = chosen_recipe(settings), device_of(settings)
-    folder, state = Path(model_directory), Path(model_directory, "state")
     check_names(recipe)
-    make_folder(state)
-    remove_drafts(folder)
+    folder, state = Path(model_directory), Path(model_directory, "state")
+    lock = state / "lock"
+    with locked(lock, "trains here; let it end, stop it, or choose another model folder"):
+        make_folder(folder)
+        remove_drafts(folder)
+        remove_drafts(state)
+        _train_lead_sets(data_directory, folder, settings, recipe, device, begun)
+        sync_folder(folder)
+        remove_all_but(state, lock)
+    with suppress(OSError):  # another process may train here already
+        state.rmdir()
+    sets = len(recipe.lead_sets)
+    say(f"Trained {sets} lead sets in {duration(time.monotonic() - begun)}: {folder}")
 
+
+def _train_lead_sets(
+    data_directory: str, folder: Path, settings: Settings, recipe: Recipe, device: torch.device,
+    begun: float,
+) -> None:  # fmt: skip
+    """Prepare the records, train each lead set, and write what can be used after each."""
+    state = folder / "state"
     records, left_out = labelled_records(data_directory)
-    cache_folder = Path(settings.cache) if settings.cache else state
-    cache = open_cache(records, recipe, cache_folder, workers_of(settings))
+    data_key = fingerprint(records)  # before they are read: a later change is one of the data
+    cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)
+    cache = open_cache(records, recipe, cache_folder, workers_of(settings), keep=keep)
     report([*left_out, *cache.left_out], cache.remarks)
     write_problems(folder, [*left_out, *cache.left_out], cache.remarks)
     data = divide(records, cache, data_directory, recipe, settings)
+    del records  # 3 kB each
     learn, choose = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
 
-    data_key = fingerprint(records, recipe)
-    key = training_key(recipe, device, data_key, data.validation)
+    say(f"{recipe.name}: {len(recipe.lead_sets)} lead sets, at most {recipe.epochs} epochs each, "
+        f"budget {duration(60 * recipe.minutes)} for all.")  # fmt: skip
+    key = training_key(recipe, device, data_key, data.labels, data.validation)
     about = {"data": data_key, "learned": len(learn), "chosen": len(choose),
              "device": str(device), "command": " ".join(sys.argv)}  # fmt: skip
     spent = time.monotonic() - begun
@@ -75,16 +98,14 @@ def training_code(data_directory: str, model_directory: str) -> None:
         )  # fmt: skip
         spent += ended.used_s  # also what an interrupted training had used
         best = ended.history[ended.best_epoch - 1]
+        decision = fit_decision(task, ended, items.part(choose))
         file, sha256 = write_weights(folder, name, ended.best)
         scores = {recipe.select: best["score"]}
-        trained.append(
-            TrainedSet(leads, file, sha256, tuple(ended.thresholds), ended.best_epoch, scores)
-        )
+        trained.append(TrainedSet(leads, file, sha256, decision, ended.best_epoch, scores))
         history[f"{len(leads)} leads"] = ended.history
-        write_model(ModelFolder(folder, recipe, CODES, tuple(trained), about))
+        took = {"minutes": round(spent / 60, 1)}
+        write_model(ModelFolder(folder, recipe, CODES, tuple(trained), {**about, **took}))
         write_history(folder, history)
-    remove_state(state)
-    say(f"Trained {len(trained)} lead sets in {duration(time.monotonic() - begun)}: {folder}")
 
 
 def load_model(model_directory: str, leads: tuple[str, ...]) -> Classifier:

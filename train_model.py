@@ -8,8 +8,11 @@ Each option does what its environment variable does; the options win.
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from ecg import LeadwiseError
 from ecg.records import find_headers
@@ -44,15 +47,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         import team_code  # brings torch, and so comes after all that can be wrong with the call
 
-        team_code.training_code(options["data"], options["model"])
+        with _sigterm_interrupts():
+            team_code.training_code(options["data"], options["model"])
     except (LeadwiseError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("Interrupted; the same command goes on after the last epoch.", file=sys.stderr)
-        return 130  # as shells number it
+        return 128 + (interrupt.args or (signal.SIGINT,))[0]  # as shells number it
     print("Done.")
     return 0
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM, with which machines are shut down, do what Ctrl-C does: clean up, then end."""
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        raise KeyboardInterrupt(number)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ecg import LeadwiseError
 from models import recipes_by_name
 from training.settings import VARIABLES, read_settings
 
@@ -33,10 +34,17 @@ def recipes_table() -> str:
 def with_tables(text: str) -> str:
     """Put the tables between their marks: `<!-- settings -->` … `<!-- /settings -->`."""
     for name, table in (("settings", settings_table()), ("recipes", recipes_table())):
-        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        before, _, rest = text.partition(begin)
-        text = before + begin + table + "\n" + end + rest.partition(end)[2]
+        text = put(text, name, table)
     return text
+
+
+def put(text: str, name: str, table: str) -> str:
+    """Put a table between its marks in a page's text."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, found, rest = text.partition(begin)
+    if not found or end not in rest:
+        raise LeadwiseError(f"the page has no place for '{name}': add {begin.strip()} … {end}")
+    return before + begin + table + "\n" + end + rest.partition(end)[2]
 
 
 if __name__ == "__main__":

@@ -64,13 +64,39 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LeadwiseError(f"{path}: cannot be made: {error.strerror}") from error
-    probe = path / f".writable-{os.getpid()}"
-    with aside(probe) as draft:
-        draft.write_bytes(b"")
-    probe.unlink()
+    probe = path / f".writable.{os.getpid()}.part"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise LeadwiseError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def remove_drafts(folder: Path) -> None:
-    """Remove what a killed process had written aside and could not rename."""
-    for draft in folder.glob(".*.part"):
+def remove_drafts(folder: Path, names: str = "*") -> None:
+    """Remove what killed processes had written aside and could not rename.
+
+    To be called where no other process writes files of these names (a glob pattern).
+    """
+    for draft in folder.glob(f".{names}.[0-9]*.part"):
         draft.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """See that the names given in this folder are on the disk, as `aside` does for contents.
+
+    For where a file is removed because another one is there now; `aside` itself can do without,
+    since both the old file and the new one are whole.
+
+    Raises
+    ------
+    LeadwiseError
+        The disk fails.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise LeadwiseError(f"{folder}: cannot be written: {error.strerror}") from error

@@ -275,6 +275,38 @@ def plot_class_scores(
     _save(figure, path)
 
 
+def plot_reliability(
+    path: str | Path, lines: Mapping[str, Sequence[np.ndarray]], *, title: str
+) -> None:
+    """Draw predicted against observed shares; on the diagonal probabilities mean what they say.
+
+    Parameters
+    ----------
+    path : str or Path
+        .png, .svg or .pdf; written aside and renamed.
+    lines : mapping of str to pairs, predicted, observed
+        Of each line (`before scaling`) arrays of shape (bins,), NaN where a bin has no pair.
+    """
+    figure = _figure(10, 4.4)
+    shares, counts = figure.subplots(1, 2)
+    shares.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=":")
+    for place, (name, (pairs, predicted, observed)) in enumerate(lines.items()):
+        colour = COLOURS[place % len(COLOURS)]
+        filled = np.flatnonzero(np.asarray(pairs) > 0)
+        line = {"color": colour, "linewidth": 1.6, "marker": ".", "label": name}
+        shares.plot(predicted[filled], observed[filled], **line)
+        counts.plot(predicted[filled], pairs[filled], **line)
+    shares.set(xlabel="mean probability", ylabel="share of labels", title=title)
+    counts.set(xlabel="mean probability", yscale="log", title="pairs of record and class")
+    for axes in (shares, counts):
+        axes.set_xlim(-0.02, 1.02)
+        _plain(axes)
+    shares.set_aspect("equal")
+    counts.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    figure.tight_layout()
+    _save(figure, path)
+
+
 def _figure(width_in: float, height_in: float) -> "Figure":
     """Make a figure of this size that belongs to no window and no global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

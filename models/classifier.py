@@ -13,9 +13,10 @@ from ecg.headers import Remark
 from ecg.leads import serving_set, sort_leads
 from ecg.records import Record
 from models import lookup
+from models.decision import decide
 from models.folder import ModelFolder, TrainedSet, load_weights, read_model
 from models.inputs import prepare, rows_per_lead, windows
-from models.recipe import Recipe
+from models.recipe import Part, Recipe
 
 _WINDOWS_AT_ONCE = 4  # of a long record: bounds memory, not results
 
@@ -30,7 +31,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Classifier:
-    """A network with its recipe and thresholds, ready to answer records of any leads.
+    """A network with its recipe and decision, ready to answer records of any leads.
 
     Attributes
     ----------
@@ -40,14 +41,14 @@ class Classifier:
         SNOMED CT codes, in the order of the answers.
     leads : tuple of str
         What the network reads; a record's missing leads are derived or zero.
-    thresholds : np.ndarray of shape (classes,)
-        A class is positive if its probability is at least its threshold.
+    decision : Part
+        How probabilities become labels (`models.decision`).
     """
 
     recipe: Recipe
     classes: tuple[str, ...]
     leads: tuple[str, ...]
-    thresholds: np.ndarray
+    decision: Part
     network: torch.nn.Module
     device: torch.device
 
@@ -80,8 +81,7 @@ class Classifier:
         network = build(model.recipe, trained.leads, len(model.classes))
         load_weights(model, trained, network)
         network.to(device).eval()
-        thresholds = np.array(trained.thresholds)
-        return cls(model.recipe, model.classes, trained.leads, thresholds, network, device)
+        return cls(model.recipe, model.classes, trained.leads, trained.decision, network, device)
 
     def answer(self, record: Record) -> Answer:
         """Answer a record: probabilities, labels, and what is to be said about it.
@@ -98,7 +98,8 @@ class Classifier:
             text = f"{', '.join(sort_leads(inputs.missing))} missing and not derivable; read as 0"
             remarks.append(Remark(record.name, "missing leads", text))
         probabilities = probabilities_of(self.recipe, self.network, inputs.signal, self.device)
-        return Answer(probabilities, probabilities >= self.thresholds, tuple(remarks))
+        labels = decide(self.decision, probabilities[None])[0]
+        return Answer(probabilities, labels, tuple(remarks))
 
 
 def build(recipe: Recipe, leads: Sequence[str], classes: int) -> torch.nn.Module:

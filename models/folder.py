@@ -1,7 +1,7 @@
 """The model folder: what training leaves and answering needs, written aside, never unpickled.
 
 `model.json` names the recipe, the classes and, for each lead set, its weights file with sha256,
-thresholds and scores.  Weights are safetensors, named by their content, so that an unfinished
+decision and scores.  Weights are safetensors, named by their content, so that an unfinished
 training never spoils a finished one: `model.json` changes last.
 """
 
@@ -20,9 +20,10 @@ from safetensors.torch import load, save
 
 from ecg import LeadwiseError, __version__
 from ecg.files import aside
-from models.recipe import Recipe, recipe_from_json, recipe_to_json
+from models.decision import decide
+from models.recipe import Part, Recipe, frozen, plain, recipe_from_json, recipe_to_json
 
-FORMAT = 1
+FORMAT = 2
 _WEIGHTS_FILE = re.compile(r"[\w-]+\.safetensors")  # of this folder: no way out of it
 
 
@@ -30,14 +31,14 @@ _WEIGHTS_FILE = re.compile(r"[\w-]+\.safetensors")  # of this folder: no way out
 class TrainedSet:
     """What training brought for one lead set.
 
-    `file` is its weights file, `sha256` that file's; `thresholds` has one a class; `scores` are
-    those of the validation part at the kept epoch.
+    `file` is its weights file, `sha256` that file's; `decision` (of `models.decision`)
+    turns probabilities into labels; `scores` are those of the validation part at the kept epoch.
     """
 
     leads: tuple[str, ...]
     file: str
     sha256: str
-    thresholds: tuple[float, ...]
+    decision: Part
     epoch: int
     scores: dict[str, float]
 
@@ -46,7 +47,8 @@ class TrainedSet:
 class ModelFolder:
     """The content of `model.json`.
 
-    `training` tells where the model comes from: data fingerprint, records, device, command.
+    `training` tells where the model comes from: data fingerprint, records, device, command and
+    minutes.
     """
 
     path: Path
@@ -73,16 +75,24 @@ def write_model(model: ModelFolder) -> None:
         "format": FORMAT,
         "recipe": recipe_to_json(model.recipe),
         "classes": model.classes,
-        "lead_sets": [asdict(trained) for trained in model.lead_sets],
+        "lead_sets": [
+            {**asdict(trained), "decision": plain(trained.decision)} for trained in model.lead_sets
+        ],
         "versions": versions(),
         "training": model.training,
     }
     with aside(model.path / "model.json") as draft:
-        draft.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        draft.write_text(_readable(content) + "\n", encoding="utf-8")
     used = {trained.file for trained in model.lead_sets}
     for path in model.path.glob("*.safetensors"):
         if path.name not in used:
             path.unlink()
+
+
+def _readable(content: Any) -> str:
+    """Write JSON indented, but lists of numbers and words in one line."""
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    return re.sub(r"\[[^\[\]{}]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
 
 
 def versions() -> dict[str, str]:
@@ -133,22 +143,23 @@ def _trained_set(entry: dict[str, Any], classes: int) -> TrainedSet:
         leads=tuple(str(lead) for lead in entry["leads"]),
         file=str(entry["file"]),
         sha256=str(entry["sha256"]),
-        thresholds=tuple(float(value) for value in entry["thresholds"]),
+        decision=frozen(entry["decision"]),
         epoch=int(entry["epoch"]),
         scores={str(key): float(value) for key, value in entry["scores"].items()},
     )
-    if len(trained.thresholds) != classes or not _WEIGHTS_FILE.fullmatch(trained.file):
+    if not _WEIGHTS_FILE.fullmatch(trained.file) or not isinstance(trained.decision, Part):
         raise ValueError(f"the entry of {len(trained.leads)} leads")
+    decide(trained.decision, np.zeros((1, classes)))  # else the first record would tell
     return trained
 
 
-def load_weights(model: ModelFolder, trained: TrainedSet, network: torch.nn.Module) -> None:
-    """Load the weights of a lead set into its network, strictly.
+def read_weights(model: ModelFolder, trained: TrainedSet) -> dict[str, torch.Tensor]:
+    """Read the weights of a lead set.
 
     Raises
     ------
     LeadwiseError
-        The file is missing, is not the one that was trained, or does not fit the recipe.
+        The file is missing or is not the one that was trained.
     """
     file = model.path / trained.file
     try:
@@ -160,8 +171,25 @@ def load_weights(model: ModelFolder, trained: TrainedSet, network: torch.nn.Modu
             f"{file}: is not the file that model.json describes (sha256 differs); copy the folder "
             "again or train again"
         )
+    return load(content)
+
+
+def halved(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Round weights to float16; a network that loads them takes them as float32 again."""
+    return {name: one.half() if one.is_floating_point() else one for name, one in weights.items()}
+
+
+def load_weights(model: ModelFolder, trained: TrainedSet, network: torch.nn.Module) -> None:
+    """Load the weights of a lead set into its network, strictly.
+
+    Raises
+    ------
+    LeadwiseError
+        As `read_weights`, or they do not fit the recipe.
+    """
     try:
-        network.load_state_dict(load(content), strict=True)
+        network.load_state_dict(read_weights(model, trained), strict=True)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
+        file = model.path / trained.file
         raise LeadwiseError(f"{file}: does not fit its recipe: {reason}") from error

@@ -54,9 +54,9 @@ class Recipe:
     network, loss, optimiser, schedule : Part
         Parts by name.
     decision : str
-        How probabilities become labels, of `training.thresholds.DECISIONS`.
+        How probabilities become labels, of `training.decisions.FITS`.
     select : str
-        Name of the metric that chooses epoch and thresholds, of `scoring.METRICS`.
+        Name of the metric that chooses the epoch, of `scoring.METRICS`.
     epochs, batch : int
         Passes over the training part; records a step.
     minutes : float
@@ -89,13 +89,14 @@ class Recipe:
 
 def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
     """Turn a recipe into what JSON can hold."""
-    return {field.name: _plain(getattr(recipe, field.name)) for field in fields(Recipe)}
+    return {field.name: plain(getattr(recipe, field.name)) for field in fields(Recipe)}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Turn parts and tuples into dicts and lists."""
     if isinstance(value, Part):
-        return {"name": value.name, **{key: _plain(item) for key, item in value.numbers}}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+        return {"name": value.name, **{key: plain(item) for key, item in value.numbers}}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def recipe_from_json(content: Any) -> Recipe:
@@ -111,7 +112,7 @@ def recipe_from_json(content: Any) -> Recipe:
         found = set(content) if isinstance(content, dict) else set()
         odd = ", ".join(sorted(found ^ known))
         raise LeadwiseError(f"not a recipe of this version: check the fields {odd}")
-    values = {key: _frozen(value) for key, value in content.items()}
+    values = {key: frozen(value) for key, value in content.items()}
     for key, hint in get_type_hints(Recipe).items():
         kinds: Any = {float: (int, float), int: int, str: str, Part: Part}.get(hint, tuple)
         if not isinstance(values[key], kinds) or isinstance(values[key], bool):
@@ -119,11 +120,12 @@ def recipe_from_json(content: Any) -> Recipe:
     return Recipe(**values)
 
 
-def _frozen(value: Any) -> Any:
+def frozen(value: Any) -> Any:
+    """Turn dicts and lists back into parts and tuples."""
     if isinstance(value, dict):
-        numbers = {key: _frozen(item) for key, item in value.items() if key != "name"}
+        numbers = {key: frozen(item) for key, item in value.items() if key != "name"}
         return part(str(value.get("name")), **numbers)
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+    return tuple(frozen(item) for item in value) if isinstance(value, list) else value
 
 
 def longest(recipe: Recipe) -> int:

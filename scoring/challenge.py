@@ -183,6 +183,21 @@ def prepare(labels: np.ndarray, classes: Sequence[str] | None = None, year: int 
     return Prepared(credit, surplus, positives, correct, inactive)
 
 
+def rewards(classes: Sequence[str], year: int = 2021) -> np.ndarray:
+    """Give what an output (column) earns for a label (row), in the order of some classes.
+
+    Returns
+    -------
+    np.ndarray, shape (classes, classes)
+        Zero where a class is not scored.
+    """
+    weights = load_weights(year)
+    places = _places(classes, weights)
+    scored = places >= 0
+    table = np.nan_to_num(weights.values)[np.ix_(places, places)]
+    return np.where(scored[:, None] & scored, table, 0.0)
+
+
 def _record_scores(
     outputs: np.ndarray, credit: np.ndarray, surplus: np.ndarray, positives: np.ndarray
 ) -> np.ndarray:

@@ -1,5 +1,7 @@
 """One contract, every recipe: what DESIGN's section 3 asks of each, found by walking `SYSTEMS`."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+import run_model
 import team_code
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import find_records
@@ -138,3 +141,17 @@ def test_two_epochs_then_run_model(
     assert len(classes) == len(labels) == len(probabilities) == 26
     assert set(labels) <= {0, 1}
     assert all(0 <= value <= 1 for value in probabilities)
+
+
+def test_a_model_answers_with_the_same_files_each_time(
+    model_folder: Path, simulated_folder: Path, tmp_path: Path
+) -> None:
+    """Once here, once in a process of its own."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    words = [str(model_folder), str(simulated_folder)]
+    assert run_model.main([*words, str(first)]) == 0
+    script = Path(run_model.__file__).resolve()
+    subprocess.run([sys.executable, script, *words, str(second)], check=True, capture_output=True)
+    assert len(list(first.iterdir())) == 48
+    for path in first.iterdir():
+        assert path.read_bytes() == (second / path.name).read_bytes(), path.name

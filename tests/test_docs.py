@@ -32,6 +32,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_the_readmes_commands_run(simulated_folder: Path, tmp_path: Path) -> None:
     """Each `$ python …` line of the README, in order, on small simulated records."""
     (tmp_path / "test_data").symlink_to(simulated_folder)
+    (tmp_path / "weights").symlink_to(ROOT / "weights")
     (tmp_path / "training_data").mkdir()
     for path in simulated_folder.iterdir():
         (tmp_path / "training_data" / path.name).symlink_to(path)
@@ -40,7 +41,7 @@ def test_the_readmes_commands_run(simulated_folder: Path, tmp_path: Path) -> Non
         for number, path in enumerate(sorted(simulated_folder.glob("*.hea")))
     )
     (tmp_path / "training_data" / "folds.tsv").write_text("record\tfold\tpatient\n" + rows)
-    assert len(COMMANDS) >= 4
+    assert len(COMMANDS) >= 5
     for command in COMMANDS:
         script, *words = shlex.split(command, comments=True)
         environment = {"LEADWISE_RECIPE": "isibrno-basic", "LEADWISE_EPOCHS": "1", "PATH": "/bin"}

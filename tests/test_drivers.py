@@ -3,8 +3,10 @@
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -390,14 +392,21 @@ def test_records_in_wfdbs_other_formats_are_answered(model_folder: Path, tmp_pat
 
 
 def test_an_interrupted_training_says_how_to_go_on(
-    simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    trained: list[tuple],
+    folders: tuple[Path, Path, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
-    import team_code
-    from train_model import main
+    def interrupted(data: str, model: str) -> None:
+        os.kill(os.getpid(), number)
+        time.sleep(10)
 
-    def interrupted(*_: str) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(team_code, "training_code", interrupted)
-    assert main([str(simulated_folder), str(tmp_path / "model")]) == 130
-    assert capsys.readouterr().err.startswith("Interrupted; the same command goes on")
+    monkeypatch.setattr(sys.modules["team_code"], "training_code", interrupted)
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)  # as behind `nohup … &`
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, ignored))
+    for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        before = signal.getsignal(number)
+        assert train_model.main([str(folders[1]), str(folders[0])]) == status
+        assert signal.getsignal(number) == before
+        assert capsys.readouterr().err.startswith("Interrupted; the same command goes on")

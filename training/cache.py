@@ -7,23 +7,29 @@ file is whole; it is found again by names, sizes and times of the records, steps
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
+import signal
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ecg import LeadwiseError, __version__
-from ecg.files import aside
+from ecg.files import aside, remove_drafts
 from ecg.headers import Remark
 from ecg.leads import STANDARD
 from ecg.records import Record
 from models.inputs import prepare, rows_per_lead
 from models.recipe import Recipe, recipe_to_json
+from training.lock import locked
+from training.mapped import Signals, map_file
 from training.progress import bar, say
 
 FLOAT16_LIMIT = 6e4  # mV: absurd gains must not become infinite
@@ -61,13 +67,11 @@ class Cache:
     lengths: np.ndarray
     remarks: tuple[Remark, ...]
     left_out: tuple[Remark, ...]
-    values: np.ndarray
+    content: mmap.mmap | bytes
 
-    def signals(self) -> list[np.ndarray]:
+    def signals(self) -> Signals:
         """Give the prepared signals as views of the file: float16 (rows, samples) each."""
-        ends = np.cumsum(self.rows * self.lengths)
-        pieces = np.split(self.values, ends[:-1]) if len(ends) else []
-        return [piece.reshape(self.rows, -1) for piece in pieces]
+        return Signals(self.content, self.rows, self.lengths)
 
     def remove(self) -> None:
         """Delete the files."""
@@ -75,8 +79,12 @@ class Cache:
         self.path.unlink(missing_ok=True)
 
 
-def open_cache(records: Sequence[Record], recipe: Recipe, folder: Path, workers: int) -> Cache:
+def open_cache(
+    records: Sequence[Record], recipe: Recipe, folder: Path, workers: int, *, keep: bool = True
+) -> Cache:
     """Open the cache of these records and steps, after making it if it is not there.
+
+    Of several processes that need a cache in the same folder one makes it, the others wait.
 
     Parameters
     ----------
@@ -84,20 +92,30 @@ def open_cache(records: Sequence[Record], recipe: Recipe, folder: Path, workers:
         Where the files are or will be; made if absent.
     workers : int
         Processes that read records.
+    keep : bool
+        Keep caches of other records, recipes or versions in this folder; else a new one takes
+        their place.
 
     Raises
     ------
     LeadwiseError
-        The disk is too small, or the folder cannot be written.
+        The disk is too small, the folder cannot be written, or a reading process was killed.
     """
-    key = fingerprint(records, recipe)
-    path = folder / f"signals-{key[:16]}.f16"
-    if (found := _read_index(path)) is not None:
-        say(f"Prepared signals taken from {path}.")
-        return found
+    path = folder / f"signals-{_key(records, recipe)[:16]}.f16"
+    if (found := _read_index(path)) is None:
+        doing = "prepares signals here; this one waits until it has ended."
+        with locked(folder / "signals.lock", doing, wait=True):
+            if (found := _read_index(path)) is None:  # else another process has made it meanwhile
+                return _make(path, records, recipe, workers, keep)
+    say(f"Prepared signals taken from {path} ({path.stat().st_size / 1e6:,.0f} MB).")
+    return found
+
+
+def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, keep: bool) -> Cache:
+    _make_room(path, keep)
     expected = _expected_bytes(records, recipe)
-    _check_disk(folder, expected)
-    say(f"Preparing {len(records)} records; they take {expected / 1e6:,.0f} MB in {folder}.")
+    _check_disk(path.parent, expected)
+    say(f"Preparing {len(records)} records; they take {expected / 1e6:,.0f} MB in {path.parent}.")
     index: dict[str, list[Any]] = {"usable": [], "lengths": [], "remarks": [], "left_out": []}
     with (
         aside(path) as draft,
@@ -109,7 +127,7 @@ def open_cache(records: Sequence[Record], recipe: Recipe, folder: Path, workers:
             if prepared.rows is None:
                 index["left_out"] += prepared.remarks
                 continue
-            prepared.rows.tofile(file)
+            file.write(prepared.rows.tobytes())
             index["lengths"].append(prepared.rows.shape[1])
             index["usable"].append(place)
             index["remarks"] += prepared.remarks
@@ -120,14 +138,32 @@ def open_cache(records: Sequence[Record], recipe: Recipe, folder: Path, workers:
     return made
 
 
-def fingerprint(records: Sequence[Record], recipe: Recipe) -> str:
-    """Name the data and steps: a hash over names, sizes, times, steps and version."""
-    content = recipe_to_json(recipe)
-    steps = {key: content[key] for key in ("system", "fs", "steps")}
-    known = hashlib.sha256(json.dumps([__version__, steps]).encode())
+def _make_room(path: Path, keep: bool) -> None:
+    """Remove what is of no use: half-written and damaged files, and other caches if not kept."""
+    remove_drafts(path.parent, "signals-*")
+    if path.exists():
+        say(f"{path}: is not whole; it is made anew.")
+    others = [] if keep else [old for old in path.parent.glob("signals-*") if old.stem != path.stem]
+    if others:
+        say("The prepared signals of other records, another recipe or version are removed.")
+    for old in (path.with_suffix(".json"), path, *others):
+        old.unlink(missing_ok=True)
+
+
+def fingerprint(records: Sequence[Record]) -> str:
+    """Name the data: a hash over names, sizes and times of the records' files."""
+    known = hashlib.sha256()
     for record in records:
         known.update(repr((record.name, _stamp(record, ".hea"), _stamp(record, ".mat"))).encode())
     return known.hexdigest()
+
+
+def _key(records: Sequence[Record], recipe: Recipe) -> str:
+    """Name the content of a cache by what it is made of: data, steps and version."""
+    content = recipe_to_json(recipe)
+    steps = {key: content[key] for key in ("system", "fs", "steps")}
+    made_of = json.dumps([__version__, steps, fingerprint(records)])
+    return hashlib.sha256(made_of.encode()).hexdigest()
 
 
 def _stamp(record: Record, ending: str) -> tuple[int, int]:
@@ -148,10 +184,10 @@ def _read_index(path: Path) -> Cache | None:
         remarks = tuple(Remark(*entry) for entry in index["remarks"])
         left_out = tuple(Remark(*entry) for entry in index["left_out"])
         usable = np.array(index["usable"], dtype=np.int64)
+        content = map_file(path)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    values = np.memmap(path, np.float16, "r") if lengths.sum() else np.zeros(0, np.float16)
-    return Cache(path, rows, usable, lengths, remarks, left_out, values)
+    return Cache(path, rows, usable, lengths, remarks, left_out, content)
 
 
 def _expected_bytes(records: Sequence[Record], recipe: Recipe) -> int:
@@ -161,11 +197,7 @@ def _expected_bytes(records: Sequence[Record], recipe: Recipe) -> int:
 
 
 def _check_disk(folder: Path, expected: int) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise LeadwiseError(f"{folder}: cannot be made: {error.strerror}") from error
+    free = shutil.disk_usage(folder).free
     if free < 1.05 * expected:
         raise LeadwiseError(
             f"{folder}: {expected / 1e9:.1f} GB are needed for prepared signals, "
@@ -181,13 +213,36 @@ def _prepare_all(records: Sequence[Record], recipe: Recipe, workers: int) -> Ite
         return
     from joblib import Parallel, delayed
     from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     tasks = (delayed(_prepare_some)(some, recipe) for some in _chunks(records))
     try:
-        for some in Parallel(n_jobs=workers, return_as="generator", pre_dispatch="2*n_jobs")(tasks):
+        run = Parallel(
+            workers, return_as="generator", pre_dispatch="2*n_jobs",
+            initializer=_end_with, initargs=(os.getpid(),),
+        )  # fmt: skip
+        for some in run(tasks):
             yield from some
+    except TerminatedWorkerError as error:
+        raise LeadwiseError(
+            "a process that reads records was killed, most likely because memory ran out; set "
+            f"LEADWISE_WORKERS to fewer than {workers} (1 needs least) and start again"
+        ) from error
     finally:
-        get_reusable_executor().shutdown(wait=True)  # else the processes stay, 300 MB each
+        # Else the processes stay, 300 MB each; after an interruption they would end their work.
+        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+
+
+def _end_with(parent: int) -> None:
+    """See that this reading process ends when its parent was killed; joblib's stay for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends this one
+    Thread(target=watch, daemon=True).start()
 
 
 def _chunks(records: Sequence[Record]) -> Iterator[list[Record]]:

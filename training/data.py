@@ -15,6 +15,7 @@ from ecg.records import Record, find_records, summarise
 from models import find
 from models.recipe import Recipe
 from training.cache import Cache
+from training.mapped import Signals
 from training.progress import say
 from training.settings import Settings
 from training.splits import read_folds, split_by_fold, stratified_split
@@ -23,7 +24,7 @@ from training.splits import read_folds, split_by_fold, stratified_split
 class Data(NamedTuple):
     """Usable records in the cache's order; `validation` marks those to choose on."""
 
-    signals: list[np.ndarray]
+    signals: Signals
     labels: np.ndarray
     validation: np.ndarray
 

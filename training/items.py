@@ -10,8 +10,12 @@ from ecg.leads import STANDARD
 from models.classifier import pad
 from models.inputs import rows_of
 from models.losses import Batch
+from training.mapped import Signals
 
 POOL = 16  # batches whose records are sorted by length together, so that little is padding
+# Padded samples that a network learns from at once: 64 records of 12.5 s at 250 Hz.  ISIBrno's step
+# takes 8 kB of memory for each: 16 GB for 64 records of 2 minutes, did one not cut them.
+PIECE_SAMPLES = 200_000
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,8 @@ class Items:
 
     Attributes
     ----------
-    signals : sequence of np.ndarray (rows, samples)
-        Prepared for the twelve leads.
+    signals : Signals
+        Prepared for the twelve leads, (rows, samples) each.
     labels : np.ndarray of bool, shape (records, classes)
     rows : list of int
         Which rows the lead set reads.
@@ -29,7 +33,7 @@ class Items:
         Samples that the network reads at once.
     """
 
-    signals: Sequence[np.ndarray]
+    signals: Signals
     labels: np.ndarray
     rows: list[int]
     longest: int
@@ -38,10 +42,14 @@ class Items:
         """Count the records."""
         return len(self.signals)
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """Samples of each record."""
+        return self.signals.lengths
+
     def part(self, places: np.ndarray) -> "Items":
         """Take some of the records."""
-        signals = [self.signals[place] for place in places]
-        return Items(signals, self.labels[places], self.rows, self.longest)
+        return Items(self.signals.part(places), self.labels[places], self.rows, self.longest)
 
     def batch(self, places: Sequence[int], generator: np.random.Generator) -> Batch:
         """Make a training batch; of a record that is too long a random window is taken."""
@@ -54,12 +62,26 @@ class Items:
         labels = torch.from_numpy(self.labels[list(places)].astype(np.float32))
         return Batch(*pad(pieces), labels)
 
+    def pieces(self, places: Sequence[int]) -> list[list[int]]:
+        """Cut a batch of long records into pieces of similar length that memory has room for.
 
-def items_of(
-    signals: Sequence[np.ndarray], labels: np.ndarray, leads: Sequence[str], longest: int
-) -> Items:
+        Their gradients are added up, each weighted by its share of the records, so that a batch
+        remains one step; batch norm sees each piece alone.  A batch that has room stays whole.
+        """
+        lengths = np.minimum(self.lengths[places], self.longest)
+        if len(places) * lengths.max() <= PIECE_SAMPLES:
+            return [list(places)]
+        made: list[list[int]] = [[]]
+        for at in np.argsort(lengths, kind="stable"):  # the next is the longest so far
+            if made[-1] and (len(made[-1]) + 1) * lengths[at] > PIECE_SAMPLES:
+                made.append([])
+            made[-1].append(places[at])
+        return made
+
+
+def items_of(signals: Signals, labels: np.ndarray, leads: Sequence[str], longest: int) -> Items:
     """Make items of a lead set; signals were prepared for the twelve standard leads."""
-    kinds = len(signals[0]) // len(STANDARD)
+    kinds = signals.rows // len(STANDARD)
     return Items(signals, labels, rows_of(leads, STANDARD, kinds), longest)
 
 

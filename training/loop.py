@@ -1,6 +1,7 @@
 """The training loop of one lead set: step, evaluate, keep the best, save the state, log."""
 
 import hashlib
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,9 +15,9 @@ from models import lookup
 from models.classifier import build, probabilities_of
 from models.folder import versions
 from models.losses import Batch
-from models.recipe import Recipe, recipe_to_json
+from models.recipe import Part, Recipe, recipe_to_json
 from scoring import METRICS
-from scoring.challenge import prepare as prepare_metric
+from training.decisions import FITS, global_threshold, measure_of
 from training.items import Items, batch_count, batches
 from training.pace import Pace
 from training.progress import bar, duration, say
@@ -30,7 +31,6 @@ from training.state import (
     restore_optimiser,
     save_state,
 )
-from training.thresholds import DECISIONS
 
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam}
 
@@ -39,11 +39,11 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.opt
 class Task:
     """What one lead set's training needs to know.
 
-    `name` is for people and files (`12-leads`), `key` names data, split, recipe and versions.
+    `name` is for people and files (`12-leads`), `key` is from `training_key`.
     """
 
     name: str
-    key: str
+    key: dict[str, str]
     recipe: Recipe
     leads: tuple[str, ...]
     classes: tuple[str, ...]
@@ -61,7 +61,7 @@ def check_names(recipe: Recipe) -> None:
     for kind, name, known in (
         ("optimiser", recipe.optimiser.name, OPTIMISERS),
         ("schedule", recipe.schedule.name, SCHEDULES),
-        ("decision", recipe.decision, DECISIONS),
+        ("decision", recipe.decision, FITS),
         ("select", recipe.select, METRICS),
     ):
         if name not in known:
@@ -70,15 +70,24 @@ def check_names(recipe: Recipe) -> None:
         lookup(recipe, kind, part.name)
 
 
-def training_key(recipe: Recipe, device: torch.device, data: str, validation: np.ndarray) -> str:
-    """Name a training by all that its weights depend on; states of another key are not resumed.
+def training_key(
+    recipe: Recipe, device: torch.device, data: str, labels: np.ndarray, validation: np.ndarray
+) -> dict[str, str]:
+    """Name all that a training's weights depend on; states of another key are not resumed.
 
     The budget and the other lead sets are left out: an interrupted training may go on with more
     time.
     """
     content = recipe_to_json(replace(recipe, minutes=0.0, lead_sets=()))
-    known = (content, str(device), torch.get_num_threads(), versions(), data, validation.tobytes())
-    return hashlib.sha256(repr(known).encode()).hexdigest()
+    return {
+        "data": data,
+        "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
+        "split": hashlib.sha256(validation.tobytes()).hexdigest(),
+        **{f"recipe: {name}": json.dumps(value) for name, value in content.items()},
+        "device": str(device),
+        "threads": str(torch.get_num_threads()),
+        **{f"version of {name}": version for name, version in versions().items()},
+    }
 
 
 def train(
@@ -102,10 +111,10 @@ def train(
     Returns
     -------
     State
-        With the best epoch's weights, thresholds and history.
+        With the best epoch's weights and the history.
     """
     recipe = task.recipe
-    state = load_state(state_file, task.key) or State(task.key)
+    state = load_state(state_file, task.key)
     if state.finished:
         say(f"{task.name}: trained already.")
         return state
@@ -115,7 +124,7 @@ def train(
                 done=state.epoch, used=state.used_s)  # fmt: skip
     while not pace.over:
         state.epoch += 1
-        loss = _epoch(task, network, optimiser, learn, pace, state)
+        loss = _epoch(task, network, optimiser, learn, pace, state, sets_left)
         _evaluate(task, network, choose, state, loss, _rate(optimiser))
         pace.evaluated()
         state.network, state.optimiser = network.state_dict(), optimiser_tensors(optimiser)
@@ -143,19 +152,17 @@ def _begin(task: Task, state: State) -> tuple[torch.nn.Module, torch.optim.Optim
 
 def _epoch(
     task: Task, network: torch.nn.Module, optimiser: torch.optim.Optimizer, learn: Items,
-    pace: Pace, state: State,
+    pace: Pace, state: State, sets_left: int,
 ) -> float:  # fmt: skip
     """Run one pass over the training part, or what the plan leaves of it; give the mean loss."""
     recipe, device = task.recipe, task.device
-    loss_function = lookup(recipe, "LOSSES", recipe.loss.name)
     schedule = SCHEDULES[recipe.schedule.name]
     scores = [row["score"] for row in state.history]
-    lengths = np.array([min(signal.shape[1], learn.longest) for signal in learn.signals])
+    lengths = np.minimum(learn.lengths, learn.longest)
     order = batches(lengths, recipe.batch, generator_of(recipe.seed, task.name, state.epoch))
     network.train()
     losses: list[float] = []
     cuda = [device] if device.type == "cuda" else []
-    mixed = bool(cuda) and torch.cuda.is_bf16_supported(including_emulation=False)
     with (
         torch.random.fork_rng(devices=cuda),
         bar(f"{task.name}, epoch {state.epoch}", pace.steps, "batch") as shown,
@@ -163,24 +170,40 @@ def _epoch(
         for step, places in enumerate(order):
             counters = (recipe.seed, task.name, state.epoch, step)
             torch.manual_seed(number_of(*counters))  # dropout can only use the global generator
-            batch = Batch(
-                *(part.to(device) for part in learn.batch(places, generator_of(*counters)))
-            )
             rate = schedule(pace.progress, scores, **recipe.schedule.options)
             for group in optimiser.param_groups:
                 group["lr"] = recipe.optimiser.options["lr"] * rate
-            with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
-                loss, _ = loss_function(network, batch, **recipe.loss.options)
             optimiser.zero_grad()
-            loss.backward()
+            losses.append(_backward(task, network, learn, places, generator_of(*counters)))
             optimiser.step()
-            losses.append(float(loss.detach()))
             pace.stepped()
             shown.update()
             shown.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}")
+            if pace.due:
+                say(_projection(task, pace, sets_left))
+                pace.told()
             if pace.over:
                 break
     return float(np.mean(losses))
+
+
+def _backward(
+    task: Task, network: torch.nn.Module, learn: Items, places: list[int],
+    generator: np.random.Generator,
+) -> float:  # fmt: skip
+    """Add up the gradients of a batch, piece by piece where it is long; give its loss."""
+    recipe, device, total = task.recipe, task.device, 0.0
+    loss_function = lookup(recipe, "LOSSES", recipe.loss.name)
+    cuda = device.type == "cuda"
+    mixed = cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+    for piece in learn.pieces(places):
+        batch = Batch(*(part.to(device) for part in learn.batch(piece, generator)))
+        with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
+            loss, _ = loss_function(network, batch, **recipe.loss.options)
+        share = len(piece) / len(places)
+        (loss * share).backward()
+        total += float(loss.detach()) * share
+    return total
 
 
 def _rate(optimiser: torch.optim.Optimizer) -> float:
@@ -190,27 +213,30 @@ def _rate(optimiser: torch.optim.Optimizer) -> float:
 def _evaluate(
     task: Task, network: torch.nn.Module, choose: Items, state: State, loss: float, rate: float
 ) -> None:
-    """Choose thresholds on the validation part, add the epoch to the history, keep the best."""
+    """Score the validation part with its best threshold, note the epoch, keep the best."""
     probabilities = predict(task, network, choose)
-    prepared = prepare_metric(choose.labels, task.classes)
-
-    def measure(outputs: np.ndarray) -> float:
-        return float(prepared.metric(outputs))
-
-    decide = DECISIONS[task.recipe.decision]
-    thresholds, _ = decide(probabilities, measure, seed=task.recipe.seed)
+    threshold, _ = global_threshold(probabilities, measure_of(choose.labels, task.classes))
     metric = METRICS[task.recipe.select]
-    score = metric(choose.labels, probabilities >= thresholds, probabilities, task.classes)
+    score = metric(choose.labels, probabilities >= threshold, probabilities, task.classes)
     best = max((row["score"] for row in state.history), default=-math.inf)
-    row = {"epoch": state.epoch, "loss": loss, "score": float(score),
-           "threshold": float(np.median(thresholds)), "lr": rate}  # fmt: skip
+    row = {"epoch": state.epoch, "loss": loss, "score": float(score), "threshold": threshold,
+           "lr": rate}  # fmt: skip
     state.history.append(row)
     if score > best or not state.best:  # of equally good epochs the earlier one
         # A state_dict is a view of the weights, which go on changing.
         state.best = {
             name: value.detach().cpu().clone() for name, value in network.state_dict().items()
         }
-        state.best_epoch, state.thresholds = state.epoch, thresholds.tolist()
+        state.best_epoch = state.epoch
+
+
+def fit_decision(task: Task, state: State, choose: Items) -> Part:
+    """Fit the recipe's decision to what the best epoch's network says of the validation part."""
+    network = build(task.recipe, task.leads, len(task.classes))
+    network.load_state_dict(state.best)
+    probabilities = predict(task, network.to(task.device), choose)
+    fit = FITS[task.recipe.decision]
+    return fit(probabilities, choose.labels, task.classes, task.recipe.seed)
 
 
 def predict(task: Task, network: torch.nn.Module, items: Items) -> np.ndarray:
@@ -219,31 +245,45 @@ def predict(task: Task, network: torch.nn.Module, items: Items) -> np.ndarray:
     Records are taken by length; padding and neighbours do not change what the network answers.
     """
     network.eval()
-    whole = [signal.shape[1] <= items.longest for signal in items.signals]
+    whole = items.lengths <= items.longest
     probabilities = np.empty((len(items), len(task.classes)))
-    order = np.argsort([signal.shape[1] for signal in items.signals], kind="stable")
-    short = [int(place) for place in order if whole[place]]
+    order = np.argsort(items.lengths, kind="stable").tolist()
+    short = [place for place in order if whole[place]]
     size = task.recipe.batch
     unused = generator_of("no window is drawn")
     with torch.inference_mode():
         for start in range(0, len(short), size):
-            places = short[start : start + size]
-            batch = items.batch(places, unused)
-            logits = network(batch.signal.to(task.device), batch.length.to(task.device))
-            probabilities[places] = torch.sigmoid(logits.double()).cpu().numpy()
-    for place in (int(place) for place in order if not whole[place]):
+            for places in items.pieces(short[start : start + size]):
+                batch = items.batch(places, unused)
+                logits = network(batch.signal.to(task.device), batch.length.to(task.device))
+                probabilities[places] = torch.sigmoid(logits.double()).cpu().numpy()
+    for place in (place for place in order if not whole[place]):
         signal = items.signals[place][items.rows].astype(np.float32)
         probabilities[place] = probabilities_of(task.recipe, network, signal, task.device)
     return probabilities
 
 
 def _line(task: Task, state: State, pace: Pace, sets_left: int) -> str:
-    """Sum an epoch up for people; later lead sets are taken to last as long as this one."""
-    left_s = pace.left_s + (sets_left - 1) * (pace.used + pace.left_s)
+    """Sum an epoch up for people."""
     row = state.history[-1]
     best = " (best)" if state.best_epoch == state.epoch else ""
     return (
         f"{task.name}: epoch {state.epoch} of {math.ceil(pace.plan)}, loss {row['loss']:.4f}, "
         f"score {row['score']:.3f}{best}, threshold {row['threshold']:.2f}; "
-        f"all lead sets done in {duration(left_s)}"
+        f"all lead sets done in {duration(_all_left_s(pace, sets_left))}"
     )
+
+
+def _projection(task: Task, pace: Pace, sets_left: int) -> str:
+    """Say for people how fast it goes and when it will end."""
+    return (
+        f"{task.name}: {task.recipe.batch / pace.step_s:.3g} records/s, "
+        f"{math.ceil(pace.plan)} of at most {pace.epochs} epochs planned; this lead set done in "
+        f"{duration(pace.left_s)}, all lead sets in {duration(_all_left_s(pace, sets_left))} "
+        f"(budget {duration(60 * task.recipe.minutes)})"
+    )
+
+
+def _all_left_s(pace: Pace, sets_left: int) -> float:
+    """Project the end of all; later lead sets are taken to last as long as this one."""
+    return pace.left_s + (sets_left - 1) * (pace.used + pace.left_s)

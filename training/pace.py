@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 EVALUATION_STEPS = 0.4  # cost of a validation batch in training steps, until it is measured
 FIRST_STEPS = 3  # too few to judge the speed by
+OUTLIER = 10  # times the mean step: the machine slept, or the clock jumped
+FIRST_TOLD_S, TOLD_EVERY_S = 60, 600  # when people are told how it goes
 
 
 class Pace:
@@ -45,13 +47,14 @@ class Pace:
         self.plan = float(epochs)
         self._evaluations, self._clock = evaluations, clock
         self._last, self._begin = clock(), clock() - used
-        self._step_s = self._evaluation_s = 0.0
+        self._tell_at, self._told = self._last + FIRST_TOLD_S, False
+        self.step_s = self._evaluation_s = 0.0
         self._counted = 0
 
     @property
     def used(self) -> float:
         """Seconds since the beginning, those of an interrupted training included."""
-        return self._clock() - self._begin
+        return max(0.0, self._clock() - self._begin)
 
     @property
     def progress(self) -> float:
@@ -68,30 +71,44 @@ class Pace:
         """Projected seconds to the end of the plan."""
         return max(0.0, self.plan - self.done) * self._epoch_s()
 
+    @property
+    def due(self) -> bool:
+        """Whether people wait to be told: after the first minute, then ten after each word."""
+        return self._clock() >= self._tell_at
+
+    def told(self) -> None:
+        """Note that people have just been told."""
+        self._tell_at, self._told = self._clock() + TOLD_EVERY_S, True
+
     def stepped(self) -> None:
         """Note the end of a training step."""
         took = self._lap()
         self._counted += 1
+        if self._counted > FIRST_STEPS:
+            took = min(took, OUTLIER * self.step_s)
         share = max(0.02, 1 / self._counted)  # the mean at first, then a moving one
-        self._step_s += share * (took - self._step_s)
+        self.step_s += share * (took - self.step_s)
         self.done = round(self.done * self.steps + 1) / self.steps
         self._replan()
 
     def evaluated(self) -> None:
-        """Note the end of an evaluation."""
-        self._evaluation_s = self._lap()
+        """Note the end of an evaluation, which is followed by a word on the epoch."""
+        took = self._lap()
+        self._evaluation_s = min(took, OUTLIER * self._evaluation_s) if self._evaluation_s else took
         self._replan()
+        if self._told:
+            self.told()
 
     def _lap(self) -> float:
         now = self._clock()
-        took, self._last = now - self._last, now
+        took, self._last = max(0.0, now - self._last), now
         return took
 
     def _epoch_s(self) -> float:
-        return self.steps * self._step_s + self._evaluation_estimate()
+        return self.steps * self.step_s + self._evaluation_estimate()
 
     def _evaluation_estimate(self) -> float:
-        return self._evaluation_s or EVALUATION_STEPS * self._step_s * self._evaluations
+        return self._evaluation_s or EVALUATION_STEPS * self.step_s * self._evaluations
 
     def _replan(self) -> None:
         if self._counted < FIRST_STEPS or self._epoch_s() == 0:

@@ -1,6 +1,5 @@
 """Results: what training leaves in the model folder beside weights: history, picture, problems."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,8 +38,3 @@ def write_problems(folder: Path, left_out: Sequence[Remark], remarks: Sequence[R
     lines += [f"{one.record}\tyes\t{one.kind}\t{one.text}" for one in remarks]
     with aside(folder / "problems.tsv") as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def remove_state(folder: Path) -> None:
-    """Remove what only an unfinished training needs."""
-    shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,7 @@ Randomness is counter-based (`generator_of`), so no generator's history belongs 
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,30 +13,32 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ecg.files import aside
+from training.progress import say
 
 
 @dataclass
 class State:
     """Where the training of one lead set stands after an epoch.
 
-    `network`, `best` and `optimiser` are tensors by name; `history` has one row an epoch.
+    `key` names all that the weights depend on; `network`, `best` and `optimiser` are tensors by
+    name; `history` has one row an epoch.
     """
 
-    key: str
+    key: dict[str, str]
     epoch: int = 0
     used_s: float = 0.0
     finished: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
-    thresholds: list[float] = field(default_factory=list)
     network: dict[str, torch.Tensor] = field(default_factory=dict)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     optimiser: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
+LEGIBLE = 32  # characters: shorter than a hash
 _TENSORS = ("network", "best", "optimiser")
 
 
@@ -48,24 +50,42 @@ def save_state(path: Path, state: State) -> None:
         for name, tensor in getattr(state, group).items()
     }
     rest = {key: value for key, value in vars(state).items() if key not in _TENSORS}
+    content = save(tensors, metadata={"state": json.dumps(rest)})
     with aside(path) as draft:
-        save_file(tensors, draft, metadata={"state": json.dumps(rest)})
+        draft.write_bytes(content)
 
 
-def load_state(path: Path, key: str) -> State | None:
-    """Read a state; None where there is none, or one of other data or another recipe."""
+def load_state(path: Path, key: dict[str, str]) -> State:
+    """Read a state; a fresh one where there is none.
+
+    So it is, and this is said, where the state is damaged or is one of other data, another recipe,
+    device, number of threads or version: going on from it would end with other weights.
+    """
     try:
         with safe_open(path, "pt") as file:
             rest = json.loads(file.metadata()["state"])
-            if rest["key"] != key:
-                return None
-            state = State(**rest)
-            for name in file.keys():  # noqa: SIM118 - a safetensors file is no dict
-                group, _, inner = name.partition("/")
-                getattr(state, group)[inner] = file.get_tensor(name)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-        return None
-    return state
+            if rest["key"] == key:
+                state = State(**rest)
+                for name in file.keys():  # noqa: SIM118 - a safetensors file is no dict
+                    group, _, inner = name.partition("/")
+                    getattr(state, group)[inner] = file.get_tensor(name)
+                return state
+            reason = f"differs in {', '.join(_differences(rest['key'], key))}"
+    except FileNotFoundError:
+        return State(key)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError):
+        reason = "is damaged"
+    say(f"{path}: the state of an earlier training {reason}; this lead set is trained anew.")
+    return State(key)
+
+
+def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    """Name the parts in which two keys differ, with their values where people can read them."""
+    for part in sorted(old.keys() | new.keys()):
+        before, now = str(old.get(part)), str(new.get(part))
+        if before != now:
+            readable = max(len(before), len(now)) < LEGIBLE
+            yield f"{part} ({before}, now {now})" if readable else part
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ecg import LeadwiseError
-from ecg.files import aside, make_folder
+from ecg.files import aside, make_folder, remove_drafts, sync_folder
 
 
 def write_half(path: Path, error: Exception) -> None:
@@ -42,3 +42,38 @@ def test_a_folder_where_a_file_stands_is_a_sentence(tmp_path) -> None:
     (tmp_path / "model").write_text("")
     with pytest.raises(LeadwiseError, match="model: cannot be made"):
         make_folder(tmp_path / "model")
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    make_folder(tmp_path / "model")
+    assert not list((tmp_path / "model").iterdir())
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(LeadwiseError, match="model: cannot be written: Permission denied"):
+        make_folder(tmp_path / "model")
+
+
+def test_drafts_of_killed_processes_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".a.json.17.part", ".signals-1.f16.9.part", ".mine.part", "a.17.part", "a.json"):
+        (tmp_path / name).touch()
+    remove_drafts(tmp_path, "signals-*")
+    assert not (tmp_path / ".signals-1.f16.9.part").exists()
+    assert (tmp_path / ".a.json.17.part").exists()
+    remove_drafts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.part", "a.17.part", "a.json"]
+
+
+def test_a_folder_that_does_not_reach_the_disk_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    sync_folder(tmp_path)
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(LeadwiseError, match="cannot be written: Input/output error"):
+        sync_folder(tmp_path)

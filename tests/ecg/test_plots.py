@@ -6,7 +6,7 @@ from matplotlib.image import imread
 
 from ecg import LeadwiseError
 from ecg.labels import CODES
-from ecg.plots import plot_class_scores, plot_record, plot_training
+from ecg.plots import plot_class_scores, plot_record, plot_reliability, plot_training
 from ecg.simulate import simulate
 
 
@@ -157,3 +157,14 @@ def test_all_classes_fit(tmp_path):
         )
     with pytest.raises(LeadwiseError, match="All: no lead set has not 26 scores"):
         plot_class_scores(tmp_path / "a.png", CODES, {}, title="All", value_name="score")
+
+
+def test_reliability_shows_the_bins_that_hold_something(tmp_path, words):
+    pairs, shares = np.array([90, 0, 10]), np.array([0.1, np.nan, 0.9])
+    lines = {"before": (pairs, shares, shares), "after": (pairs, shares, shares[::-1])}
+    plot_reliability(tmp_path / "a.svg", lines, title="On simulated records")
+    drawn = text_of(tmp_path / "a.svg")
+    for word in ("before", "after", "On simulated records", "share of labels", "mean probability"):
+        assert word in drawn
+    plot_reliability(tmp_path / "a.png", lines, title="On simulated records")
+    assert size_of(tmp_path / "a.png") == (1500, 660)

@@ -43,13 +43,22 @@ def test_a_trained_folder_says_all_about_itself(model_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda content: content.update(format=2), "has format 2, this Leadwise reads 1"),
+        (lambda content: content.update(format=3), "has format 3, this Leadwise reads 2"),
         (lambda content: content.pop("classes"), "a field is missing or odd"),
         (lambda content: content["recipe"].pop("fs"), "check the fields fs"),
         (lambda content: content["recipe"].update(fs="fast"), "fs is 'fast'"),
         (lambda content: content.update(lead_sets=[]), "names no trained lead set"),
         (lambda content: content["lead_sets"][0].update(file="../x.safetensors"), "a field is"),
-        (lambda content: content["lead_sets"][0].update(thresholds=[0.5]), "a field is"),
+        (
+            lambda content: content["lead_sets"][0]["decision"].update(values=[0.5]),
+            "1 thresholds for 26 classes",
+        ),
+        (lambda content: content["lead_sets"][0].update(decision="0.5"), "a field is"),
+        (
+            lambda content: content["lead_sets"][0]["decision"].update(name="eval"),
+            "no decision 'eval'; known are thresholds, expected",
+        ),
+        (lambda content: content["lead_sets"][0]["decision"].update(up=1), "has odd numbers"),
         (lambda content: content["recipe"].update(system="os"), "no system 'os'"),
         (lambda content: content["recipe"]["network"].update(name="eval"), "no 'eval' among NETW"),
         (lambda content: content["recipe"]["steps"][0].update(name="exec"), "no 'exec' among STE"),
@@ -111,4 +120,4 @@ def test_weights_of_another_recipe_are_refused(copy: Path) -> None:
 def test_any_leads_are_served(model_folder: Path, leads: tuple[str, ...], served: int) -> None:
     classifier = Classifier.load(model_folder, leads)
     assert classifier.leads == LEAD_SETS[served]
-    assert np.isfinite(classifier.thresholds).all()
+    assert np.isfinite(classifier.decision.options["values"]).all()

@@ -1,11 +1,31 @@
 """ISIBrno 2020; shapes and parameter counts are those of the fact sheet (section 2)."""
 
+import math
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
-from models.isibrno2020 import BASIC, INCREASED, Block, Dropout, MaskedBatchNorm, Network
-from models.recipe import Part
+from ecg.leads import STANDARD
+from ecg.simulate import simulate
+from models import find
+from models.classifier import build
+from models.inputs import prepare
+from models.isibrno2020 import (
+    BASIC,
+    INCREASED,
+    NETWORKS,
+    AlphaDropout,
+    Block,
+    Dropout,
+    MaskedBatchNorm,
+    Network,
+    SelfNormalisingBlock,
+    SelfNormalisingNetwork,
+)
+from models.recipe import Part, Recipe
 
 PARAMETERS = {  # leads: (basic mV, basic with envelopes, increased mV, increased with envelopes)
     12: (308_090, 311_162, 1_214_170, 1_220_314),
@@ -13,6 +33,15 @@ PARAMETERS = {  # leads: (basic mV, basic with envelopes, increased mV, increase
     4: (307_066, 308_090, 1_212_122, 1_214_170),
     3: (306_938, 307_706, 1_211_866, 1_213_402),
     2: (306_810, 307_322, 1_211_610, 1_212_634),
+}
+BOTH_BLOCKS = pytest.mark.parametrize("make", [Block, SelfNormalisingBlock])
+BOTH_NETWORKS = pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
+# What table 1 says of each entry: the recipe that it changes, and the fields that change.
+CHANGES = {
+    "isibrno-entry1": ("isibrno-entry2", {"network"}),
+    "isibrno-entry2": ("isibrno-published", {"steps"}),
+    "isibrno-entry3": ("isibrno-entry2", {"network", "optimiser"}),
+    "isibrno-entry7": ("isibrno-published", {"network"}),
 }
 STEPS = {30_000: 938, 2_500: 79, 2_570: 81, 1_250: 40, 125: 4, 1: 1}
 
@@ -35,16 +64,65 @@ def test_parameters_for_the_24_classes_of_2020() -> None:
     assert parameters(36, 24, INCREASED) == 1_219_672
 
 
-def test_there_are_fifteen_convolutions_besides_the_shortcuts() -> None:
-    network = Network(6, 26, **BASIC.options)
+def test_entry_7_has_biases_in_place_of_batch_norm() -> None:
+    """A block of width w loses 4 norms of 2w numbers and gains 3 biases of w."""
+    with torch.device("meta"):
+        network = build(find("isibrno-entry7"), STANDARD, 26)
+    widths = 64 + 64 + 128 + 128 + 256
+    assert sum(weights.numel() for weights in network.parameters()) == 1_220_314 - 5 * widths
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_entries_differ_in_what_the_paper_says(name: str) -> None:
+    base, changed = CHANGES[name]
+    entry, before = find(name), find(base)
+    identity = {"name", "source", "summary"}
+    assert differing_fields(entry, before) - identity == changed
+
+
+def differing_fields(one: Recipe, other: Recipe) -> set[str]:
+    names = [field.name for field in fields(Recipe)]
+    return {name for name in names if getattr(one, name) != getattr(other, name)}
+
+
+def test_entry_1_has_basic_widths_and_entry_7_other_blocks() -> None:
+    assert find("isibrno-entry1").network == BASIC
+    entry7 = find("isibrno-entry7").network
+    assert entry7.options == {**INCREASED.options, "dropout": 0.05}
+    assert NETWORKS[entry7.name] is SelfNormalisingNetwork
+
+
+def test_entry_3_has_neither_l2_nor_dropout() -> None:
+    entry = find("isibrno-entry3")
+    assert entry.optimiser.options == {"lr": 1e-3, "weight_decay": 0}
+    network = build(entry, STANDARD, 26)
+    dropouts = [part.probability for part in network.modules() if isinstance(part, Dropout)]
+    assert dropouts == [0] * 6  # after each block and on the contexts
+    rest = {"widths": INCREASED.options["widths"], "units": 128}
+    assert entry.network.options == {**rest, "dropout": 0, "context_dropout": 0}
+
+
+@pytest.mark.parametrize("name", ["isibrno-entry1", "isibrno-entry2", "isibrno-entry3"])
+def test_the_first_entries_read_z_scores(name: str) -> None:
+    record = simulate(("NSR",), seed=0, duration_s=4.0, fs=500.0)
+    rows = prepare(find(name), record.signal, record.leads, STANDARD, record.fs).signal
+    assert rows.shape == (12, 1000)
+    np.testing.assert_allclose(rows.mean(1), 0, atol=1e-5)  # float32
+    np.testing.assert_allclose(rows.std(1), 1, atol=1e-5)
+
+
+@BOTH_NETWORKS
+def test_there_are_fifteen_convolutions_besides_the_shortcuts(make: type[Network]) -> None:
+    network = make(6, 26, **BASIC.options)
     kernels = [part.kernel_size for part in network.modules() if isinstance(part, torch.nn.Conv2d)]
     assert kernels.count((1, 3)) == 15
     assert kernels.count((1, 1)) == 5
 
 
-def test_no_convolution_of_kernel_1_has_a_stride() -> None:
+@BOTH_NETWORKS
+def test_no_convolution_of_kernel_1_has_a_stride(make: type[Network]) -> None:
     """With one, training 3 or 4 leads ended in `double free` (PyTorch 2.13, CPU, channels last)."""
-    network = Network(12, 26, **BASIC.options)
+    network = make(12, 26, **BASIC.options)
     convolutions = [part for part in network.modules() if isinstance(part, torch.nn.Conv2d)]
     assert all(part.stride == (1, 1) for part in convolutions if part.kernel_size == (1, 1))
 
@@ -54,7 +132,7 @@ def test_the_shortcut_is_a_strided_convolution() -> None:
     block = Block(5, 8, dropout=0.0).eval()
     signal = torch.randn(2, 5, 1, 31)
     with torch.inference_mode():
-        plain = torch.nn.functional.conv2d(signal, block.shortcut.weight, stride=(1, 2))
+        plain = functional.conv2d(signal, block.shortcut.weight, stride=(1, 2))
         halved = block.shortcut(signal[..., ::2])
     torch.testing.assert_close(halved, plain)
 
@@ -70,15 +148,18 @@ def test_each_block_halves_the_steps(samples: int) -> None:
     assert length.tolist() == [STEPS[samples]]
 
 
+@BOTH_NETWORKS
 @pytest.mark.parametrize("samples", [1, 2, 125, 2500, 2501])
-def test_padding_changes_no_answer(samples: int) -> None:
+def test_padding_changes_no_answer(samples: int, make: type[Network]) -> None:
     torch.manual_seed(0)
-    network = Network(6, 26, **BASIC.options).eval()
-    for module in network.modules():  # statistics that make the padding's offset visible
+    network = make(6, 26, **BASIC.options).eval()
+    for module in network.modules():  # statistics and biases that make the padding's offset visible
         if isinstance(module, MaskedBatchNorm):
             module.running_mean.normal_()
+        if isinstance(module, torch.nn.Conv2d) and module.bias is not None:
+            torch.nn.init.normal_(module.bias)
     signal, length = torch.randn(1, 6, samples), torch.tensor([samples])
-    padded = torch.nn.functional.pad(signal, (0, 6000 - samples), value=3.0)
+    padded = functional.pad(signal, (0, 6000 - samples), value=3.0)
     with torch.inference_mode():
         alone, among = network(signal, length), network(padded, length)
         both = network(torch.cat([padded, torch.randn(1, 6, 6000)]), torch.tensor([samples, 6000]))
@@ -119,12 +200,79 @@ def test_dropout_drops_its_share_and_keeps_the_mean(probability: float) -> None:
     assert dropout.eval()(signal) is signal
 
 
-def test_masked_training_equals_unmasked_training_of_equal_lengths() -> None:
+@pytest.mark.parametrize("probability", [0.0, 0.2, 0.5])
+def test_alpha_dropout_keeps_mean_and_variance(probability: float) -> None:
+    """Of SELU's outputs for standard normal numbers, whose mean is 0 and variance 1.
+
+    Four standard errors of the mean are 0.006 at 513,000 numbers, of the variance 0.008.
+    """
     torch.manual_seed(0)
-    block = Block(4, 8, dropout=0.0)
+    dropout = AlphaDropout(probability)
+    signal = functional.selu(torch.randn(64, 16, 1, 501)).contiguous(
+        memory_format=torch.channels_last
+    )
+    dropped = dropout(signal)
+    assert dropped.mean().item() == pytest.approx(0, abs=0.006)
+    assert dropped.var().item() == pytest.approx(1, abs=0.008)
+    if probability:  # the level that dropped values have is PyTorch's; none that is kept is as low
+        lowest = functional.alpha_dropout(signal, probability, training=True).min()
+        torch.testing.assert_close(dropped.min(), lowest)
+        share = (dropped == dropped.min()).float().mean().item()
+        assert share == pytest.approx(probability, abs=0.003)
+    assert dropout.eval()(signal) is signal
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_self_normalising_blocks_keep_mean_0_and_variance_1(training: bool) -> None:
+    """From standard normal inputs, untrained, through all five blocks.
+
+    Weights are drawn, so a block's mean and variance are only near that: over eight draws means
+    were within 0.01 and variances 0.97 to 1.03.
+    """
+    torch.manual_seed(0)
+    network = SelfNormalisingNetwork(36, 26, **INCREASED.options).train(training)
+    hidden = torch.randn(8, 36, 1, 2500)
+    for block in network.blocks:
+        hidden = block(hidden, None).detach()
+        assert hidden.mean().item() == pytest.approx(0, abs=0.05)
+        assert hidden.var().item() == pytest.approx(1, abs=0.1)
+
+
+def test_self_normalising_weights_begin_as_lecun_has_them() -> None:
+    torch.manual_seed(0)
+    block = SelfNormalisingBlock(64, 128, dropout=0.2)
+    for convolution in (*block.convolutions, block.shortcut):
+        weights = convolution.weight.detach()
+        inputs = weights[0].numel()
+        error = 1 / math.sqrt(2 * weights.numel())  # of a standard deviation, relative
+        assert weights.std().item() * math.sqrt(inputs) == pytest.approx(1, abs=4 * error)
+    assert not any(convolution.bias.any() for convolution in block.convolutions)
+
+
+@BOTH_BLOCKS
+def test_padding_stays_zero_in_training(make: type[Block | SelfNormalisingBlock]) -> None:
+    """Though biases, batch norm's shift and alpha dropout put something there."""
+    torch.manual_seed(0)
+    block = make(4, 8, dropout=0.5)
+    for weights in block.parameters():
+        torch.nn.init.normal_(weights)
+    mask = (torch.arange(40) < 25).float()[None, None, None].expand(2, 1, 1, 40)
+    signal = functional.pad(torch.randn(2, 4, 1, 50), (0, 30))
+    assert not block(signal, mask)[..., 25:].any()
+
+
+@BOTH_BLOCKS
+def test_masked_training_equals_unmasked_training_of_equal_lengths(
+    make: type[Block | SelfNormalisingBlock],
+) -> None:
+    torch.manual_seed(0)
+    block = make(4, 8, dropout=0.0)
+    for name, weights in block.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(weights)
     signal = torch.randn(2, 4, 1, 50)
     plain = block(signal, None)
-    padded = torch.nn.functional.pad(signal, (0, 30))
+    padded = functional.pad(signal, (0, 30))
     mask = (torch.arange(40) < 25).float()[None, None, None].expand(2, 1, 1, 40)
     torch.testing.assert_close(block(padded, mask)[..., :25], plain, atol=1e-5, rtol=1e-5)
 

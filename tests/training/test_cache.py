@@ -2,7 +2,12 @@
 
 import json
 import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -16,6 +21,7 @@ from models.inputs import prepare
 from training import cache as cache_module
 from training.cache import open_cache
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 RECIPE = find("isibrno-published")
 
 
@@ -67,7 +73,9 @@ def test_it_is_taken_again_until_a_record_changes(
 
 
 @pytest.mark.parametrize("damage", ["cut", "index", "lost"])
-def test_a_damaged_cache_is_made_anew(folder: Path, tmp_path: Path, damage: str) -> None:
+def test_a_damaged_cache_is_made_anew(
+    folder: Path, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture
+) -> None:
     first = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
     whole = first.path.read_bytes()
     index = first.path.with_suffix(".json")
@@ -77,8 +85,12 @@ def test_a_damaged_cache_is_made_anew(folder: Path, tmp_path: Path, damage: str)
         index.write_text(index.read_text()[:-10])
     else:
         first.path.unlink()
+    capsys.readouterr()
     again = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
     assert again.path.read_bytes() == whole
+    said = capsys.readouterr().err
+    assert ("is not whole; it is made anew." in said) == (damage != "lost")
+    assert "Preparing 6 records" in said
 
 
 def test_bad_records_are_left_out_by_name_and_reason(folder: Path, tmp_path: Path) -> None:
@@ -125,3 +137,100 @@ def test_records_of_all_lengths_and_missing_leads(tmp_path: Path) -> None:
     assert "V1, V2, V3, V4, V5, V6 missing" in str(cache.remarks[0])
     index = json.loads(cache.path.with_suffix(".json").read_text())
     assert index["lengths"] == [125, 32_500]
+
+
+def test_in_a_folder_of_our_own_a_new_cache_takes_the_place_of_others(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    ours, theirs = tmp_path / "state", tmp_path / "shared"
+    for place, keep in ((ours, False), (theirs, True)):
+        old = open_cache(records_of(folder), RECIPE, place, workers=1, keep=keep)
+        (place / ".signals-0123.f16.17.part").touch()
+        with monkeypatch.context() as patch:
+            patch.setattr(cache_module, "__version__", "another")
+            capsys.readouterr()
+            new = open_cache(records_of(folder), RECIPE, place, workers=1, keep=keep)
+        assert new.path != old.path
+        said = "The prepared signals of other records, another recipe or version are removed."
+        assert (said in capsys.readouterr().err) == (not keep)
+        assert old.path.exists() == keep
+        assert len(list(place.iterdir())) == (4 if keep else 2)  # no draft, no lock
+
+
+def test_of_two_processes_one_makes_the_cache_and_the_other_waits(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, go_on, prepare_all = Event(), Event(), cache_module._prepare_all
+
+    def slowly(*arguments: object) -> object:
+        reading.set()
+        assert go_on.wait(60)
+        return prepare_all(*arguments)
+
+    def heard(text: str) -> None:
+        words.append(text)
+        if "waits" in text:
+            go_on.set()
+
+    words: list[str] = []
+    monkeypatch.setattr(cache_module, "_prepare_all", slowly)
+    monkeypatch.setattr("training.lock.say", heard)
+    monkeypatch.setattr("training.cache.say", heard)
+    with ThreadPoolExecutor() as pool:  # the lock is the file's, so that threads do as well
+        first = pool.submit(open_cache, records_of(folder), RECIPE, tmp_path / "cache", 1)
+        assert reading.wait(60)
+        second = pool.submit(open_cache, records_of(folder), RECIPE, tmp_path / "cache", 1)
+        assert first.result().path == second.result().path
+    waits = f"process {os.getpid()} prepares signals here; this one waits until it has ended."
+    assert [word.partition(": ")[2] for word in words if "waits" in word] == [waits]
+    assert [word.split()[0] for word in words if "waits" not in word] == ["Preparing", "Prepared"]
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+class Deadly(Record):
+    """A record that kills the process to which it is sent."""
+
+    def __reduce__(self) -> tuple:
+        return eval, ("__import__('os').kill(__import__('os').getpid(), 9)",)
+
+
+def test_a_killed_reading_process_is_a_sentence_and_a_second_start_works(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "RECORDS_A_TASK", 1)
+    records = records_of(folder)
+    deadly = [*records[:5], Deadly(records[5].header, records[5].stem)]
+    with pytest.raises(LeadwiseError, match="was killed.* set LEADWISE_WORKERS to fewer than 2"):
+        open_cache(deadly, RECIPE, tmp_path / "cache", workers=2)
+    assert not list((tmp_path / "cache").iterdir())
+    cache = open_cache(records, RECIPE, tmp_path / "cache", workers=2)
+    assert len(cache.usable) == 6
+
+
+def test_reading_processes_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    program = """
+import sys
+sys.path.insert(0, {root!r})
+from joblib import Parallel, delayed
+from training.cache import _end_with
+import os, time
+def work():
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+Parallel(2, initializer=_end_with, initargs=(os.getpid(),))(delayed(work)() for _ in range(2))
+"""
+    command = [sys.executable, "-c", program.format(root=str(ROOT))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+        assert parent.stdout is not None
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while any(Path("/proc", str(worker)).exists() for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_file_where_the_folder_should_be_is_a_sentence(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LeadwiseError, match="file: cannot be made: File exists"):
+        open_cache(records_of(folder), RECIPE, tmp_path / "file", workers=1)

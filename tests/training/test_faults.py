@@ -1,10 +1,17 @@
 """Whatever write fails or dies during training: no half file, and the same weights in the end."""
 
+import builtins
+import io
+import itertools
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,103 +21,269 @@ from ecg import LeadwiseError
 from ecg.simulate import write_records
 from models import recipes_by_name
 from models.folder import read_model
+from models.recipe import part
 from tests.conftest import small
+from training.lock import locked
+from training.pace import Pace
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OPERATIONS = ("fsync", "replace")
+NEVER = 10**9
+
+
+def smallest() -> object:
+    """A recipe whose network is smaller still than the tests' other ones."""
+    recipe = small(recipes_by_name()["isibrno-basic"])
+    options = {**recipe.network.options, "widths": (4, 4, 4, 4, 4), "units": 2}
+    return replace(recipe, network=part(recipe.network.name, **options))
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    write_records(folder, 8, seed=2, duration_s=1.0, fs=250.0)
+    write_records(folder, 6, seed=2, duration_s=0.5, fs=250.0)
     return folder
 
 
 @pytest.fixture(autouse=True)
 def _small_and_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.data.find", lambda _: small(recipes_by_name()["isibrno-basic"]))
-    monkeypatch.setenv("LEADWISE_LEADS", "2,3")
-    monkeypatch.setenv("LEADWISE_EPOCHS", "2")
+    prepare(monkeypatch)
+
+
+def prepare(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("training.data.find", lambda _: smallest())
+    patch.setenv("LEADWISE_LEADS", "2,3")
+    patch.setenv("LEADWISE_EPOCHS", "2")
+
+
+def train(data: Path, model: Path) -> None:
+    team_code.training_code(str(data), str(model))
 
 
 def sha256s(folder: Path) -> list[str]:
     return [trained.sha256 for trained in read_model(folder).lead_sets]
 
 
+@pytest.fixture(scope="module")
+def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list]:
+    """The weights of an undisturbed training, and all its operations."""
+    model = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        prepare(patch)
+        disk = Disk(patch, NEVER, full)
+        train(data, model)
+    return sha256s(model), disk.operations
+
+
 class Disk:
-    """Counts fsyncs and renames, and lets the n-th one fail as a full disk does."""
+    """Counts writes, fsyncs and renames of files; from the n-th one on, `fault` is called.
 
-    def __init__(self, patch: pytest.MonkeyPatch, fails: int) -> None:
-        self.count, self.fails = 0, fails
+    Of a write half of the bytes go out before.  Writes are those that reach the disk: Python's
+    files get a raw layer of our own, below their buffers.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch, fails: int, fault: Callable[[], None]) -> None:
+        self.operations: list[str] = []
+        self.fails, self.fault = fails, fault
         for name in OPERATIONS:
-            patch.setattr(os, name, self.guarded(getattr(os, name)))
+            patch.setattr(os, name, self.guarded(name, getattr(os, name)))
+        self.open = io.open
+        patch.setattr(io, "open", self.opened)
+        patch.setattr(builtins, "open", self.opened)
 
-    def guarded(self, operation: Callable) -> Callable:
+    def counts(self, name: str) -> bool:
+        """Count an operation; say whether it is one that fails."""
+        self.operations.append(name)
+        return len(self.operations) >= self.fails
+
+    def guarded(self, name: str, operation: Callable) -> Callable:
         def counted(*arguments: object) -> object:
-            self.count += 1
-            if self.count == self.fails:
-                raise OSError(28, "No space left on device")
+            if self.counts(name):
+                self.fault()
             return operation(*arguments)
 
         return counted
 
+    def opened(
+        self, path: object, mode: str = "r", *arguments: object, **options: object
+    ) -> object:
+        if not set(mode) & set("wa+") or isinstance(path, int):
+            return self.open(path, mode, *arguments, **options)
+        raw = Raw(path, mode.replace("b", "").replace("t", ""))
+        raw.disk = self
+        if options.get("buffering") == 0:
+            return raw
+        buffered = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
+        return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding="utf-8")
+
+
+class Raw(io.FileIO):
+    """A file whose writes the disk counts."""
+
+    disk: Disk
+
+    def write(self, content: object) -> int:
+        if self.disk.counts(f"write {Path(self.name).name}"):
+            super().write(memoryview(content)[: len(memoryview(content)) // 2])
+            self.disk.fault()
+        return super().write(content)
+
+
+def full() -> None:
+    raise OSError(28, "No space left on device")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def assert_all_is_well(data: Path, model: Path, expected: list[str]) -> None:
+    """A second start ends with the undisturbed weights, and nothing half-written is left."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.results.find_spec", lambda _: None)  # the picture takes longest
+        train(data, model)
+    assert sha256s(model) == expected
+    names = {path.name.partition("-")[0] for path in model.iterdir()}
+    assert names <= {"model.json", "2", "3", "history.tsv", "problems.tsv", "training.png"}
+
+
+def test_every_file_is_among_the_operations(undisturbed: tuple[list[str], list]) -> None:
+    written = {name for name in undisturbed[1] if name.startswith("write")}
+    for part_of_name in ("lock", "f16", "signals-", "json", "-leads.", "-leads-", "tsv", "png"):
+        assert any(part_of_name in name for name in written)
+    assert len(undisturbed[1]) > 50
+
 
 def test_the_nth_failure_costs_nothing(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, undisturbed: tuple[list[str], list], tmp_path: Path
 ) -> None:
-    team_code.training_code(str(data), str(tmp_path / "undisturbed"))
-    expected = sha256s(tmp_path / "undisturbed")
-    fails = 0
-    while True:
-        fails += 1
+    expected, operations = undisturbed
+    for fails in range(1, len(operations) + 1):
         model = tmp_path / f"model-{fails}"
-        with monkeypatch.context() as patch:
-            disk = Disk(patch, fails)
-            said = ""
-            try:
-                team_code.training_code(str(data), str(model))
-            except LeadwiseError as error:
-                said = str(error)
-        if disk.count < fails:  # training ended before the n-th operation
-            break
-        assert "No space left on device" in said
+        with pytest.MonkeyPatch.context() as patch:
+            Disk(patch, fails, full)
+            with pytest.raises(LeadwiseError, match="cannot be written: No space left on device"):
+                train(data, model)
         assert not list(model.rglob("*.part")), "a half-written file"
-        team_code.training_code(str(data), str(model))
-        assert sha256s(model) == expected
-        assert not (model / "state").exists()
-        shutil.rmtree(model)
-    assert fails > 20
+        for path in model.rglob("*.json"):
+            json.loads(path.read_text())
+        assert_all_is_well(data, model, expected)
 
 
 KILLED = """
 import os, sys
 sys.path.insert(0, {root!r})
-import training.data, team_code
-from tests.conftest import small
-from models import recipes_by_name
-training.data.find = lambda _: small(recipes_by_name()["isibrno-basic"])
-count = 0
-def dies(operation):
-    def counted(*arguments):
-        global count
-        count += 1
-        if count == {fails}:
-            os.kill(os.getpid(), 9)
-        return operation(*arguments)
-    return counted
-os.fsync, os.replace = dies(os.fsync), dies(os.replace)
-team_code.training_code({data!r}, {model!r})
+import matplotlib.backends.backend_agg, skmultilearn.model_selection, torch._dynamo  # slow
+import pytest
+from pathlib import Path
+from tests.training.test_faults import Disk, die, prepare, train
+patch = pytest.MonkeyPatch()
+prepare(patch)
+for fails in {kills}:
+    if not os.fork():  # each from a fresh process, but torch is imported once
+        Disk(patch, fails, die)
+        train(Path({data!r}), Path({model!r} + str(fails)))
+    print(os.WTERMSIG(os.wait()[1]))
 """
 
 
-@pytest.mark.parametrize("fails", [3, 8, 13])
-def test_a_kill_at_the_nth_operation_costs_nothing(data: Path, tmp_path: Path, fails: int) -> None:
-    team_code.training_code(str(data), str(tmp_path / "undisturbed"))
-    model = tmp_path / "model"
-    script = KILLED.format(root=str(ROOT), data=str(data), model=str(model), fails=fails)
+def test_a_kill_at_the_nth_operation_costs_nothing(
+    data: Path, undisturbed: tuple[list[str], list], tmp_path: Path
+) -> None:
+    expected, operations = undisturbed
+    kills = range(3, len(operations) + 1, 5)
+    assert {operations[n - 1].split()[0] for n in kills} == {"write", "fsync", "replace"}
+    script = KILLED.format(
+        root=str(ROOT), data=str(data), model=str(tmp_path / "model-"), kills=list(kills)
+    )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert ended.returncode == -9, ended.stderr
-    team_code.training_code(str(data), str(model))
-    assert sha256s(model) == sha256s(tmp_path / "undisturbed")
-    assert not list(model.rglob(".*.part")), "a half-written file"
+    assert ended.stdout.split() == ["9"] * len(kills), ended.stderr
+    for fails in kills:
+        model = tmp_path / f"model-{fails}"
+        half = list(model.rglob("*.part"))
+        assert half or operations[fails - 1] in ("fsync", "write lock", "write signals.lock")
+        assert_all_is_well(data, model, expected)
+
+
+def test_a_second_process_on_the_same_model_folder_is_refused(data: Path, tmp_path: Path) -> None:
+    with (
+        locked(tmp_path / "state" / "lock", "trains here"),
+        pytest.raises(LeadwiseError, match=rf"state: process {os.getpid()} trains here; let it"),
+    ):
+        train(data, tmp_path)
+    train(data, tmp_path)
+    assert not (tmp_path / "state").exists()
+
+
+def interrupt_after_an_epoch(data: Path, model: Path) -> None:
+    def stop(text: str) -> None:
+        if "epoch 1 of" in text:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.loop.say", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, model)
+
+
+def test_a_record_that_vanishes_while_training_is_said(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    copy, model = tmp_path / "data", tmp_path / "model"
+    shutil.copytree(data, copy)
+    interrupt_after_an_epoch(copy, model)
+    (copy / "SIM00004.mat").unlink()
+    (old,) = (model / "state").glob("*.f16")
+    capsys.readouterr()
+    train(copy, model)
+    said = capsys.readouterr().err
+    assert "Left out: SIM00004: there is a header but no signal" in said
+    assert "The prepared signals of other records, another recipe or version are removed." in said
+    assert f"{model / 'state' / '2-leads.safetensors'}: the state of an earlier training " in said
+    assert "differs in data, labels, split; this lead set is trained anew" in said
+    train(copy, tmp_path / "fresh")
+    assert sha256s(model) == sha256s(tmp_path / "fresh")
+    assert not old.exists()
+
+
+def test_another_recipe_begins_anew_and_says_in_what_it_differs(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    interrupt_after_an_epoch(data, tmp_path)
+    monkeypatch.setenv("LEADWISE_SEED", "5")
+    train(data, tmp_path)
+    said = capsys.readouterr().err
+    assert "differs in recipe: seed (0, now 5); this lead set is trained anew." in said
+
+
+@pytest.mark.parametrize("forbidden", ["state", ".2-leads.safetensors", ".model.json"])
+def test_no_permission_is_a_sentence_and_a_second_start_works(
+    data: Path, undisturbed: tuple[list[str], list], tmp_path: Path, forbidden: str
+) -> None:
+    def refused(path: object, mode: str = "r", *arguments: object, **options: object) -> object:
+        name = str(path).removeprefix(str(tmp_path))
+        if forbidden in name and set(mode) & set("wa+"):
+            raise PermissionError(13, "Permission denied")
+        return plain(path, mode, *arguments, **options)
+
+    plain = io.open
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(io, "open", refused)
+        patch.setattr(builtins, "open", refused)
+        with pytest.raises(LeadwiseError, match="cannot be written: Permission denied"):
+            train(data, tmp_path / "model")
+    assert not list(tmp_path.rglob("*.part"))
+    assert_all_is_well(data, tmp_path / "model", undisturbed[0])
+
+
+def test_a_clock_that_jumps_by_a_day_stops_training_with_the_best_so_far(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    now = itertools.accumulate(itertools.chain([100.0] * 40, [86_400.0], itertools.repeat(0.1)))
+    monkeypatch.setattr("training.loop.Pace", partial(Pace, clock=lambda: next(now)))
+    monkeypatch.setenv("LEADWISE_EPOCHS", "70")
+    monkeypatch.setenv("LEADWISE_MINUTES", "600")
+    train(data, tmp_path)
+    history = [line.split() for line in (tmp_path / "history.tsv").read_text().splitlines()[1:]]
+    assert 0 < len([row for row in history if row[0] == "2"]) < 70
+    assert "records/s" in capsys.readouterr().err

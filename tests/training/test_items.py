@@ -1,9 +1,26 @@
 """Batches hold each record once; long records give windows."""
 
+import mmap
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from training.items import Items, batch_count, batches
+from ecg import LeadwiseError
+from training import mapped
+from training.items import PIECE_SAMPLES, Items, batch_count, batches
+from training.mapped import Signals, map_file
+
+
+def signals_of(records: Sequence[np.ndarray], path: Path | None = None) -> Signals:
+    """The records as the cache holds them, in memory or mapped from a file."""
+    content: mmap.mmap | bytes = b"".join(record.tobytes() for record in records)
+    if path:
+        path.write_bytes(content)
+        content = map_file(path)
+    lengths = np.array([record.shape[1] for record in records])
+    return Signals(content, len(records[0]), lengths)
 
 
 @pytest.mark.parametrize("records", [1, 2, 63, 64, 65, 129, 1000])
@@ -34,7 +51,9 @@ def test_the_generator_decides_the_order() -> None:
 
 
 def test_a_batch_is_padded_with_zeros_and_long_records_give_a_window() -> None:
-    signals = [np.ones((2, 5), np.float16), np.arange(20, dtype=np.float16).reshape(2, 10)]
+    signals = signals_of(
+        [np.ones((2, 5), np.float16), np.arange(20, dtype=np.float16).reshape(2, 10)]
+    )
     items = Items(signals, np.eye(2, dtype=bool), rows=[1], longest=7)
     batch = items.batch([0, 1], np.random.default_rng(0))
     assert batch.signal.shape == (2, 1, 7)
@@ -42,3 +61,57 @@ def test_a_batch_is_padded_with_zeros_and_long_records_give_a_window() -> None:
     assert batch.signal[0, 0].tolist() == [1, 1, 1, 1, 1, 0, 0]
     assert np.diff(batch.signal[1, 0].numpy()).tolist() == [1] * 6
     assert batch.labels.tolist() == [[1, 0], [0, 1]]
+
+
+def test_a_batch_of_long_records_is_cut_into_pieces() -> None:
+    lengths = np.random.default_rng(0).integers(1000, 5000, 100)
+    lengths[::10] = 60_000
+    signals = Signals(bytes(2 * lengths.sum()), 1, lengths)
+    items = Items(signals, np.zeros((100, 1), bool), rows=[0], longest=30_000)
+    short, mixed = [1, 5, 3, 2], list(range(0, 100, 2))
+    assert items.pieces(short) == [short]
+    pieces = items.pieces(mixed)
+    assert sorted(sum(pieces, [])) == mixed
+    padded = [len(piece) * min(lengths[piece].max(), 30_000) for piece in pieces]
+    assert max(padded) <= PIECE_SAMPLES
+    assert sum(padded) < 1.2 * np.minimum(lengths[mixed], 30_000).sum()
+    assert len(items.part(np.array([0, 10])).pieces([1, 0])) == 1
+
+
+def test_one_record_that_is_longer_than_a_piece_is_one() -> None:
+    signals = Signals(bytes(8 * PIECE_SAMPLES), 1, np.array([2 * PIECE_SAMPLES] * 2))
+    items = Items(signals, np.zeros((2, 1), bool), rows=[0], longest=2 * PIECE_SAMPLES)
+    assert items.pieces([1, 0]) == [[1], [0]]
+
+
+def resident_kb() -> int:
+    """Memory of this process that is pages of files."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssFile:"))
+
+
+def test_records_are_read_anew_and_leave_no_memory_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped, "KEPT_BYTES", 4e6)
+    rng = np.random.default_rng(0)
+    records = [rng.normal(size=(4, 50_000)).astype(np.float16) for _ in range(100)]  # 40 MB
+    signals = signals_of(records, tmp_path / "signals.f16")
+    before = resident_kb()
+    views = list(signals)
+    for record, view in zip(records, views, strict=True):
+        np.testing.assert_array_equal(view, record)
+        np.testing.assert_array_equal(signals.part(np.array([1, 0]))[1], records[0])
+    for number, record in enumerate(records):
+        np.testing.assert_array_equal(signals[number], record)
+    assert resident_kb() - before < 8_000
+    np.testing.assert_array_equal(views[0], records[0])
+
+
+def test_a_file_that_is_cut_off_while_in_use_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "signals.f16"
+    signals = signals_of([np.ones((2, 5000), np.float16)], path)
+    with open(path, "rb+") as file:
+        file.truncate(100)
+    with pytest.raises(LeadwiseError, match="cut off while in use; start again"):
+        signals[0]

@@ -72,3 +72,70 @@ def test_an_interrupted_training_keeps_its_account() -> None:
         pace.stepped()
     assert pace.plan == pytest.approx(3.5 + (100 - 65 - 0.8) / 10.8, abs=0.2)
     assert pace.left_s == pytest.approx(100 - 65, abs=3)
+
+
+def test_people_are_told_after_a_minute_then_every_ten() -> None:
+    clock = Clock()
+    pace = Pace(1e6, 2, steps=1000, evaluations=2, clock=clock)
+    told = []
+    for _ in range(1000):
+        clock.now += 3
+        pace.stepped()
+        if pace.due:
+            told.append(clock.now - 100)
+            pace.told()
+    assert told == [60, 660, 1260, 1860, 2460]
+    clock.now += 500
+    pace.evaluated()  # a word on the epoch follows, so the next one is ten minutes away
+    assert not pace.due
+    clock.now += 599
+    assert not pace.due
+    clock.now += 1
+    assert pace.due
+
+
+def test_short_epochs_do_not_swallow_the_first_word() -> None:
+    clock = Clock()
+    pace = Pace(1e6, 75, steps=10, evaluations=2, clock=clock)
+    for _ in range(10):
+        clock.now += 5.9
+        pace.stepped()
+    clock.now += 2
+    pace.evaluated()
+    assert pace.due
+
+
+@pytest.mark.parametrize("step", [1, 2, 10, 15, 26])
+def test_a_jump_of_the_clock_is_time_used_but_no_speed(step: int) -> None:
+    clock = Clock()
+    pace = Pace(1e6, 4, steps=10, evaluations=2, clock=clock)
+    for number in range(1, 41):
+        clock.now += 86_400 if number == step else 1
+        pace.stepped()
+        assert not pace.over or number == 40
+    assert (pace.done, pace.plan) == (4, 4)
+    assert pace.used == 86_400 + 39
+
+
+def test_a_jump_past_the_budget_ends_training_within_steps() -> None:
+    clock = Clock()
+    pace = Pace(1000, 75, steps=100, evaluations=2, clock=clock)
+    for number in range(1, 200):
+        clock.now += 86_400 if number == 50 else 1
+        pace.stepped()
+        if pace.over:
+            break
+    assert number == 50
+    assert pace.left_s == 0
+
+
+def test_a_clock_that_goes_back_makes_nothing_negative() -> None:
+    clock = Clock()
+    pace = Pace(100, 10, steps=10, evaluations=2, clock=clock)
+    for number in range(5):
+        clock.now += -1e6 if number == 2 else 1
+        pace.stepped()
+        assert min(pace.used, pace.left_s, pace.step_s) >= 0
+        assert 0 < pace.plan <= 10
+    pace.evaluated()
+    assert pace.left_s >= 0

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from training.state import (
     State,
@@ -15,38 +16,64 @@ from training.state import (
     save_state,
 )
 
+KEY = {"data": "0123456789abcdef" * 4, "threads": "2", "version of torch": "2.13.0"}
+
 
 def a_state() -> State:
     weights = {"a.weight": torch.randn(3, 4), "b": torch.arange(3)}
     best = {name: tensor.clone() for name, tensor in weights.items()}
     moments = {"0/step": torch.tensor(4.0)}
     history = [{"epoch": 1, "score": 0.5}]
-    return State("key", 1, 2.5, False, history, 1, [0.3], weights, best, moments)
+    return State(KEY, 1, 2.5, False, history, 1, weights, best, moments)
 
 
 def test_there_and_back(tmp_path: Path) -> None:
     state = a_state()
     save_state(tmp_path / "s", state)
-    back = load_state(tmp_path / "s", "key")
-    assert back is not None
+    back = load_state(tmp_path / "s", KEY)
     for name, value in vars(state).items():
-        if isinstance(value, dict):
+        if name in ("network", "best", "optimiser"):
             assert getattr(back, name).keys() == value.keys()
             assert all(torch.equal(getattr(back, name)[key], value[key]) for key in value)
         else:
             assert getattr(back, name) == value
 
 
-@pytest.mark.parametrize("damage", ["other key", "cut", "empty", "absent"])
-def test_what_is_of_no_use_is_none(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["cut", "empty", "other content", "a folder"])
+def test_a_damaged_state_is_said_and_begun_anew(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture
+) -> None:
     path = tmp_path / "s"
     save_state(path, a_state())
     whole = path.read_bytes()
-    if damage == "absent":
+    if damage == "a folder":
         path.unlink()
-    elif damage != "other key":
+        path.mkdir()
+    elif damage == "other content":
+        save_file({"a": torch.zeros(2)}, path, metadata={"state": "[1]"})
+    else:
         path.write_bytes(whole[: len(whole) // 2 if damage == "cut" else 0])
-    assert load_state(path, "another" if damage == "other key" else "key") is None
+    assert load_state(path, KEY) == State(KEY)
+    assert capsys.readouterr().err == (
+        f"{path}: the state of an earlier training is damaged; this lead set is trained anew.\n"
+    )
+
+
+def test_no_state_is_nothing_to_speak_of(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert load_state(tmp_path / "s", KEY) == State(KEY)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_state_of_another_training_is_said_with_what_differs(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    save_state(tmp_path / "s", a_state())
+    other = {"data": "f" * 64, "threads": "1", "version of torch": "2.13.0", "split": "8"}
+    assert load_state(tmp_path / "s", other) == State(other)
+    assert capsys.readouterr().err == (
+        f"{tmp_path / 's'}: the state of an earlier training differs in data, split (None, now 8), "
+        "threads (2, now 1); this lead set is trained anew.\n"
+    )
 
 
 def test_an_optimiser_goes_on_as_if_nothing_had_been() -> None:

@@ -1,0 +1,119 @@
+"""Decisions: from probabilities to labels, by the numbers that training fitted.
+
+`decision(probabilities, **numbers) -> labels`, both (records, classes); a record's labels do not
+depend on the records beside it.  NumPy alone.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ecg import LeadwiseError
+from models.recipe import Part
+
+DRAWS = 256  # label vectors a record; with twice as many the metric on fold 8 moves by 0.0005
+_AT_ONCE = 64  # records: bounds memory, not results
+_GAIN = 1e-5  # smaller ones are rounding (float32), which depends on what is computed together
+
+
+def thresholds(probabilities: np.ndarray, *, values: Sequence[float]) -> np.ndarray:
+    """Call a class positive if its probability is at least its threshold."""
+    if len(values) != probabilities.shape[1]:
+        raise LeadwiseError(f"{len(values)} thresholds for {probabilities.shape[1]} classes")
+    return probabilities >= np.asarray(values, dtype=float)
+
+
+def expected(
+    probabilities: np.ndarray, *, slope: float, offset: float, rewards: Sequence[Sequence[float]]
+) -> np.ndarray:
+    """Choose for each record the labels whose expected Challenge metric is highest.
+
+    The metric shares what a record earns among its labels and outputs, so whether one more output
+    pays depends on the others; a threshold cannot know that.  Here label vectors are drawn from
+    the probabilities, each class by itself, and outputs are flipped, the best one first, as long
+    as the mean score over the drawn vectors rises.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray of shape (records, classes)
+    slope, offset : float
+        Calibration: vectors are drawn from sigmoid(slope · logit + offset).
+    rewards : (classes, classes)
+        What an output (column) earns for a label (row): `scoring.challenge.rewards`.
+    """
+    table = np.asarray(rewards, dtype=np.float32)
+    classes = probabilities.shape[1]
+    if table.shape != (classes, classes):
+        raise LeadwiseError(f"rewards of shape {table.shape} for {classes} classes")
+    calibrated = sigmoid(slope * logit(probabilities) + offset)
+    drawn = _uniform(classes)
+    labels = np.zeros(probabilities.shape, dtype=bool)
+    for start in range(0, len(probabilities), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        labels[some] = _best_outputs(drawn < calibrated[some, None, :], table)
+    return labels
+
+
+def _uniform(classes: int) -> np.ndarray:
+    """Make the numbers that turn probabilities into label vectors: (DRAWS, classes), ever the same.
+
+    Each class has one in each of DRAWS equal intervals, so that it is drawn as often as it should.
+    """
+    rng = np.random.default_rng(0)
+    steps = np.tile((np.arange(DRAWS)[:, None] + 0.5) / DRAWS, classes)
+    return rng.permuted(steps, axis=0)
+
+
+def _best_outputs(truths: np.ndarray, rewards: np.ndarray) -> np.ndarray:
+    """Flip outputs greedily; truths (records, draws, classes) bool, outputs (records, classes)."""
+    earned = truths.astype(np.float32) @ rewards
+    wrong = (~truths).astype(np.float32)  # an output that is no label adds to the classes in play
+    outputs = np.zeros((len(truths), truths.shape[2]), dtype=bool)
+    credit = np.zeros(truths.shape[:2], np.float32)
+    played = truths.sum(axis=2, dtype=np.float32)
+    best, open_ = np.zeros(len(truths), np.float32), np.arange(len(truths))
+    while len(open_):
+        sign = np.where(outputs[open_], np.float32(-1), np.float32(1))[:, None, :]
+        flipped = (credit[open_, :, None] + sign * earned[open_]) / np.maximum(
+            1, played[open_, :, None] + sign * wrong[open_]
+        )
+        means = flipped.mean(axis=1)
+        top = means.max(axis=1)
+        rises = top > best[open_] + _GAIN
+        chosen = (means >= top[:, None] - _GAIN).argmax(axis=1)[rises]  # of equals the first
+        signs, open_ = sign[rises, 0, chosen], open_[rises]
+        best[open_] = top[rises]
+        credit[open_] += signs[:, None] * earned[open_, :, chosen]
+        played[open_] += signs[:, None] * wrong[open_, :, chosen]
+        outputs[open_, chosen] ^= True
+    return outputs
+
+
+def logit(probabilities: np.ndarray) -> np.ndarray:
+    """Compute log odds, finite also for 0 and 1."""
+    inside = np.clip(probabilities, 1e-12, 1 - 1e-12)
+    return np.log(inside) - np.log1p(-inside)
+
+
+def sigmoid(values: np.ndarray) -> np.ndarray:
+    """Compute probabilities from log odds."""
+    return 0.5 * (1 + np.tanh(0.5 * values))
+
+
+DECISIONS: dict[str, Callable[..., np.ndarray]] = {"thresholds": thresholds, "expected": expected}
+
+
+def decide(decision: Part, probabilities: np.ndarray) -> np.ndarray:
+    """Turn probabilities (records, classes) into labels by a fitted decision.
+
+    Raises
+    ------
+    LeadwiseError
+        The decision is unknown or its numbers do not fit.
+    """
+    if decision.name not in DECISIONS:
+        raise LeadwiseError(f"no decision '{decision.name}'; known are {', '.join(DECISIONS)}")
+    try:
+        return DECISIONS[decision.name](probabilities, **decision.options)
+    except (TypeError, ValueError) as error:
+        raise LeadwiseError(f"the decision '{decision.name}' has odd numbers: {error}") from error
