@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
@@ -50,8 +49,8 @@ def test_a_trained_folder_says_all_about_itself(model_folder: Path) -> None:
         (lambda content: content.update(lead_sets=[]), "names no trained lead set"),
         (lambda content: content["lead_sets"][0].update(file="../x.safetensors"), "a field is"),
         (
-            lambda content: content["lead_sets"][0]["decision"].update(values=[0.5]),
-            "1 thresholds for 26 classes",
+            lambda content: content["lead_sets"][0]["decision"].update(rewards=[[1.0]]),
+            "rewards of shape .1, 1. for 26 classes",
         ),
         (lambda content: content["lead_sets"][0].update(decision="0.5"), "a field is"),
         (
@@ -120,4 +119,4 @@ def test_weights_of_another_recipe_are_refused(copy: Path) -> None:
 def test_any_leads_are_served(model_folder: Path, leads: tuple[str, ...], served: int) -> None:
     classifier = Classifier.load(model_folder, leads)
     assert classifier.leads == LEAD_SETS[served]
-    assert np.isfinite(classifier.decision.options["values"]).all()
+    assert classifier.decision.name == "expected"
