@@ -52,22 +52,22 @@ def count(labels: np.ndarray, outputs: np.ndarray, times: np.ndarray | None = No
 def f_measure(counts: Counts, beta: float = 1.0) -> np.ndarray:
     """Derive the F-beta measure of each class, (…, classes), 0 to 1; NaN for 0 / 0."""
     gain, loss = (1 + beta**2) * counts.tp, counts.fp + beta**2 * counts.fn
-    return _ratio(gain, gain + loss)
+    return ratio(gain, gain + loss)
 
 
 def g_measure(counts: Counts, beta: float = 2.0) -> np.ndarray:
     """Derive the G-beta measure (Jaccard's) of each class, (…, classes), 0 to 1; NaN for 0 / 0."""
-    return _ratio(counts.tp, counts.tp + counts.fp + beta * counts.fn)
+    return ratio(counts.tp, counts.tp + counts.fp + beta * counts.fn)
 
 
 def recall(counts: Counts) -> np.ndarray:
     """Derive the share of positives that were found, (…, classes), 0 to 1; NaN for 0 / 0."""
-    return _ratio(counts.tp, counts.tp + counts.fn)
+    return ratio(counts.tp, counts.tp + counts.fn)
 
 
 def precision(counts: Counts) -> np.ndarray:
     """Derive the share of positive outputs that are right, (…, classes), 0 to 1; NaN for 0 / 0."""
-    return _ratio(counts.tp, counts.tp + counts.fp)
+    return ratio(counts.tp, counts.tp + counts.fp)
 
 
 def accuracy(
@@ -119,16 +119,16 @@ def _areas_of_class(
     positives, negatives = tp[..., -1], fp[..., -1]
     found = np.diff(tp, prepend=0)
     refused = 2 * (negatives[..., None] - fp) + np.diff(fp, prepend=0)  # TN here + TN one earlier
-    auroc = _ratio((found * refused).sum(axis=-1), 2 * positives * negatives)
+    auroc = ratio((found * refused).sum(axis=-1), 2 * positives * negatives)
     # Where a resample holds no record down to a threshold, 0 / 0 stands beside a step of 0.
     steps = found * np.divide(tp, tp + fp, out=np.zeros_like(tp), where=tp + fp > 0)
-    return auroc, _ratio(steps.sum(axis=-1), positives)
+    return auroc, ratio(steps.sum(axis=-1), positives)
 
 
 def macro(values: np.ndarray) -> np.ndarray:
     """Average over classes (the last axis), NaN left out; NaN where nothing is left."""
     known = ~np.isnan(values)
-    return _ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
+    return ratio(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
 
 
 def binary(values: np.ndarray) -> np.ndarray:
@@ -141,7 +141,7 @@ def each_once(records: np.ndarray, times: np.ndarray | None) -> np.ndarray:
     return np.ones(len(records)) if times is None else np.asarray(times, dtype=float)
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Divide, NaN where the whole is 0."""
+def ratio(part: np.ndarray | int, whole: np.ndarray | int) -> np.ndarray:
+    """Divide, NaN where the whole is 0; any shapes that go together."""
     part, whole = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
     return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole != 0)

@@ -1,0 +1,116 @@
+"""Waves: from a mask of P, QRS and T to onsets and offsets of each beat, and to intervals.
+
+A mask says of each sample which wave it belongs to: a cardiologist's, the simulator's or a
+network's.  NumPy alone.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+NONE, P, QRS, T = range(4)  # values of a mask
+ABSENT = -1
+
+
+class Intervals(NamedTuple):
+    """Intervals of each beat in ms, each (beats,); NaN where a wave is missing or cut off.
+
+    `pq` from P onset to QRS onset (clinically the PR interval), `qrs` its duration, `qt` from QRS
+    onset to T offset, `qq` from the QRS onset before to this one, `qtc_fridericia` and
+    `qtc_bazett` the QT corrected by `qq`; for the first beat by that of the second.
+    """
+
+    pq: np.ndarray
+    qrs: np.ndarray
+    qt: np.ndarray
+    qq: np.ndarray
+    qtc_fridericia: np.ndarray
+    qtc_bazett: np.ndarray
+
+
+def runs_of(mask: np.ndarray, wave: int) -> np.ndarray:
+    """Find the runs of a wave: onset and offset in samples, half-open, shape (runs, 2).
+
+    Examples
+    --------
+    >>> runs_of(np.array([0, 1, 1, 0, 2, 1]), P).tolist()
+    [[1, 3], [5, 6]]
+    """
+    inside = np.concatenate([[False], np.asarray(mask) == wave, [False]])
+    return np.flatnonzero(inside[1:] != inside[:-1]).reshape(-1, 2)
+
+
+def waves_of(mask: np.ndarray) -> np.ndarray:
+    """Give each beat its waves.
+
+    A beat is a QRS complex.  Its T is the first one between it and the next QRS; its P the last one
+    between the T of the beat before and it.  Further P waves (blocked ones) belong to no beat.
+
+    Parameters
+    ----------
+    mask : np.ndarray of int, shape (samples,)
+
+    Returns
+    -------
+    np.ndarray of int, shape (beats, 3, 2)
+        Onset and offset of P, QRS and T in samples, half-open; -1 and -1 where there is none.
+    """
+    qrs = runs_of(mask, QRS)
+    waves = np.full((len(qrs), 3, 2), ABSENT)
+    waves[:, 1] = qrs
+    if not len(qrs):
+        return waves
+    ts, ps = runs_of(mask, T), runs_of(mask, P)
+    beat = np.searchsorted(qrs[:, 0], ts[:, 0]) - 1  # the last QRS that begins before the T
+    waves[beat[beat >= 0][::-1], 2] = ts[beat >= 0][::-1]  # written last: the first T of a beat
+    beat = np.searchsorted(qrs[:, 0], ps[:, 0])  # the first QRS that begins after the P
+    after = ps[:, 0] >= np.append(ABSENT, waves[:, 2, 1])[beat]
+    own = (beat < len(qrs)) & after
+    waves[beat[own], 0] = ps[own]  # written last: the last P of a beat
+    return waves
+
+
+def intervals(waves: np.ndarray, fs: float, samples: int) -> Intervals:
+    """Measure the intervals of each beat.
+
+    Parameters
+    ----------
+    waves : np.ndarray of int, shape (beats, 3, 2)
+        From `waves_of`.
+    fs : float
+        Hz.
+    samples : int
+        Of the record; a wave that touches its ends is cut off, and that limit is not known.
+
+    Returns
+    -------
+    Intervals
+        QTc by Fridericia is QT / RR^(1/3), by Bazett QT / RR^(1/2), with RR = Q-Q in s.
+
+    Examples
+    --------
+    >>> mask = np.zeros(700, int)
+    >>> for wave, onset, offset in ((P, 100, 150), (QRS, 180, 225), (T, 300, 380), (QRS, 580, 625)):
+    ...     mask[onset:offset] = wave
+    >>> found = intervals(waves_of(mask), 500, 700)
+    >>> [round(float(values[0]), 3) for values in (found.pq, found.qrs, found.qt)]
+    [160.0, 90.0, 400.0]
+    >>> round(float(found.qq[1]), 3), round(float(found.qtc_fridericia[0]), 3)
+    (800.0, 430.887)
+    """
+    known = (waves != ABSENT) & (waves != np.array([0, samples]))
+    ms = np.where(known, waves * 1000 / fs, np.nan)
+    onset, offset = ms[..., 0], ms[..., 1]
+    qt = offset[:, 2] - onset[:, 1]
+    qq = np.diff(onset[:, 1], prepend=np.nan)
+    rr_s = qq / 1000
+    if len(rr_s) > 1:
+        rr_s[0] = rr_s[1]
+    return Intervals(
+        onset[:, 1] - onset[:, 0],
+        offset[:, 1] - onset[:, 1],
+        qt,
+        qq,
+        qt / np.cbrt(rr_s),
+        qt / np.sqrt(rr_s),
+    )

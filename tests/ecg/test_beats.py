@@ -1,0 +1,263 @@
+"""R peaks of simulated records: the truth, what must not matter, and what has no beats."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.signal import resample_poly
+
+from ecg import LeadwiseError
+from ecg.beats import detect, detect_long, heart_rate, quality, rr, windows
+from ecg.beats.chain import Candidates, Chain
+from ecg.beats.evidence import running_median
+from ecg.simulate import CLEAN, DIAGNOSES, Noise, Simulated, simulate
+from scoring.beats import BeatCounts, count
+
+FS = 250.0
+NOTHING = np.array([], int)
+
+
+@pytest.fixture(scope="module")
+def record() -> Simulated:
+    """A minute of sinus rhythm with ventricular beats in three leads."""
+    return simulate(["PVC"], seed=5, duration_s=60, fs=FS, leads=("II", "V1", "V5"))
+
+
+def counted(record: Simulated, found: np.ndarray, fs: float = 0.0) -> BeatCounts:
+    """Count, but for beats that the record's ends cut in two."""
+    fs = fs or record.fs
+    samples = record.signal.shape[1] * fs / record.fs
+    ends = np.array([[-np.inf, 0.15 * fs], [samples - 0.15 * fs, np.inf]])
+    return count(np.rint(record.r_peaks * fs / record.fs), found, fs, left_out=ends)
+
+
+def errors(record: Simulated, found: np.ndarray, fs: float = 0.0) -> int:
+    counts = counted(record, found, fs)
+    assert counts.tp > 0
+    return counts.fn + counts.fp
+
+
+@pytest.mark.parametrize("diagnosis", DIAGNOSES)
+@pytest.mark.parametrize("leads", [("II",), ("I", "II", "V2")], ids=str)
+def test_every_simulated_rhythm_is_found(diagnosis: str, leads: tuple[str, ...]) -> None:
+    for noise in (CLEAN, Noise()):
+        record = simulate([diagnosis], seed=2, duration_s=30, fs=FS, leads=leads, noise=noise)
+        assert errors(record, detect(record.signal, FS)) == 0
+
+
+def test_twelve_leads() -> None:
+    record = simulate(["LBBB"], seed=3, duration_s=20)
+    assert errors(record, detect(record.signal, record.fs)) == 0
+
+
+def test_r_peaks_lie_where_the_heart_vector_is_longest() -> None:
+    record = simulate(seed=1, duration_s=60, fs=500)
+    found = detect(record.signal, 500)
+    assert count(record.r_peaks, found, 500, tolerance_ms=20) == (len(record.r_peaks), 0, 0)
+
+
+@pytest.mark.parametrize("fs", [100, 125, 128, 200, 257, 360, 500, 1000])
+def test_the_rate_does_not_matter(fs: int) -> None:
+    record = simulate(["PVC"], seed=5, duration_s=60, fs=fs, leads=("II", "V1", "V5"))
+    assert errors(record, detect(record.signal, fs)) == 0
+
+
+def test_a_rate_that_is_no_whole_number(record: Simulated) -> None:
+    resampled = resample_poly(record.signal, 513, 500, axis=1)  # 256.5 Hz
+    assert errors(record, detect(resampled, 256.5), 256.5) == 0
+
+
+@given(st.floats(-3, 3), st.floats(-5, 5))
+@settings(deadline=None, max_examples=15)
+def test_unit_and_offset_do_not_matter(decades: float, offset: float) -> None:
+    record = simulate(["AF"], seed=2, duration_s=15, fs=FS, leads=("II", "V2"))
+    scaled = (record.signal + np.float32(offset)) * np.float32(10**decades)
+    near = detect(record.signal, FS)
+    assert np.abs(detect(scaled, FS) - near).max() <= 1  # the base line is rounded elsewhere
+
+
+@given(st.permutations(range(3)), st.lists(st.booleans(), min_size=3, max_size=3))
+@settings(deadline=None, max_examples=15)
+def test_order_and_polarity_of_leads_do_not_matter(order: list[int], flipped: list[bool]) -> None:
+    record = simulate(["LBBB"], seed=4, duration_s=15, fs=FS, leads=("II", "V1", "V5"))
+    signal = (record.signal * np.where(flipped, -1, 1)[:, None])[order]
+    assert np.abs(detect(signal, FS) - detect(record.signal, FS)).max() <= 1
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_padding_has_no_beats_and_changes_none(record: Simulated, value: float) -> None:
+    before, after = 2000, 30_000
+    widths = ((0, 0), (before, after))
+    padded = np.pad(record.signal - record.signal[:, :1], widths, constant_values=value)
+    found = detect(padded, FS) - before
+    inner = found[(found > 40) & (found < record.signal.shape[1] - 40)]
+    assert errors(record, inner) == 0
+    assert len(found) - len(inner) <= 2  # beats that the ends cut in two
+
+
+def test_gaps_have_no_beats(record: Simulated) -> None:
+    signal = record.signal.copy()
+    signal[:, 5000:7500] = np.nan
+    signal[0, 9000:] = np.inf  # one lead ends
+    signal[1, ::7] = np.nan
+    found = detect(signal, FS)
+    assert not ((found > 5000) & (found < 7500)).any()
+    edges = np.array([[-np.inf, 40], [4960, 7540], [14_960, np.inf]])
+    counts = count(record.r_peaks, found, FS, left_out=edges)
+    assert counts.fn + counts.fp == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_has_no_beats(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    white = generator.standard_normal((2, 15_000))
+    assert detect(white, FS).size == 0
+    assert detect(np.cumsum(white, axis=1), FS).size == 0
+
+
+def test_a_noisy_stretch_has_no_beats(record: Simulated) -> None:
+    generator = np.random.default_rng(0)
+    noise = 0.5 * generator.standard_normal((3, 10_000)).astype(np.float32)
+    found = detect(np.concatenate([record.signal, noise, record.signal], axis=1), FS)
+    clear = (found > 15_000 + 5 * FS) & (found < 25_000 - 5 * FS)
+    assert not clear.any()
+
+
+@pytest.mark.parametrize("bad", [np.zeros, lambda n: 1e3 * np.random.default_rng(1).random(n)])
+def test_a_bad_lead_spoils_nothing(record: Simulated, bad: object) -> None:
+    spoilt = np.vstack([record.signal[:1], bad(15_000)[None]])  # type: ignore[operator]
+    assert errors(record, detect(spoilt, FS)) == 0
+
+
+def test_what_has_no_beats() -> None:
+    for signal in (np.zeros((2, 5000)), np.full((1, 5000), np.nan), np.zeros((1, 0)),
+                   np.ones((12, 1)), np.full((3, 2500), 7)):  # fmt: skip
+        assert detect(signal, FS).size == 0
+    assert detect_long([], FS).size == 0
+
+
+def test_one_beat_and_none() -> None:
+    one = simulate(["SB"], seed=1, duration_s=10, fs=FS, noise=CLEAN)
+    first = one.r_peaks[0]
+    found = detect(one.signal[:, : first + 100], FS)
+    assert np.abs(found - first).max() <= 2
+    assert found.size == 1
+    assert rr(found, FS).size == 0
+    assert np.isnan(heart_rate(found, FS))
+    assert rr(NOTHING, FS).size == 0
+    assert np.isnan(heart_rate(NOTHING, FS))
+
+
+@pytest.mark.parametrize("seconds", [3, 5, 10])
+def test_short_records(seconds: int) -> None:
+    record = simulate(seed=8, duration_s=seconds, fs=500)
+    assert errors(record, detect(record.signal, 500)) == 0
+
+
+def test_half_a_microvolt_is_found_or_flat(record: Simulated) -> None:
+    assert errors(record, detect(record.signal / 1000, FS)) == 0
+    rounded = np.rint(record.signal / 1000).astype(np.int16)  # stored in whole mV
+    assert detect(rounded, FS).size == 0
+
+
+def pieces(signal: np.ndarray, lengths: Iterator[int]) -> Iterator[np.ndarray]:
+    first = 0
+    while first < signal.shape[1]:
+        step = next(lengths)
+        yield signal[:, first : first + step]
+        first += step
+
+
+def test_the_same_beats_in_any_chunks() -> None:
+    record = simulate(["AF", "PVC"], seed=6, duration_s=1500, fs=100, leads=("II", "V5"))
+    digital = np.rint(record.signal * 200).astype(np.int16)
+    whole = detect(digital, 100)
+    assert errors(record, whole) <= 0.005 * len(whole)  # fibrillation with early wide beats
+    generator = np.random.default_rng(0)
+    for minutes in (1, 10, 60):
+        every = iter(lambda step=minutes * 6000: step, None)
+        np.testing.assert_array_equal(detect_long(pieces(digital, every), 100), whole)
+    uneven = iter(lambda: int(generator.integers(0, 20_000)), None)
+    np.testing.assert_array_equal(detect_long(pieces(digital, uneven), 100), whole)
+
+
+@pytest.mark.parametrize(
+    ("signal", "fs", "text"),
+    [
+        (np.zeros((2, 500)), 50, "fs is 50 Hz; R peaks are found from 100 Hz on"),
+        (np.zeros((2, 500)), float("nan"), "fs is nan Hz"),
+        (np.zeros(500), 250, r"the shape \(500,\)"),
+        (np.zeros((0, 500)), 250, r"the shape \(0, 500\)"),
+    ],
+)
+def test_what_is_refused(signal: np.ndarray, fs: float, text: str) -> None:
+    with pytest.raises(LeadwiseError, match=text):
+        detect(signal, fs)
+
+
+def test_chunks_have_the_same_leads() -> None:
+    with pytest.raises(LeadwiseError, match=r"in the first, which has \(2, 500\)"):
+        detect_long([np.zeros((2, 500)), np.zeros((3, 500))], 250)
+
+
+def test_quality_tells_good_leads_from_bad(record: Simulated) -> None:
+    noise = np.random.default_rng(2).standard_normal(15_000)
+    signal = np.vstack([record.signal, np.zeros(15_000), noise])
+    marks = quality(signal, FS, record.r_peaks)
+    assert (marks[:3] > 0.95).all()
+    assert marks[3] == 0
+    assert marks[4] < 0.5
+    assert np.isnan(quality(signal, FS, NOTHING)).all()
+    np.testing.assert_array_equal(quality(-signal, FS, record.r_peaks), marks)
+
+
+def test_heart_rate_leaves_holes_out() -> None:
+    assert heart_rate(np.array([0, 250, 500, 4000, 4250]), 250) == 60
+    np.testing.assert_allclose(rr(np.array([0, 250, 500]), 250), 1)
+
+
+def test_windows_are_nan_beyond_the_ends() -> None:
+    signal = np.arange(20, dtype=np.float32).reshape(2, 10)
+    cut = windows(signal, np.array([1, 5]), 2, 3)
+    assert cut.shape == (2, 2, 5)
+    np.testing.assert_array_equal(cut[1], [[3, 4, 5, 6, 7], [13, 14, 15, 16, 17]])
+    np.testing.assert_array_equal(cut[0, 0], [np.nan, 0, 1, 2, 3])
+    assert windows(signal, NOTHING, 2, 3).shape == (0, 2, 5)
+
+
+@given(st.lists(st.tuples(st.integers(6, 60), st.floats(-4, 4)), min_size=1, max_size=40),
+       st.integers(1, 5))  # fmt: skip
+@settings(deadline=None)
+def test_a_chain_settles_what_it_would_have_chosen(
+    drawn: list[tuple[int, float]], often: int
+) -> None:
+    """Given out bit by bit, or all at the end: the same."""
+    times = np.cumsum([step for step, _ in drawn]) / 50
+    evidence = np.array([value for _, value in drawn])
+    columns = (times, evidence, np.full(len(times), 0.8), np.arange(len(times)))
+    at_once, bit_by_bit = Chain(), Chain()
+    at_once.add(Candidates(*columns))
+    beats = []
+    for first in range(0, len(times), often):
+        bit_by_bit.add(Candidates(*(column[first : first + often] for column in columns)))
+        beats += bit_by_bit.settle()
+    assert beats + bit_by_bit.finish() == at_once.finish()
+
+
+def test_a_chain_searches_back_and_is_refractory() -> None:
+    times = np.array([0.0, 0.8, 1.0, 1.6, 2.4, 3.2, 4.8, 5.6])
+    evidence = np.array([4, 4, 0.5, 4, -0.5, 4, 4, 4])  # a T wave, and a weak beat at 2.4 s
+    chain = Chain()
+    chain.add(Candidates(times, evidence, np.full(8, 0.8), np.arange(8)))
+    assert chain.finish() == [0, 1, 3, 4, 5, 6, 7]
+
+
+@given(st.lists(st.one_of(st.floats(-9, 9), st.just(float("nan"))), min_size=1, max_size=20))
+def test_running_medians_leave_nan_out(values: list[float]) -> None:
+    fast = running_median(np.array([values]), 5)[0]
+    for place, median in enumerate(fast):
+        around = [v for v in values[max(place - 2, 0) : place + 3] if not np.isnan(v)]
+        expected = np.median(around) if around else np.nan
+        np.testing.assert_allclose(median, expected)

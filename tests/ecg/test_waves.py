@@ -1,0 +1,107 @@
+"""Waves and intervals: the fact sheet's figures, the simulator's truth, missing and cut waves."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecg.simulate import simulate
+from ecg.waves import ABSENT, QRS, P, T, intervals, runs_of, waves_of
+
+
+def mask_of(*waves: tuple[int, int, int], samples: int = 1000) -> np.ndarray:
+    mask = np.zeros(samples, int)
+    for wave, onset, offset in waves:
+        mask[onset:offset] = wave
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("qt", "rr_s", "fridericia", "bazett"),
+    [
+        (400, 1.00, 400.000, 400.000),
+        (400, 0.64, 464.159, 500.000),
+        (360, 0.80, 387.798, 402.492),
+        (420, 0.75, 462.270, 484.974),
+        (440, 1.20, 414.056, 401.663),
+    ],
+)
+def test_corrected_qt(qt: int, rr_s: float, fridericia: float, bazett: float) -> None:
+    """The fact sheet of HeartlyAI 2021, section 3; at 1000 Hz a sample is a millisecond."""
+    rr = round(1000 * rr_s)
+    mask = mask_of(
+        (QRS, 100, 190), (QRS, 100 + rr, 190 + rr), (T, 300 + rr, 100 + rr + qt), samples=3000
+    )
+    found = intervals(waves_of(mask), 1000, 3000)
+    assert found.qtc_fridericia[1] == pytest.approx(fridericia, abs=5e-4)
+    assert found.qtc_bazett[1] == pytest.approx(bazett, abs=5e-4)
+
+
+@pytest.mark.parametrize("diagnoses", [("NSR",), ("AF",), ("IAVB", "SB"), ("PAC",), ("PVC", "AFL")])
+def test_the_simulators_waves_come_back(diagnoses: tuple[str, ...]) -> None:
+    record = simulate(diagnoses, seed=4, duration_s=20.0)
+    found = waves_of(record.mask)
+    places = np.searchsorted(found[:, 1, 0], record.waves[:, 1, 0])
+    whole = record.waves[:, 1, 0] != ABSENT
+    np.testing.assert_array_equal(found[places[whole]][:, 1], record.waves[whole][:, 1])
+    same = (found[places[whole]] == record.waves[whole]).all(axis=(1, 2))
+    assert same.mean() > 0.9  # waves that touch their neighbours of the same kind are one run
+
+
+def test_missing_waves_have_no_intervals() -> None:
+    found = intervals(waves_of(mask_of((QRS, 100, 150), (QRS, 500, 550))), 500, 1000)
+    assert np.isnan(found.pq).all()
+    assert np.isnan(found.qt).all()
+    assert np.isnan(found.qtc_bazett).all()
+    assert found.qrs.tolist() == [100, 100]
+    assert np.isnan(found.qq[0])
+    assert found.qq[1] == 800
+
+
+def test_cut_waves_have_no_limits() -> None:
+    mask = mask_of((QRS, 0, 40), (T, 90, 200), (QRS, 500, 550), (T, 700, 1000))
+    found = intervals(waves_of(mask), 500, 1000)
+    assert np.isnan(found.qrs[0])
+    assert np.isnan(found.qq).all()
+    assert np.isnan(found.qt).all()
+    assert found.qrs[1] == 100
+
+
+def test_blocked_p_waves_belong_to_no_beat() -> None:
+    mask = mask_of(
+        (P, 10, 40), (P, 100, 130), (QRS, 160, 200), (T, 260, 320), (P, 400, 430), (P, 600, 630),
+        (QRS, 700, 740), (P, 900, 930),
+    )  # fmt: skip
+    assert waves_of(mask)[:, 0].tolist() == [[100, 130], [600, 630]]
+
+
+def test_a_p_before_the_t_of_the_last_beat_is_not_the_next_ones() -> None:
+    mask = mask_of((QRS, 100, 150), (P, 200, 230), (T, 300, 380), (QRS, 500, 550))
+    waves = waves_of(mask)
+    assert waves[1, 0].tolist() == [ABSENT, ABSENT]
+    assert waves[0, 2].tolist() == [300, 380]
+
+
+def test_of_two_t_waves_the_first_counts() -> None:
+    mask = mask_of((QRS, 100, 150), (T, 200, 250), (T, 300, 350), (QRS, 500, 550))
+    assert waves_of(mask)[0, 2].tolist() == [200, 250]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), max_size=30))
+def test_every_run_comes_back_once(pieces: list[tuple[int, int]]) -> None:
+    mask = np.repeat(np.array([wave for wave, _ in pieces], int), [length for _, length in pieces])
+    painted = np.zeros_like(mask)
+    for wave in (P, QRS, T):
+        for onset, offset in runs_of(mask, wave):
+            painted[onset:offset] = wave
+    np.testing.assert_array_equal(painted, mask)
+    waves = waves_of(mask)
+    assert len(waves) == len(runs_of(mask, QRS))
+    for place, wave in enumerate((P, QRS, T)):
+        for onset, offset in waves[:, place][waves[:, place, 0] != ABSENT]:
+            assert (mask[onset:offset] == wave).all()
+
+
+def test_an_empty_mask_has_no_beats() -> None:
+    found = intervals(waves_of(np.zeros(100, int)), 500, 100)
+    assert all(len(values) == 0 for values in found)
