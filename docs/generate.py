@@ -1,12 +1,15 @@
-"""Make the tables of README.md from the code that they describe: `make docs`; a test compares."""
+"""Make the tables of README.md and docs/rules.md from the code: `make docs`; a test compares."""
 
 from pathlib import Path
 
 from ecg import LeadwiseError
+from ecg.labels import class_name
+from ecg.rules import RULES, Rule
 from models import recipes_by_name
 from training.settings import VARIABLES, read_settings
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+ROOT = Path(__file__).resolve().parent.parent
+README, RULES_PAGE = ROOT / "README.md", ROOT / "docs" / "rules.md"
 
 
 def settings_table() -> str:
@@ -31,10 +34,40 @@ def recipes_table() -> str:
     return "\n".join(rows)
 
 
-def with_tables(text: str) -> str:
-    """Put the tables between their marks: `<!-- settings -->` … `<!-- /settings -->`."""
-    for name, table in (("settings", settings_table()), ("recipes", recipes_table())):
-        text = put(text, name, table)
+def rules_sections() -> str:
+    """Describe each rule: criterion, leads, constants with their sources, a picture."""
+    return "\n".join(_section(rule) for rule in RULES.values())
+
+
+def _section(rule: Rule) -> str:
+    sets = class_name(rule.codes[0])
+    also = f"; the label {class_name(rule.codes[1])} counts as well" if rule.codes[1:] else ""
+    rows = [
+        f"| {name} | {constant.value:g} {constant.unit} | {constant.source} |"
+        for name, constant in rule.constants.items()
+    ]
+    return "\n".join([
+        f"### {rule.name}", "",
+        f"{rule.title} ({sets}, SNOMED CT {rule.codes[0]}{also}). Leads: {rule.leads}.", "",
+        f"**Yes** where {rule.said()}.", "",
+        "| constant | value | source |", "| --- | --- | --- |", *rows, "",
+        f"Source: {rule.source}.", "",
+        f"![A record with {rule.name}](rules/{rule.name.replace(' ', '-')}.png)", "",
+    ])  # fmt: skip
+
+
+# What each page has between its marks: `<!-- settings -->` … `<!-- /settings -->`.
+PAGES = {
+    README: {"settings": settings_table, "recipes": recipes_table},
+    RULES_PAGE: {"rules": rules_sections},
+}
+
+
+def with_tables(page: Path) -> str:
+    """Give a page's text with its tables as the code has them."""
+    text = page.read_text(encoding="utf-8")
+    for name, table in PAGES[page].items():
+        text = put(text, name, table())
     return text
 
 
@@ -48,4 +81,5 @@ def put(text: str, name: str, table: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for each in PAGES:
+        each.write_text(with_tables(each), encoding="utf-8")

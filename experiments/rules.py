@@ -2,13 +2,15 @@
 
     python -m experiments.rules measure PTBXL OUT
     python -m experiments.rules report PTBXL OUT --published ANSWERS
-    python -m experiments.rules pacing WAVES SAMPLES
+    python -m experiments.rules elsewhere WAVES SAMPLES
+    python -m experiments.rules pictures PTBXL OUT SAMPLES
 
 PTBXL is PTB-XL laid out as the Challenge does, with its folds.tsv.  `measure` leaves what rules
 compare in OUT, a file a lead set, and goes on where it was; `report` fits constants for each fold
 on the others and writes the tables of docs/rules.md.  ANSWERS are Revenger's own answers (a
 table: record, six answers with 12 leads, six digits with 6, 4, 3 and 2 leads).  WAVES holds the
-folders mitdb and ludb, SAMPLES genuine records of the Challenge at 500 Hz.
+folders mitdb and ludb, SAMPLES genuine records of the Challenge at 500 Hz.  `pictures` draws a
+record where each rule says yes.
 """
 
 import argparse
@@ -25,7 +27,9 @@ from tqdm import tqdm
 from docs.generate import put
 from ecg import LeadwiseError
 from ecg.files import aside
-from ecg.leads import LEAD_SETS
+from ecg.labels import class_name
+from ecg.leads import LEAD_SETS, STANDARD, choose
+from ecg.plots import plot_record
 from ecg.records import Record, find_records
 from ecg.rules import FITTED, RULES, UNITS, Rule, judge, measure
 from ecg.simulate import simulate
@@ -62,6 +66,13 @@ PACED = {
     "ludb": ("8", "34", "74", "93", "104", "111"),
 }
 PACEMAKER = "10370003"
+SIMULATED = 50  # records of a diagnosis
+OWN_RHYTHM = ("PR", "NSR", "LBBB", "RBBB", "PVC")  # the first is paced
+SHOWN_BY = {"bradycardia": "SB"}  # diagnoses of the simulator, where not the rule's first code
+DRAWN = {
+    "LAD": ("I", "II", "aVF"), "RAD": ("I", "II", "aVF"), "PRWP": ("V1", "V2", "V3", "V4"),
+    "LQRSV": STANDARD[:6],
+}  # fmt: skip
 
 
 class Table(NamedTuple):
@@ -261,31 +272,38 @@ def _noise_rows(rule: Rule, table: Table, labels: np.ndarray, ours: np.ndarray) 
         )
 
 
-def pacing(waves: Path, samples: Path) -> None:
-    """Write the table of pacing rhythm: marked databases, genuine samples, simulated records."""
+def elsewhere(waves: Path, samples: Path) -> None:
+    """Write the tables of pacing, and of all rules on genuine samples and simulated records."""
+    genuine = {r.name: (r, judge(r.signal, r.leads, r.fs)) for r in _records(samples)}
+    fast = {name: found["pacing"].answer for name, (r, found) in genuine.items() if r.fs >= 250}
+    labelled = {name for name, (r, _) in genuine.items() if PACEMAKER in r.header.codes}
     rows = ["| records | paced, found | others, said to be paced |", "| --- | --- | --- |"]
     for folder, paced in PACED.items():
         said = {path.stem: _is_paced(path) for path in sorted((waves / folder).glob("*.hea"))}
         rows.append(_pacing_row(folder, said, set(paced)))
-    genuine = [record for record in _records(samples) if record.fs >= 250]
-    said = {r.name: judge(r.signal, r.leads, r.fs)["pacing"].answer for r in genuine}
-    rows.append(
-        _pacing_row(
-            "genuine samples, 250 Hz and more", said,
-            {record.name for record in genuine if PACEMAKER in record.header.codes},
-        )
-    )  # fmt: skip
+    rows.append(_pacing_row("genuine samples, 250 Hz and more", fast, labelled))
+    hearts = [f"{diagnosis} {seed}" for diagnosis in OWN_RHYTHM for seed in range(SIMULATED)]
     for fs in (250.0, 500.0, 1000.0):
-        said = {}
-        for seed in range(50):
-            for diagnosis in ("PR", "NSR", "LBBB", "RBBB", "PVC"):
-                record = simulate([diagnosis], seed=seed, fs=fs)
-                answer = judge(record.signal, record.leads, fs)["pacing"].answer
-                said[f"{diagnosis} {seed}"] = answer
-        rows.append(
-            _pacing_row(f"simulated, {fs:g} Hz", said, {n for n in said if n.startswith("PR")})
+        said = {name: _simulated(name, "pacing", fs) for name in hearts}
+        rows.append(_pacing_row(f"simulated, {fs:g} Hz", said, {n for n in said if n[:2] == "PR"}))
+    more = ["| rule | simulated: said of | of NSR | samples: said of labelled | of others |",
+            "| --- | --- | --- | --- | --- |"]  # fmt: skip
+    for rule in RULES.values():
+        ill, well = (
+            sum(_simulated(f"{name} {seed}", rule.name, 500.0) is True for seed in range(SIMULATED))
+            for name in (SHOWN_BY.get(rule.name, class_name(rule.codes[0])), "NSR")
         )
-    text = put(PAGE.read_text(encoding="utf-8"), "rules-pacing", "\n".join(rows))
+        told = {True: [0, 0], False: [0, 0]}
+        for record, found in genuine.values():
+            of = told[not set(rule.codes).isdisjoint(record.header.codes)]
+            of[0] += found[rule.name].answer is True
+            of[1] += 1
+        more.append(
+            f"| {rule.name} | {ill} of {SIMULATED} | {well} of {SIMULATED} | "
+            f"{told[True][0]} of {told[True][1]} | {told[False][0]} of {told[False][1]} |"
+        )
+    text = PAGE.read_text(encoding="utf-8")
+    text = put(put(text, "rules-pacing", "\n".join(rows)), "rules-elsewhere", "\n".join(more))
     with aside(PAGE) as draft:
         draft.write_text(text, encoding="utf-8")
 
@@ -297,14 +315,50 @@ def _is_paced(path: Path) -> bool | None:
     return judge(record.p_signal.T, record.sig_name, record.fs)["pacing"].answer
 
 
+def _simulated(name: str, rule: str, fs: float) -> bool | None:
+    """Ask a rule about a simulated record, named by diagnosis and seed."""
+    diagnosis, seed = name.split()
+    record = simulate([diagnosis], seed=int(seed), fs=fs)
+    return judge(record.signal, record.leads, fs)[rule].answer
+
+
 def _pacing_row(title: str, said: Mapping[str, bool | None], paced: set[str]) -> str:
     found = [name for name in said if name in paced and said[name]]
     missed = [name for name in said if name in paced and not said[name]]
     wrong = [name for name in said if name not in paced and said[name]]
     left = f" (not {', '.join(missed[:4])})" if missed else ""
     right = f" ({', '.join(wrong[:4])})" if wrong else ""
-    others = len(said) - len(found) - len(missed)
-    return f"| {title} | {len(found)} of {len(paced)}{left} | {len(wrong)} of {others}{right} |"
+    all_paced = len(found) + len(missed)
+    others = f"{len(wrong)} of {len(said) - all_paced}{right}"
+    return f"| {title} | {len(found)} of {all_paced}{left} | {others} |"
+
+
+def pictures(data: Path, out: Path, samples: Path) -> None:
+    """Draw for each rule the first record of PTB-XL that bears the label and of which it says yes.
+
+    What PTB-XL cannot show, spikes and labels that it has not, comes from the samples.
+    """
+    records = {record.name: record for record in _records(data)}
+    table = read_table(data, out, 12)
+    for rule in RULES.values():
+        said = rule.answers(table.columns, rule.numbers()) == 1
+        places = np.flatnonzero(said & labels_of(table, rule))
+        if len(places):
+            record = records[table.names[places[0]]]
+        else:
+            record = next(
+                record
+                for record in _records(samples)
+                if not set(rule.codes).isdisjoint(record.header.codes)
+                and judge(record.signal, record.leads, record.fs)[rule.name].answer
+            )
+        found = judge(record.signal, record.leads, record.fs)[rule.name]
+        leads = DRAWN.get(rule.name, ("II", "V1"))
+        plot_record(
+            PAGE.with_suffix("") / f"{rule.name.replace(' ', '-')}.png",
+            choose(record.signal, record.leads, leads).signal, leads, record.fs,
+            title=str(found), note=record.name,
+        )  # fmt: skip
 
 
 def main() -> None:
@@ -314,7 +368,8 @@ def main() -> None:
     )
     commands = parser.add_subparsers(required=True, dest="what")
     for name, arguments in (
-        ("measure", ("data", "out")), ("report", ("data", "out")), ("pacing", ("waves", "samples")),
+        ("measure", ("data", "out")), ("report", ("data", "out")),
+        ("elsewhere", ("waves", "samples")), ("pictures", ("data", "out", "samples")),
     ):  # fmt: skip
         sub = commands.add_parser(name)
         for argument in arguments:
@@ -327,8 +382,10 @@ def main() -> None:
             measure_all(options.data, options.out)
         elif options.what == "report":
             report(options.data, options.out, options.published)
+        elif options.what == "elsewhere":
+            elsewhere(options.waves, options.samples)
         else:
-            pacing(options.waves, options.samples)
+            pictures(options.data, options.out, options.samples)
     except (LeadwiseError, OSError) as error:
         sys.exit(f"Error: {error}")
 

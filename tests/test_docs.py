@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.generate import PAGES as GENERATED
 from docs.generate import README, with_tables
 
 ROOT = README.parent
@@ -16,10 +17,13 @@ PAGES = sorted([README, *ROOT.glob("docs/*.md")])
 COMMANDS = re.findall(r"^\$ python (.+)$", README.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_the_tables_of_the_readme_are_those_of_the_code() -> None:
-    text = README.read_text(encoding="utf-8")
-    assert with_tables(text) == text, "run `make docs`"
-    assert text.count("LEADWISE_RECIPE") >= 1
+@pytest.mark.parametrize("page", GENERATED, ids=lambda page: page.name)
+def test_the_tables_of_a_page_are_those_of_the_code(page: Path) -> None:
+    assert with_tables(page) == page.read_text(encoding="utf-8"), "run `make docs`"
+
+
+def test_the_generated_tables_are_not_empty() -> None:
+    assert with_tables(README).count("LEADWISE_RECIPE") >= 1
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
