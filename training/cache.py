@@ -10,13 +10,10 @@ import json
 import mmap
 import os
 import shutil
-import signal
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
-from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,9 +28,9 @@ from models.recipe import Recipe, recipe_to_json
 from training.lock import locked
 from training.mapped import Signals, map_file
 from training.progress import bar, say
+from training.reading import in_order
 
 FLOAT16_LIMIT = 6e4  # mV: absurd gains must not become infinite
-RECORDS_A_TASK = 32
 
 
 class Prepared(NamedTuple):
@@ -117,12 +114,13 @@ def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, k
     _check_disk(path.parent, expected)
     say(f"Preparing {len(records)} records; they take {expected / 1e6:,.0f} MB in {path.parent}.")
     index: dict[str, list[Any]] = {"usable": [], "lengths": [], "remarks": [], "left_out": []}
+    work = partial(prepare_record, recipe=recipe)
     with (
         aside(path) as draft,
         open(draft, "wb") as file,
         bar("reading", len(records), "rec") as shown,
     ):
-        for place, prepared in enumerate(_prepare_all(records, recipe, workers)):
+        for place, prepared in enumerate(in_order(work, records, workers)):
             shown.update()
             if prepared.rows is None:
                 index["left_out"] += prepared.remarks
@@ -203,56 +201,6 @@ def _check_disk(folder: Path, expected: int) -> None:
             f"{folder}: {expected / 1e9:.1f} GB are needed for prepared signals, "
             f"{free / 1e9:.1f} GB are free; set LEADWISE_CACHE to a folder on a larger disk"
         )
-
-
-def _prepare_all(records: Sequence[Record], recipe: Recipe, workers: int) -> Iterator[Prepared]:
-    """Prepare the records in order; in this process where there is one worker or little to do."""
-    if workers == 1 or len(records) < 4 * RECORDS_A_TASK:
-        for record in records:
-            yield prepare_record(record, recipe)
-        return
-    from joblib import Parallel, delayed
-    from joblib.externals.loky import get_reusable_executor
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    tasks = (delayed(_prepare_some)(some, recipe) for some in _chunks(records))
-    try:
-        run = Parallel(
-            workers, return_as="generator", pre_dispatch="2*n_jobs",
-            initializer=_end_with, initargs=(os.getpid(),),
-        )  # fmt: skip
-        for some in run(tasks):
-            yield from some
-    except TerminatedWorkerError as error:
-        raise LeadwiseError(
-            "a process that reads records was killed, most likely because memory ran out; set "
-            f"LEADWISE_WORKERS to fewer than {workers} (1 needs least) and start again"
-        ) from error
-    finally:
-        # Else the processes stay, 300 MB each; after an interruption they would end their work.
-        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
-
-
-def _end_with(parent: int) -> None:
-    """See that this reading process ends when its parent was killed; joblib's stay for ever."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends this one
-    Thread(target=watch, daemon=True).start()
-
-
-def _chunks(records: Sequence[Record]) -> Iterator[list[Record]]:
-    rest = iter(records)
-    while some := list(islice(rest, RECORDS_A_TASK)):
-        yield some
-
-
-def _prepare_some(records: Sequence[Record], recipe: Recipe) -> list[Prepared]:
-    return [prepare_record(record, recipe) for record in records]
 
 
 def prepare_record(record: Record, recipe: Recipe) -> Prepared:

@@ -2,9 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -21,7 +18,6 @@ from models.inputs import prepare
 from training import cache as cache_module
 from training.cache import open_cache
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 RECIPE = find("isibrno-published")
 
 
@@ -48,7 +44,7 @@ def test_signals_are_the_prepared_ones_to_half_precision(folder: Path, tmp_path:
 
 
 def test_many_workers_make_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache_module, "RECORDS_A_TASK", 4)
+    monkeypatch.setattr("training.reading.RECORDS_A_TASK", 4)
     data = tmp_path / "data"
     data.mkdir()
     write_records(data, 18, seed=1, duration_s=1.0, fs=100.0)
@@ -160,12 +156,12 @@ def test_in_a_folder_of_our_own_a_new_cache_takes_the_place_of_others(
 def test_of_two_processes_one_makes_the_cache_and_the_other_waits(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading, go_on, prepare_all = Event(), Event(), cache_module._prepare_all
+    reading, go_on, in_order = Event(), Event(), cache_module.in_order
 
     def slowly(*arguments: object) -> object:
         reading.set()
         assert go_on.wait(60)
-        return prepare_all(*arguments)
+        return in_order(*arguments)
 
     def heard(text: str) -> None:
         words.append(text)
@@ -173,7 +169,7 @@ def test_of_two_processes_one_makes_the_cache_and_the_other_waits(
             go_on.set()
 
     words: list[str] = []
-    monkeypatch.setattr(cache_module, "_prepare_all", slowly)
+    monkeypatch.setattr(cache_module, "in_order", slowly)
     monkeypatch.setattr("training.lock.say", heard)
     monkeypatch.setattr("training.cache.say", heard)
     with ThreadPoolExecutor() as pool:  # the lock is the file's, so that threads do as well
@@ -197,7 +193,7 @@ class Deadly(Record):
 def test_a_killed_reading_process_is_a_sentence_and_a_second_start_works(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "RECORDS_A_TASK", 1)
+    monkeypatch.setattr("training.reading.RECORDS_A_TASK", 1)
     records = records_of(folder)
     deadly = [*records[:5], Deadly(records[5].header, records[5].stem)]
     with pytest.raises(LeadwiseError, match="was killed.* set LEADWISE_WORKERS to fewer than 2"):
@@ -205,29 +201,6 @@ def test_a_killed_reading_process_is_a_sentence_and_a_second_start_works(
     assert not list((tmp_path / "cache").iterdir())
     cache = open_cache(records, RECIPE, tmp_path / "cache", workers=2)
     assert len(cache.usable) == 6
-
-
-def test_reading_processes_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
-    program = """
-import sys
-sys.path.insert(0, {root!r})
-from joblib import Parallel, delayed
-from training.cache import _end_with
-import os, time
-def work():
-    print(os.getpid(), flush=True)
-    time.sleep(60)
-Parallel(2, initializer=_end_with, initargs=(os.getpid(),))(delayed(work)() for _ in range(2))
-"""
-    command = [sys.executable, "-c", program.format(root=str(ROOT))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
-        assert parent.stdout is not None
-        workers = [int(parent.stdout.readline()) for _ in range(2)]
-        parent.kill()
-    deadline = time.monotonic() + 30
-    while any(Path("/proc", str(worker)).exists() for worker in workers):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_a_file_where_the_folder_should_be_is_a_sentence(folder: Path, tmp_path: Path) -> None:

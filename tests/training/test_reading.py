@@ -1,0 +1,47 @@
+"""Records are worked on in order, by processes that do not outlive this one."""
+
+import subprocess
+import sys
+import time
+from operator import attrgetter
+from pathlib import Path
+
+import pytest
+
+from ecg.records import find_records
+from training.reading import in_order
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_order(
+    simulated_folder: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr("training.reading.RECORDS_A_TASK", 5)
+    records = find_records(simulated_folder)[0]
+    names = [record.name for record in records]
+    assert list(in_order(attrgetter("name"), records, workers)) == names
+
+
+def test_reading_processes_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    program = """
+import sys
+sys.path.insert(0, {root!r})
+from joblib import Parallel, delayed
+from training.reading import _end_with
+import os, time
+def work():
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+Parallel(2, initializer=_end_with, initargs=(os.getpid(),))(delayed(work)() for _ in range(2))
+"""
+    command = [sys.executable, "-c", program.format(root=str(ROOT))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+        assert parent.stdout is not None
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        parent.kill()
+    deadline = time.monotonic() + 30
+    while any(Path("/proc", str(worker)).exists() for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
