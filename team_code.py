@@ -28,6 +28,7 @@ from training.lock import locked, remove_all_but
 from training.loop import Task, check_names, fit_decision, train, training_key
 from training.progress import duration, say
 from training.results import write_history, write_problems
+from training.rules import read_answers
 from training.settings import Settings, device_of, read_settings, workers_of
 
 Answers = tuple[Sequence[str], Sequence[int], Sequence[float]]
@@ -76,8 +77,10 @@ def _train_lead_sets(
     report([*left_out, *cache.left_out], cache.remarks)
     write_problems(folder, [*left_out, *cache.left_out], cache.remarks)
     data = divide(records, cache, data_directory, recipe, settings)
-    del records  # 3 kB each
     learn, choose = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
+    judged = [records[at] for at in cache.usable[choose]] if recipe.rules != "off" else []
+    answers = read_answers(judged, recipe.lead_sets, workers_of(settings))
+    del records, judged  # 3 kB each
 
     say(f"{recipe.name}: {len(recipe.lead_sets)} lead sets, at most {recipe.epochs} epochs each, "
         f"budget {duration(60 * recipe.minutes)} for all.")  # fmt: skip
@@ -98,10 +101,10 @@ def _train_lead_sets(
         )  # fmt: skip
         spent += ended.used_s  # also what an interrupted training had used
         best = ended.history[ended.best_epoch - 1]
-        decision = fit_decision(task, ended, items.part(choose))
+        decision, rules = fit_decision(task, ended, items.part(choose), answers[leads])
         file, sha256 = write_weights(folder, name, ended.best)
         scores = {recipe.select: best["score"]}
-        trained.append(TrainedSet(leads, file, sha256, decision, ended.best_epoch, scores))
+        trained.append(TrainedSet(leads, file, sha256, decision, ended.best_epoch, scores, rules))
         history[f"{len(leads)} leads"] = ended.history
         took = {"minutes": round(spent / 60, 1)}
         write_model(ModelFolder(folder, recipe, CODES, tuple(trained), {**about, **took}))

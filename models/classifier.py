@@ -12,21 +12,27 @@ from ecg import LeadwiseError
 from ecg.headers import Remark
 from ecg.leads import serving_set, sort_leads
 from ecg.records import Record
+from ecg.rules import Finding
 from models import lookup
 from models.decision import decide
 from models.folder import ModelFolder, TrainedSet, load_weights, read_model
 from models.inputs import prepare, rows_per_lead, windows
 from models.recipe import Part, Recipe
+from models.rules import answers_of, combine, findings_of
 
 _WINDOWS_AT_ONCE = 4  # of a long record: bounds memory, not results
 
 
 class Answer(NamedTuple):
-    """What a model says of a record; `remarks` tell what was odd about it."""
+    """What a model says of a record; `remarks` tell what was odd about it.
+
+    `findings` are what all rules say, where the model lets one of them join its labels.
+    """
 
     probabilities: np.ndarray  # (classes,) float64
     labels: np.ndarray  # (classes,) bool
     remarks: tuple[Remark, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,12 +49,15 @@ class Classifier:
         What the network reads; a record's missing leads are derived or zero.
     decision : Part
         How probabilities become labels (`models.decision`).
+    rules : tuple of Part
+        Rules that join these labels (`models.rules`); those that are off are left out.
     """
 
     recipe: Recipe
     classes: tuple[str, ...]
     leads: tuple[str, ...]
     decision: Part
+    rules: tuple[Part, ...]
     network: torch.nn.Module
     device: torch.device
 
@@ -81,7 +90,10 @@ class Classifier:
         network = build(model.recipe, trained.leads, len(model.classes))
         load_weights(model, trained, network)
         network.to(device).eval()
-        return cls(model.recipe, model.classes, trained.leads, trained.decision, network, device)
+        rules = tuple(rule for rule in trained.rules if rule.options["mode"] != "off")
+        return cls(
+            model.recipe, model.classes, trained.leads, trained.decision, rules, network, device
+        )
 
     def answer(self, record: Record) -> Answer:
         """Answer a record: probabilities, labels, and what is to be said about it.
@@ -99,7 +111,11 @@ class Classifier:
             remarks.append(Remark(record.name, "missing leads", text))
         probabilities = probabilities_of(self.recipe, self.network, inputs.signal, self.device)
         labels = decide(self.decision, probabilities[None])[0]
-        return Answer(probabilities, labels, tuple(remarks))
+        if not self.rules:
+            return Answer(probabilities, labels, tuple(remarks))
+        findings = findings_of(reading.signal, record.leads, self.leads, record.fs)
+        labels = combine(labels[None], answers_of(findings)[None], self.rules, self.classes)[0]
+        return Answer(probabilities, labels, tuple(remarks), findings)
 
 
 def build(recipe: Recipe, leads: Sequence[str], classes: int) -> torch.nn.Module:

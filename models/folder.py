@@ -1,7 +1,7 @@
 """The model folder: what training leaves and answering needs, written aside, never unpickled.
 
 `model.json` names the recipe, the classes and, for each lead set, its weights file with sha256,
-decision and scores.  Weights are safetensors, named by their content, so that an unfinished
+decision, rules and scores.  Weights are safetensors, named by their content, so that an unfinished
 training never spoils a finished one: `model.json` changes last.
 """
 
@@ -20,8 +20,10 @@ from safetensors.torch import load, save
 
 from ecg import LeadwiseError, __version__
 from ecg.files import aside
+from ecg.rules import RULES
 from models.decision import decide
 from models.recipe import Part, Recipe, frozen, plain, recipe_from_json, recipe_to_json
+from models.rules import combine
 
 FORMAT = 2
 _WEIGHTS_FILE = re.compile(r"[\w-]+\.safetensors")  # of this folder: no way out of it
@@ -32,7 +34,8 @@ class TrainedSet:
     """What training brought for one lead set.
 
     `file` is its weights file, `sha256` that file's; `decision` (of `models.decision`)
-    turns probabilities into labels; `scores` are those of the validation part at the kept epoch.
+    turns probabilities into labels, which `rules` (of `models.rules`) then join; `scores` are those
+    of the validation part at the kept epoch.
     """
 
     leads: tuple[str, ...]
@@ -41,6 +44,7 @@ class TrainedSet:
     decision: Part
     epoch: int
     scores: dict[str, float]
+    rules: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,12 @@ def write_model(model: ModelFolder) -> None:
         "recipe": recipe_to_json(model.recipe),
         "classes": model.classes,
         "lead_sets": [
-            {**asdict(trained), "decision": plain(trained.decision)} for trained in model.lead_sets
+            {
+                **asdict(trained),
+                "decision": plain(trained.decision),
+                "rules": plain(trained.rules),
+            }
+            for trained in model.lead_sets
         ],
         "versions": versions(),
         "training": model.training,
@@ -90,9 +99,9 @@ def write_model(model: ModelFolder) -> None:
 
 
 def _readable(content: Any) -> str:
-    """Write JSON indented, but lists of numbers and words in one line."""
+    """Write JSON indented, but lists and objects of numbers and words in one line."""
     text = json.dumps(content, indent=1, ensure_ascii=False)
-    return re.sub(r"\[[^\[\]{}]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
+    return re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
 
 
 def versions() -> dict[str, str]:
@@ -127,7 +136,7 @@ def read_model(path: Path) -> ModelFolder:
     try:
         recipe = recipe_from_json(content["recipe"])
         classes = tuple(str(code) for code in content["classes"])
-        lead_sets = tuple(_trained_set(entry, len(classes)) for entry in content["lead_sets"])
+        lead_sets = tuple(_trained_set(entry, classes) for entry in content["lead_sets"])
         training = dict(content["training"])
     except LeadwiseError as error:
         raise LeadwiseError(f"{file}: {error}") from error
@@ -138,7 +147,7 @@ def read_model(path: Path) -> ModelFolder:
     return ModelFolder(path, recipe, classes, lead_sets, training)
 
 
-def _trained_set(entry: dict[str, Any], classes: int) -> TrainedSet:
+def _trained_set(entry: dict[str, Any], classes: tuple[str, ...]) -> TrainedSet:
     trained = TrainedSet(
         leads=tuple(str(lead) for lead in entry["leads"]),
         file=str(entry["file"]),
@@ -146,10 +155,14 @@ def _trained_set(entry: dict[str, Any], classes: int) -> TrainedSet:
         decision=frozen(entry["decision"]),
         epoch=int(entry["epoch"]),
         scores={str(key): float(value) for key, value in entry["scores"].items()},
+        rules=tuple(map(frozen, entry.get("rules", []))),  # older folders have none
     )
-    if not _WEIGHTS_FILE.fullmatch(trained.file) or not isinstance(trained.decision, Part):
+    parts = (trained.decision, *trained.rules)
+    if not _WEIGHTS_FILE.fullmatch(trained.file) or not all(isinstance(p, Part) for p in parts):
         raise ValueError(f"the entry of {len(trained.leads)} leads")
-    decide(trained.decision, np.zeros((1, classes)))  # else the first record would tell
+    # Else the first record would tell.
+    labels = decide(trained.decision, np.zeros((1, len(classes))))
+    combine(labels, np.zeros((1, len(RULES)), np.int8), trained.rules, classes)
     return trained
 
 

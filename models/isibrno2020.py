@@ -368,6 +368,12 @@ RECIPES = {
         ),
         replace(
             LEADWISE,
+            name="isibrno-rules",
+            summary="`isibrno-leadwise`, whose labels rules join as the validation part decides",
+            rules="learned",
+        ),
+        replace(
+            LEADWISE,
             name="isibrno-basic",
             summary="entry 1's basic widths and small batches, for a few hundred records",
             network=BASIC,

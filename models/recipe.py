@@ -6,7 +6,7 @@ what stands in them.
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_type_hints
 
 from ecg import LeadwiseError
@@ -55,6 +55,8 @@ class Recipe:
         Parts by name.
     decision : str
         How probabilities become labels, of `training.decisions.FITS`.
+    rules : str
+        How the rules of `ecg.rules` join these labels, of `training.rules.USES`.
     select : str
         Name of the metric that chooses the epoch, of `scoring.METRICS`.
     epochs, batch : int
@@ -81,6 +83,7 @@ class Recipe:
     epochs: int
     batch: int
     decision: str = "global"
+    rules: str = "off"
     select: str = "challenge"
     minutes: float = 2600.0  # 43 of the 48 h that the organisers allow with a GPU
     seed: int = 0
@@ -102,19 +105,24 @@ def plain(value: Any) -> Any:
 def recipe_from_json(content: Any) -> Recipe:
     """Turn JSON back into a recipe equal to the one it was made from.
 
+    A field with a default may be missing, in folders that are older than the field: its default is
+    what was done before there was a choice.
+
     Raises
     ------
     LeadwiseError
         A field is missing, unknown or of the wrong kind.
     """
     known = {field.name for field in fields(Recipe)}
-    if not isinstance(content, dict) or set(content) != known:
-        found = set(content) if isinstance(content, dict) else set()
-        odd = ", ".join(sorted(found ^ known))
-        raise LeadwiseError(f"not a recipe of this version: check the fields {odd}")
+    required = {field.name for field in fields(Recipe) if field.default is MISSING}
+    found = set(content) if isinstance(content, dict) else set()
+    if odd := (required - found) | (found - known):
+        names = ", ".join(sorted(odd))
+        raise LeadwiseError(f"not a recipe of this version: check the fields {names}")
     values = {key: frozen(value) for key, value in content.items()}
-    for key, hint in get_type_hints(Recipe).items():
-        kinds: Any = {float: (int, float), int: int, str: str, Part: Part}.get(hint, tuple)
+    hints = get_type_hints(Recipe)
+    for key in values:
+        kinds: Any = {float: (int, float), int: int, str: str, Part: Part}.get(hints[key], tuple)
         if not isinstance(values[key], kinds) or isinstance(values[key], bool):
             raise LeadwiseError(f"the recipe's {key} is {content[key]!r}, which cannot be")
     return Recipe(**values)

@@ -126,11 +126,15 @@ class Prepared:
         np.ndarray, shape (…)
         """
         times = each_once(self.positives, times)
-        observed = _record_scores(outputs, self.credit, self.surplus, self.positives)
+        observed = self.of_records(outputs)
         inactive = times @ self.inactive
         gain = _difference(times @ observed, inactive)
         best = _difference(times @ self.correct, inactive)
         return np.divide(gain, best, out=np.zeros_like(best), where=best != 0)
+
+    def of_records(self, outputs: np.ndarray) -> np.ndarray:
+        """Score each record before normalisation, shape (records,)."""
+        return _record_scores(outputs, self.credit, self.surplus, self.positives)
 
 
 def prepare(labels: np.ndarray, classes: Sequence[str] | None = None, year: int = 2021) -> Prepared:

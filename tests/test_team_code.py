@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,14 @@ import pytest
 
 import team_code
 from ecg import LeadwiseError
+from ecg.labels import CODES
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import write_record
+from ecg.rules import RULES, Finding
 from ecg.simulate import write_records
 from models import recipes_by_name
-from models.folder import read_model
+from models.folder import read_model, write_model
+from models.recipe import part
 from tests.conftest import small
 
 NSR, AF = "426783006", "164889003"
@@ -141,6 +145,8 @@ def test_the_same_seed_gives_the_same_files_and_another_seed_others(
 def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
+    recipe = replace(small(recipes_by_name()["isibrno-basic"]), rules="learned")
+    monkeypatch.setattr("training.data.find", lambda _: recipe)
     monkeypatch.setenv("LEADWISE_LEADS", "2,3")
     monkeypatch.setenv("LEADWISE_EPOCHS", "2")
     train(data, tmp_path / "undisturbed")
@@ -165,9 +171,11 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights(
     assert "3-leads: going on after epoch 1." in said
     assert "Prepared signals taken from" in said
     whole, resumed = (read_model(tmp_path / name) for name in ("undisturbed", "model"))
-    assert [entry.sha256 for entry in whole.lead_sets] == [
-        entry.sha256 for entry in resumed.lead_sets
+    assert whole.lead_sets == resumed.lead_sets
+    assert [rule.name for rule in whole.lead_sets[0].rules] == [
+        name for name, rule in RULES.items() if rule.codes[0] in CODES
     ]
+    assert "3-leads: rule tachycardia " in said
     assert not (tmp_path / "model" / "state").exists()
 
 
@@ -226,6 +234,51 @@ def test_odd_records_are_answered(model_folder: Path, name: str) -> None:
     assert len(classes) == len(labels) == len(probabilities) == 26
     assert np.isfinite(probabilities).all()
     assert set(labels) <= {0, 1}
+
+
+def with_rules(folder: Path, made: Path, mode: str) -> Path:
+    """A copy of a model folder in which all rules speak."""
+    model = read_model(Path(shutil.copytree(folder, made)))
+    rules = tuple(part(name, mode=mode) for name in RULES)
+    lead_sets = tuple(replace(trained, rules=rules) for trained in model.lead_sets)
+    write_model(replace(model, lead_sets=lead_sets))
+    return made
+
+
+def test_odd_records_are_answered_where_rules_speak(model_folder: Path, tmp_path: Path) -> None:
+    folder = with_rules(model_folder, tmp_path / "model", "replace")
+    for name, (leads, _, _, _) in ODD.items():
+        assert team_code.load_model(str(folder), tuple(leads)).rules
+        test_odd_records_are_answered(folder, name)
+
+
+@pytest.mark.parametrize("answer", [True, False, None])
+def test_rules_join_the_labels_after_the_decision(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bool | None
+) -> None:
+    """What the rules are given: the leads of the lead set, in mV, derived where they can be."""
+
+    def judge(signal: np.ndarray, leads: list[str], fs: float) -> dict[str, Finding]:
+        assert leads == ["I", "II", "III", "aVR", "aVL", "aVF"]
+        np.testing.assert_allclose(signal[5], signal[1] - signal[0] / 2, atol=1e-6)
+        assert (np.nanmax(abs(signal)), fs) == (pytest.approx(1.2, abs=0.5), 500)
+        return {name: Finding(name, answer, "made up") for name in RULES}
+
+    monkeypatch.setattr("models.rules.judge", judge)
+    recording = np.rint(noise(5000, 2) * 1000).astype(np.int16)
+    words = (header(("II", "III"), 5000), recording)
+    folder = with_rules(model_folder, tmp_path / "model", "replace")
+    network, joined = (
+        team_code.run_model(team_code.load_model(str(one), ("II", "III")), *words)
+        for one in (model_folder, folder)
+    )
+    ruled = {rule.codes[0] for rule in RULES.values()}
+    expected = [
+        int(answer) if code in ruled and answer is not None else label
+        for code, label in zip(network[0], network[1], strict=True)
+    ]
+    assert list(joined[1]) == expected
+    assert joined[2] == network[2]  # probabilities stay the network's
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import torch
 from ecg import LeadwiseError
 from models import lookup
 from models.classifier import build, probabilities_of
+from models.decision import decide
 from models.folder import versions
 from models.losses import Batch
 from models.recipe import Part, Recipe, recipe_to_json
@@ -21,6 +22,7 @@ from training.decisions import FITS, global_threshold, measure_of
 from training.items import Items, batch_count, batches
 from training.pace import Pace
 from training.progress import bar, duration, say
+from training.rules import USES, fit_rules, rule_lines
 from training.schedules import SCHEDULES
 from training.state import (
     State,
@@ -62,6 +64,7 @@ def check_names(recipe: Recipe) -> None:
         ("optimiser", recipe.optimiser.name, OPTIMISERS),
         ("schedule", recipe.schedule.name, SCHEDULES),
         ("decision", recipe.decision, FITS),
+        ("rules", recipe.rules, USES),
         ("select", recipe.select, METRICS),
     ):
         if name not in known:
@@ -230,13 +233,32 @@ def _evaluate(
         state.best_epoch = state.epoch
 
 
-def fit_decision(task: Task, state: State, choose: Items) -> Part:
-    """Fit the recipe's decision to what the best epoch's network says of the validation part."""
+def fit_decision(
+    task: Task, state: State, choose: Items, answers: np.ndarray
+) -> tuple[Part, tuple[Part, ...]]:
+    """Fit decision and rules to what the best epoch's network says of the validation part.
+
+    Parameters
+    ----------
+    answers : np.ndarray of shape (records, rules)
+        What the rules say of the validation part; unused where the recipe's are off.
+
+    Returns
+    -------
+    decision : Part
+    rules : tuple of Part
+        With what each does to the labels that are so decided.
+    """
     network = build(task.recipe, task.leads, len(task.classes))
     network.load_state_dict(state.best)
     probabilities = predict(task, network.to(task.device), choose)
     fit = FITS[task.recipe.decision]
-    return fit(probabilities, choose.labels, task.classes, task.recipe.seed)
+    decision = fit(probabilities, choose.labels, task.classes, task.recipe.seed)
+    outputs = decide(decision, probabilities)
+    rules = fit_rules(task.recipe.rules, outputs, answers, choose.labels, task.classes)
+    for line in rule_lines(rules):
+        say(f"{task.name}: {line}")
+    return decision, rules
 
 
 def predict(task: Task, network: torch.nn.Module, items: Items) -> np.ndarray:

@@ -53,6 +53,15 @@ def test_a_trained_folder_says_all_about_itself(model_folder: Path) -> None:
             "rewards of shape .1, 1. for 26 classes",
         ),
         (lambda content: content["lead_sets"][0].update(decision="0.5"), "a field is"),
+        (lambda content: content["lead_sets"][0].update(rules=["LAD"]), "a field is"),
+        (
+            lambda content: content["lead_sets"][0].update(rules=[{"name": "eval", "mode": "or"}]),
+            "no rule 'eval'; known are tachycardia",
+        ),
+        (
+            lambda content: content["lead_sets"][0].update(rules=[{"name": "tachycardia"}]),
+            "no mode of a rule 'None'; known are off, or, veto, replace",
+        ),
         (
             lambda content: content["lead_sets"][0]["decision"].update(name="eval"),
             "no decision 'eval'; known are thresholds, expected",
@@ -67,6 +76,17 @@ def test_a_tampered_description_is_refused(copy: Path, change, said: str) -> Non
     edit(copy, change)
     with pytest.raises(LeadwiseError, match=said):
         Classifier.load(copy, ("I", "II"))
+
+
+def test_a_folder_older_than_the_rules_has_none(copy: Path) -> None:
+    def make_older(content: dict) -> None:
+        assert content["recipe"].pop("rules") == "off"
+        assert [entry.pop("rules") for entry in content["lead_sets"]] == [[]] * 5
+
+    before = read_model(copy)
+    edit(copy, make_older)
+    assert read_model(copy) == before
+    assert all(trained.rules == () for trained in before.lead_sets)
 
 
 def test_half_a_description_is_refused(copy: Path) -> None:

@@ -47,12 +47,22 @@ def test_a_recipe_of_an_unknown_system_runs_nothing() -> None:
 
 def test_odd_recipes_are_refused() -> None:
     good = recipe_to_json(find("isibrno-published"))
+    without_fs = {name: value for name, value in good.items() if name != "fs"}
+    with pytest.raises(LeadwiseError, match="check the fields fs, surprise"):
+        recipe_from_json({**without_fs, "surprise": 1})
     with pytest.raises(LeadwiseError, match="check the fields surprise"):
         recipe_from_json({**good, "surprise": 1})
     with pytest.raises(LeadwiseError, match="batch is 'many'"):
         recipe_from_json({**good, "batch": "many"})
     with pytest.raises(LeadwiseError, match="not a recipe"):
         recipe_from_json([1])
+
+
+def test_a_recipe_older_than_a_field_has_the_fields_default() -> None:
+    recipe = find("isibrno-rules")
+    content = recipe_to_json(recipe)
+    assert content.pop("rules") == "learned"
+    assert recipe_from_json(content) == replace(recipe, rules="off")
 
 
 def test_a_part_is_the_same_in_any_order() -> None:

@@ -1,0 +1,114 @@
+"""Where a rule may speak: labels that a network and the rules of `ecg.rules` make together.
+
+How a rule joins the network's labels is a mode; a model folder names one for each of its rules, as
+`part(rule, mode=…)` with the numbers that training reports.  A rule sets the class of its first
+code and no other; one whose class the model does not have does nothing.  NumPy alone.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from ecg import LeadwiseError
+from ecg.leads import choose
+from ecg.rules import RULES, Finding, judge
+from models.recipe import Part, part
+
+YES, NO, CANNOT_SAY = 1, 0, -1
+
+# (labels of a class, answers of its rule) -> labels; the less a mode changes, the earlier it comes.
+MODES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "off": lambda labels, answers: labels,
+    "or": lambda labels, answers: labels | (answers == YES),
+    "veto": lambda labels, answers: labels & (answers != NO),
+    "replace": lambda labels, answers: np.where(answers == CANNOT_SAY, labels, answers == YES),
+}
+
+# Revenger 2021 answers these five classes by rules alone, and uses no other rule.  It knows no
+# "cannot say"; here the network speaks then.
+PUBLISHED = tuple(
+    part(rule, mode="replace") for rule in ("bradycardia", "LAD", "RAD", "LQRSV", "pacing")
+)
+
+
+def combine(
+    labels: np.ndarray, answers: np.ndarray, rules: Iterable[Part], classes: Sequence[str]
+) -> np.ndarray:
+    """Let rules join the labels of a network.
+
+    Rules of different classes do not depend on each other; of two that set the same class, the
+    later one in `RULES` has the last word, whatever the order of `rules`.
+
+    Parameters
+    ----------
+    labels : np.ndarray of bool, shape (records, classes)
+    answers : np.ndarray of int8, shape (records, rules of `RULES`)
+        From `answers_of`: YES, NO or CANNOT_SAY.
+    rules : iterable of Part
+        Named by rule, each with its `mode`; rules that are not named are off.
+    classes : sequence of str
+        SNOMED CT codes of the labels.
+
+    Returns
+    -------
+    np.ndarray of bool, shape (records, classes)
+
+    Raises
+    ------
+    LeadwiseError
+        A rule or a mode is unknown; the known ones are listed.
+
+    Examples
+    --------
+    >>> classes = [RULES["tachycardia"].codes[0]]
+    >>> answers = np.full((3, len(RULES)), CANNOT_SAY, np.int8)
+    >>> answers[:2, list(RULES).index("tachycardia")] = YES, NO
+    >>> labels = np.array([[False], [True], [True]])
+    >>> combine(labels, answers, [part("tachycardia", mode="replace")], classes)[:, 0].tolist()
+    [True, False, True]
+    """
+    modes = {rule.name: _known_mode(rule) for rule in rules}
+    combined = np.array(labels, dtype=bool)
+    for place, (name, rule) in enumerate(RULES.items()):
+        if name in modes and rule.codes[0] in classes:
+            column = list(classes).index(rule.codes[0])
+            combined[:, column] = MODES[modes[name]](combined[:, column], answers[:, place])
+    return combined
+
+
+def _known_mode(rule: Part) -> str:
+    mode = rule.options.get("mode")
+    for kind, name, known in (("rule", rule.name, RULES), ("mode of a rule", mode, MODES)):
+        if name not in known:
+            raise LeadwiseError(f"no {kind} '{name}'; known are {', '.join(known)}")
+    return str(mode)
+
+
+def findings_of(
+    signal: np.ndarray, have: Sequence[str], want: Sequence[str], fs: float
+) -> tuple[Finding, ...]:
+    """Judge a signal by what a lead set shows of it: the same in training and in running.
+
+    Parameters
+    ----------
+    signal : np.ndarray of shape (len(have), samples)
+        In mV, NaN where a sample has no value.
+    have, want : sequence of str
+        Leads of the signal, and of the lead set; those that cannot be derived are left out.
+    fs : float
+        Hz.
+
+    Returns
+    -------
+    tuple of Finding
+        In the order of `RULES`.
+    """
+    chosen, missing = choose(signal, have, want)
+    there = [place for place, lead in enumerate(want) if lead not in missing]
+    return tuple(judge(chosen[there], [want[place] for place in there], fs).values())
+
+
+def answers_of(findings: Sequence[Finding]) -> np.ndarray:
+    """Write findings as numbers: int8 of shape (rules,), YES, NO or CANNOT_SAY."""
+    answers = [finding.answer for finding in findings]
+    return np.array([CANNOT_SAY if one is None else int(one) for one in answers], dtype=np.int8)
