@@ -26,7 +26,6 @@ from models.decision import decide
 from models.recipe import Part, part
 from models.rules import MODES, PUBLISHED, combine
 from scoring.challenge import prepare
-from scoring.headers import find_headers
 from training.decisions import FITS
 from training.rules import choose_modes, read_answers
 from training.settings import read_settings, workers_of
@@ -130,10 +129,8 @@ def cross_fitted(side: Side, patients: Sequence[str]) -> tuple[Gain, Counter[str
 def tables(data: Path, runs: Path) -> dict[str, list[str]]:
     """Make both tables from the final runs that are there."""
     some = there(runs, FINAL)
+    folds = read_folds(folder(data, runs, (CHOOSE,)))
     answers = {fold: answers_of_fold(data, runs, fold, some) for fold in (CHOOSE, REPORT)}
-    where = folder(data, runs, (CHOOSE,))
-    folds = read_folds(where)
-    patients = [folds[path.stem][1] for path in headers_of(where)]
     rules, crossed = [RULES_HEAD, _line(RULES_HEAD)], [CROSS_FITTED_HEAD, _line(CROSS_FITTED_HEAD)]
     for run in some:
         leads, first = LEAD_SETS[run.leads], scored(data, runs, run, CHOOSE)
@@ -144,7 +141,7 @@ def tables(data: Path, runs: Path) -> dict[str, list[str]]:
                 for fold, one in ((CHOOSE, first), (REPORT, scored(data, runs, run, REPORT)))
             )
             rules += [f"| {run.leads} | {name} | {row}" for row in rule_rows(chosen, reported)]
-            gain, modes = cross_fitted(chosen, patients)
+            gain, modes = cross_fitted(chosen, [folds[record][1] for record in first.names])
             said = ", ".join(f"{mode} {count}" for mode, count in modes.most_common()) or "none"
             crossed.append(f"| {run.leads} | {name} | {said} | {gain} |")
     return {"rules-combination": rules, "rules-cross-fitted": crossed}
@@ -154,17 +151,13 @@ def _line(head: str) -> str:
     return "| " + " | ".join(["---"] * (head.count("|") - 1)) + " |"
 
 
-def headers_of(where: Path) -> list[Path]:
-    """Name the headers of a folder in the order in which `scored` has them."""
-    return [Path(path) for path in find_headers(str(where))]
-
-
 def answers_of_fold(
     data: Path, runs: Path, fold: str, some: Sequence[Run]
 ) -> dict[tuple[str, ...], np.ndarray]:
     """Let the rules judge the records of a fold as each run's lead set sees them."""
-    records = [read_record(path) for path in headers_of(folder(data, runs, (fold,)))]
     lead_sets = tuple(LEAD_SETS[run.leads] for run in some)
+    names = scored(data, runs, some[0], fold).names if some else ()  # the same in each run
+    records = [read_record(folder(data, runs, (fold,)) / f"{name}.hea") for name in names]
     return read_answers(records, lead_sets, workers_of(read_settings()))
 
 

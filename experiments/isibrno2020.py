@@ -21,13 +21,11 @@ from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
-from docs.generate import put
 from ecg import LeadwiseError
-from ecg.files import aside
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from ecg.plots import plot_reliability
-from experiments.outputs import Scored, read_scored, with_interval
+from experiments.outputs import Scored, read_scored, with_interval, write_tables
 from models.decision import logit, sigmoid
 from models.expected import write_expected
 from models.folder import (
@@ -147,16 +145,12 @@ def scored(data: Path, runs: Path, run: Run, fold: str) -> Scored:
 
 def report(data: Path, runs: Path) -> None:
     """Write the tables of docs/results.md and the picture from the runs that are there."""
-    page = ROOT / "docs" / "results.md"
-    text = page.read_text(encoding="utf-8")
-    for name, rows in (
-        ("isibrno2020-final", final_rows(data, runs)),
-        ("isibrno2020-calibration", calibration_rows(data, runs)),
-        ("isibrno2020-ablation", ablation_rows(data, runs)),
-    ):
-        text = put(text, name, "\n".join(rows))
-    with aside(page) as draft:
-        draft.write_text(text, encoding="utf-8")
+    tables = {
+        "isibrno2020-final": final_rows(data, runs),
+        "isibrno2020-calibration": calibration_rows(data, runs),
+        "isibrno2020-ablation": ablation_rows(data, runs),
+    }
+    write_tables(ROOT / "docs" / "results.md", tables)
 
 
 def there(runs: Path, some: tuple[Run, ...]) -> list[Run]:
