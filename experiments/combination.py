@@ -65,7 +65,7 @@ class Gain(NamedTuple):
 
     def __str__(self) -> str:
         """Write both."""
-        return f"{self.gain:+.4f} ± {self.error:.4f}"
+        return f"{_signed(self.gain)} ± {self.error:.4f}"
 
 
 def gain_of(side: Side, joined: np.ndarray) -> Gain:
@@ -83,7 +83,7 @@ def rule_rows(chosen: Side, reported: Side) -> Iterator[str]:
     learned = choose_modes(chosen.outputs, chosen.answers, chosen.labels, CODES)
     for rule in learned:
         forced = (reported.joined([part(rule.name, mode=mode)]) for mode in FORCED)
-        gains = " | ".join(f"{gain_of(reported, joined).gain:+.4f}" for joined in forced)
+        gains = " | ".join(_signed(gain_of(reported, joined).gain) for joined in forced)
         yield f"{_cells(rule.name, rule.options['mode'], chosen, reported, [rule])} | {gains} |"
     nothing = " | ".join("–" for _ in FORCED)
     together = gain_of(reported, reported.joined(learned))
@@ -97,11 +97,18 @@ def rule_rows(chosen: Side, reported: Side) -> Iterator[str]:
 
 def _cells(name: str, mode: str, chosen: Side, reported: Side, rules: Sequence[Part]) -> str:
     """Write what rules do to both folds."""
+    if mode == "off":
+        return " | ".join([name, mode, *"––––"])
     joined = reported.joined(rules)
     added = int((joined & ~reported.outputs).sum())
     removed = int((reported.outputs & ~joined).sum())
     before = gain_of(chosen, chosen.joined(rules)).gain
-    return f"{name} | {mode} | {before:+.4f} | {added} | {removed} | {gain_of(reported, joined)}"
+    after = gain_of(reported, joined)
+    return f"{name} | {mode} | {_signed(before)} | {added} | {removed} | {after}"
+
+
+def _signed(gain: float) -> str:
+    return f"{round(gain, 4) + 0.0:+.4f}"  # no -0.0000
 
 
 def cross_fitted(side: Side, patients: Sequence[str]) -> tuple[Gain, Counter[str]]:

@@ -19,6 +19,7 @@ from scoring.challenge import Prepared, prepare
 from training.progress import bar, say
 from training.reading import in_order
 
+ERRORS = 1.0  # standard errors that a gain must exceed: chance does so one time in six
 PASSES = 2  # rules of one record share what it earns, so a later choice may change an earlier one
 ROUNDING = 1e-9  # of a gain
 
@@ -89,7 +90,7 @@ def choose_modes(
             modes[name] = "off"
             for mode, combined in joined.items():
                 gain, error = gain_and_error(ready, joined["off"], combined)
-                if gain > max(best, error) + ROUNDING:
+                if gain > max(best, ERRORS * error) + ROUNDING:
                     modes[name], best = mode, gain
         if modes == before:
             break

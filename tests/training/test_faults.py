@@ -20,7 +20,7 @@ import team_code
 from ecg import LeadwiseError
 from ecg.simulate import write_records
 from models import recipes_by_name
-from models.folder import read_model
+from models.folder import TrainedSet, read_model
 from models.recipe import part
 from tests.conftest import small
 from training.lock import locked
@@ -35,7 +35,7 @@ def smallest() -> object:
     """A recipe whose network is smaller still than the tests' other ones."""
     recipe = small(recipes_by_name()["isibrno-basic"])
     options = {**recipe.network.options, "widths": (4, 4, 4, 4, 4), "units": 2}
-    return replace(recipe, network=part(recipe.network.name, **options))
+    return replace(recipe, network=part(recipe.network.name, **options), rules="learned")
 
 
 @pytest.fixture(scope="module")
@@ -60,19 +60,22 @@ def train(data: Path, model: Path) -> None:
     team_code.training_code(str(data), str(model))
 
 
-def sha256s(folder: Path) -> list[str]:
-    return [trained.sha256 for trained in read_model(folder).lead_sets]
+def results(folder: Path) -> tuple[TrainedSet, ...]:
+    """Weights (by their sha256), decisions, rules and scores."""
+    return read_model(folder).lead_sets
 
 
 @pytest.fixture(scope="module")
-def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], list]:
+def undisturbed(
+    data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[tuple[TrainedSet, ...], list]:
     """The weights of an undisturbed training, and all its operations."""
     model = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
         prepare(patch)
         disk = Disk(patch, NEVER, full)
         train(data, model)
-    return sha256s(model), disk.operations
+    return results(model), disk.operations
 
 
 class Disk:
@@ -137,17 +140,19 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def assert_all_is_well(data: Path, model: Path, expected: list[str]) -> None:
+def assert_all_is_well(data: Path, model: Path, expected: tuple[TrainedSet, ...]) -> None:
     """A second start ends with the undisturbed weights, and nothing half-written is left."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.results.find_spec", lambda _: None)  # the picture takes longest
         train(data, model)
-    assert sha256s(model) == expected
+    assert results(model) == expected
     names = {path.name.partition("-")[0] for path in model.iterdir()}
     assert names <= {"model.json", "2", "3", "history.tsv", "problems.tsv", "training.png"}
 
 
-def test_every_file_is_among_the_operations(undisturbed: tuple[list[str], list]) -> None:
+def test_every_file_is_among_the_operations(
+    undisturbed: tuple[tuple[TrainedSet, ...], list],
+) -> None:
     written = {name for name in undisturbed[1] if name.startswith("write")}
     for part_of_name in ("lock", "f16", "signals-", "json", "-leads.", "-leads-", "tsv", "png"):
         assert any(part_of_name in name for name in written)
@@ -155,7 +160,7 @@ def test_every_file_is_among_the_operations(undisturbed: tuple[list[str], list])
 
 
 def test_the_nth_failure_costs_nothing(
-    data: Path, undisturbed: tuple[list[str], list], tmp_path: Path
+    data: Path, undisturbed: tuple[tuple[TrainedSet, ...], list], tmp_path: Path
 ) -> None:
     expected, operations = undisturbed
     for fails in range(1, len(operations) + 1):
@@ -188,7 +193,7 @@ for fails in {kills}:
 
 
 def test_a_kill_at_the_nth_operation_costs_nothing(
-    data: Path, undisturbed: tuple[list[str], list], tmp_path: Path
+    data: Path, undisturbed: tuple[tuple[TrainedSet, ...], list], tmp_path: Path
 ) -> None:
     expected, operations = undisturbed
     kills = range(3, len(operations) + 1, 5)
@@ -242,7 +247,7 @@ def test_a_record_that_vanishes_while_training_is_said(
     assert f"{model / 'state' / '2-leads.safetensors'}: the state of an earlier training " in said
     assert "differs in data, labels, split; this lead set is trained anew" in said
     train(copy, tmp_path / "fresh")
-    assert sha256s(model) == sha256s(tmp_path / "fresh")
+    assert results(model) == results(tmp_path / "fresh")
     assert not old.exists()
 
 
@@ -258,7 +263,7 @@ def test_another_recipe_begins_anew_and_says_in_what_it_differs(
 
 @pytest.mark.parametrize("forbidden", ["state", ".2-leads.safetensors", ".model.json"])
 def test_no_permission_is_a_sentence_and_a_second_start_works(
-    data: Path, undisturbed: tuple[list[str], list], tmp_path: Path, forbidden: str
+    data: Path, undisturbed: tuple[tuple[TrainedSet, ...], list], tmp_path: Path, forbidden: str
 ) -> None:
     def refused(path: object, mode: str = "r", *arguments: object, **options: object) -> object:
         name = str(path).removeprefix(str(tmp_path))
