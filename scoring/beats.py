@@ -37,6 +37,9 @@ def match(marked: np.ndarray, found: np.ndarray, tolerance: float) -> np.ndarray
     tolerance : float
         In the same unit; a pair may be so far apart, and no farther.
 
+    Memory grows with the square of the longest run of marks and findings in which none is farther
+    than the tolerance from the next: a few, unless all beats are shifted by half of a short RR.
+
     Returns
     -------
     np.ndarray of int, shape (pairs, 2)

@@ -7,7 +7,7 @@ through all candidates of the recording decides with the rhythm (`chain`).
 
 Nothing depends on the unit, nor on the order of leads or their polarity.  Stretches that are flat,
 without values or of noise alone have no beats.  A record of one beat has that beat, no intervals
-and no rate; one shorter than half a second has nothing.
+and no rate; one shorter than half a second has nothing.  Up to 240 beats a minute are found.
 """
 
 from collections.abc import Iterable
@@ -64,7 +64,8 @@ def detect_long(chunks: Iterable[np.ndarray], fs: float) -> np.ndarray:
     Parameters
     ----------
     chunks : iterable of np.ndarray, each of shape (leads, samples)
-        As for `detect`, one after the other, of any lengths.
+        As for `detect`, one after the other, of any lengths; each an array of its own, since some
+        are kept for the next block.
     fs : float
         Hz, from 100.
 
@@ -136,9 +137,9 @@ def windows(signal: np.ndarray, r_peaks: np.ndarray, before: int, after: int) ->
     """
     places = np.asarray(r_peaks, int)[:, None] + np.arange(-before, after)
     inside = (places >= 0) & (places < signal.shape[1])
-    cut = signal[:, np.where(inside, places, 0)]
-    cut[:, ~inside] = np.nan
-    return cut.transpose(1, 0, 2)
+    around = signal[:, np.where(inside, places, 0)]
+    around[:, ~inside] = np.nan
+    return around.transpose(1, 0, 2)
 
 
 def quality(signal: np.ndarray, fs: float, r_peaks: np.ndarray) -> np.ndarray:
@@ -157,24 +158,27 @@ def quality(signal: np.ndarray, fs: float, r_peaks: np.ndarray) -> np.ndarray:
     -------
     np.ndarray of float, shape (leads,)
         Share of the beats, 0 to 1, at which the QRS complex exceeds all between it and the next
-        beat, in either band: 1 is a good lead, noise has some 0.2, a flat lead 0; NaN for no beats.
+        beat, in either band: 1 is a good lead, noise has some 0.2, a flat lead 0.  Beats between
+        which and the next one nothing lies (RR below some 0.3 s, the record's end) are left out;
+        NaN where none remains.
     """
     _check_fs(fs)
     check(signal, signal)
-    filled, changing = fill(signal)
     r_peaks = np.asarray(r_peaks, dtype=int)
     if not r_peaks.size:
-        return np.full(len(filled), np.nan)
-    traces = trace(filled, changing, fs)
+        return np.full(len(signal), np.nan)
+    traces = trace(*fill(signal), fs)
     steps = np.rint(r_peaks / traces.stride).astype(int)
     tops, waves = heights(traces, np.minimum(steps, traces.logs.shape[1] - 1))
-    seen = (tops > waves).mean(axis=1)
+    judged = ~np.isneginf(waves)
+    seen = (judged & (tops > waves)).sum(axis=1) / np.maximum(judged.sum(axis=1), 1)
+    seen[~judged.any(axis=1)] = np.nan
     return seen.reshape(-1, len(BANDS_HZ)).max(axis=1)
 
 
 def _check_fs(fs: float) -> None:
     """Refuse what is too slow."""
-    if not fs >= LOWEST_HZ:
+    if not LOWEST_HZ <= fs < float("inf"):
         raise LeadwiseError(
             f"fs is {fs:g} Hz; R peaks are found from {LOWEST_HZ:g} Hz on. Resample the signal."
         )

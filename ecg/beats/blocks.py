@@ -78,6 +78,7 @@ def examine(block: Block, fs: float, last: float) -> Candidates:
     levels, trust = guess(traces)
     steps = candidates(weigh(traces.logs, trust, levels))
     levels = Levels(*(level[:, steps] for level in levels))
+    guessed = levels.apart
     tops, trust = near(traces.logs, steps), trust[:, steps]
     samples = block.first + _peaks(filled, fs, np.rint(steps * traces.stride).astype(int), levels)
     times = samples / fs
@@ -88,7 +89,7 @@ def examine(block: Block, fs: float, last: float) -> Candidates:
         rough.add(Candidates(times, weigh(tops, trust, levels), local, numbers))
         beats = rough.finish()
         if len(beats) > 1:
-            measured = measure(traces, steps[beats])
+            measured = measure(traces, steps[beats], guessed[:, beats])
             levels = Levels(*(_between(times, times[beats], level) for level in measured))
             local = np.interp(times, times[beats], _usual(times[beats]))
     weight = weigh(tops, trust, levels)

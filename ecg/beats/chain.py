@@ -21,6 +21,7 @@ GAP = 2.0  # so much more for each local interval, up to ...
 HORIZON = 3.0  # a pause, or a stretch in which nothing can be seen, however long
 OVERDUE = LATE * log(MISSED) ** 2
 LONGEST = OVERDUE + GAP * (HORIZON - MISSED)
+BEGIN = 1.5  # of a chain: what one lead shows of one beat is enough, a flicker in noise is not
 LOCAL_S = (0.25, 2.0)  # bounds of the local interval: 240 to 30 beats a minute
 
 
@@ -68,7 +69,8 @@ class Chain:
 
     def _best(self, time: float, evidence: float, usual: float) -> tuple[float, int]:
         """Find the best chain that this candidate may continue: its total, costs off, and end."""
-        best, before = self._far[0] - LONGEST, self._far[1]
+        far, before = self._far
+        best = far - (LONGEST if before >= 0 else BEGIN)
         times, totals = self._times, self._totals
         for index in range(self._near, len(times)):
             gap = time - times[index]

@@ -53,7 +53,7 @@ def guess(traces: Traces) -> tuple[Levels, np.ndarray]:
     width = min(int(WINDOW_S * RATE_HZ), steps)
     count = steps // width
     windows = traces.logs[:, : count * width].reshape(rows, count, width)
-    alive = traces.alive[:, width // 2 : count * width : width]
+    alive = traces.alive[:, : count * width].reshape(rows, count, width).any(axis=2)
     largest = np.where(alive, windows.max(axis=2), np.nan)
     typical = np.where(alive, np.median(windows[:, :, ::4], axis=2), np.nan)
     largest, typical = running_median(largest, WINDOWS), running_median(typical, WINDOWS)
@@ -68,7 +68,7 @@ def guess(traces: Traces) -> tuple[Levels, np.ndarray]:
 
 
 def heights(traces: Traces, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Measure beats, and the largest wave from each to the next; NaN where a lead has no values.
+    """Measure beats, and the largest wave from each to the next.
 
     Parameters
     ----------
@@ -79,6 +79,8 @@ def heights(traces: Traces, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     tops, waves : np.ndarray of float, shape (traces, beats)
+        Logarithms; NaN where a lead has no values.  Where the next beat follows so fast that
+        nothing lies between, `waves` is -inf.
     """
     tops = np.where(traces.alive[:, beats], near(traces.logs, beats), np.nan)
     reach = int(WAVE_S * RATE_HZ)
@@ -86,16 +88,22 @@ def heights(traces: Traces, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     between = traces.logs.copy()
     between[:, around.ravel()] = -np.inf
     waves = np.maximum.reduceat(between, beats, axis=1)
-    waves[~(np.isfinite(waves) & np.isfinite(tops))] = np.nan
+    waves[np.isnan(tops)] = np.nan
     return tops, waves
 
 
-def measure(traces: Traces, beats: np.ndarray) -> Levels:
-    """Measure the levels at the beats, as `heights` takes them."""
+def measure(traces: Traces, beats: np.ndarray, guessed: np.ndarray) -> Levels:
+    """Measure the levels at the beats, as `heights` takes them.
+
+    Where beats follow so fast that nothing lies between, from some 200 a minute on, `apart` stays
+    as it was guessed: of shape (traces, beats).
+    """
     tops, waves = heights(traces, beats)
     level = running_median(tops, BEATS)
-    apart = np.clip(level - running_median(waves, BEATS), 0, MOST_APART)
-    return Levels(_known(level), _known(apart))
+    waves = running_median(np.where(np.isneginf(waves), np.nan, waves), BEATS)
+    apart = np.where(np.isnan(waves), guessed, level - waves)
+    apart[np.isnan(level)] = 0
+    return Levels(_known(level), np.clip(apart, 0, MOST_APART))
 
 
 def weigh(logs: np.ndarray, trust: np.ndarray, levels: Levels) -> np.ndarray:

@@ -17,7 +17,7 @@ RATE_HZ = 100.0  # of the traces: enough for humps some 80 ms wide
 BANDS_HZ = ((10.0, 4.0), (25.0, 8.0))
 WANDER_HZ = 2.0  # below, the bands' feet are cut off by the fourth order: ours
 MARGIN_S = 1.0  # of mirrored signal at either end, by when the filters have rung out
-FLOOR = 1e-4  # of a trace's largest value: what is less is rounding
+FLOOR = 1e-6  # of a trace's largest value, were it a damaged sample: what is less is rounding
 STILL_S = 0.1  # steps in which a lead is looked at for signs of life, ...
 DEAD_S = 0.5  # ... and how long it has to be without
 

@@ -12,6 +12,7 @@ from ecg import LeadwiseError
 from ecg.beats import detect, detect_long, heart_rate, quality, rr, windows
 from ecg.beats.chain import Candidates, Chain
 from ecg.beats.evidence import running_median
+from ecg.beats.traces import fill, trace
 from ecg.simulate import CLEAN, DIAGNOSES, Noise, Simulated, simulate
 from scoring.beats import BeatCounts, count
 
@@ -69,11 +70,11 @@ def test_a_rate_that_is_no_whole_number(record: Simulated) -> None:
     assert errors(record, detect(resampled, 256.5), 256.5) == 0
 
 
-@given(st.floats(-3, 3), st.floats(-5, 5))
+@given(st.floats(-12, 12), st.floats(-300, 300))  # 300 mV: what electrodes add
 @settings(deadline=None, max_examples=15)
 def test_unit_and_offset_do_not_matter(decades: float, offset: float) -> None:
     record = simulate(["AF"], seed=2, duration_s=15, fs=FS, leads=("II", "V2"))
-    scaled = (record.signal + np.float32(offset)) * np.float32(10**decades)
+    scaled = (record.signal + offset) * 10**decades
     near = detect(record.signal, FS)
     assert np.abs(detect(scaled, FS) - near).max() <= 1  # the base line is rounded elsewhere
 
@@ -109,6 +110,67 @@ def test_gaps_have_no_beats(record: Simulated) -> None:
     assert counts.fn + counts.fp == 0
 
 
+@given(st.integers(0, 2000))
+@settings(deadline=None, max_examples=15)
+def test_where_a_recording_begins_does_not_matter(record: Simulated, first: int) -> None:
+    found = detect(record.signal[:, first:], FS) + first
+    whole = detect(record.signal, FS)
+    ends = np.array([[-np.inf, first + 0.15 * FS]])
+    assert count(whole, found, FS, tolerance_ms=8, left_out=ends)[1:] == (0, 0)
+
+
+@pytest.mark.parametrize("fs", [100, 128, 257, 360, 500, 1000])
+def test_the_envelope_of_an_impulse_stands_where_the_impulse_is(fs: float) -> None:
+    signal = np.zeros((1, int(20 * fs)))
+    signal[0, int(7.3 * fs)] = 1
+    traces = trace(*fill(signal), fs)
+    assert (np.abs(traces.logs.argmax(axis=1) * traces.stride - int(7.3 * fs)) <= fs / 100).all()
+
+
+def metronome(rr_s: float, beats: int, first_s: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
+    """Equal beats at equal intervals, as simulators send them, and nothing but zeros between."""
+    times = np.arange(int(FS * rr_s * beats)) / FS
+    r_peaks = first_s + rr_s * np.arange(beats)
+    after = times[:, None] - r_peaks
+    shape = np.exp(-0.5 * (after / 0.012) ** 2) - 0.3 * np.exp(-0.5 * ((after - 0.03) / 0.012) ** 2)
+    t_wave = 0.25 * np.exp(-0.5 * ((after - min(0.28, 0.45 * rr_s)) / 0.04) ** 2)
+    digital = np.rint(20 * (shape + t_wave).sum(axis=1)).astype(np.int16)
+    return digital[None], np.rint(r_peaks * FS).astype(int)
+
+
+@pytest.mark.parametrize("first_s", [0.2, 0.7, 1.2, 1.7])
+def test_beats_in_step_with_the_windows(first_s: float) -> None:
+    """An interval of exactly one window, digital silence between: no window may look at that."""
+    signal, r_peaks = metronome(2.0, 20, first_s)
+    assert count(r_peaks, detect(signal, FS), FS, tolerance_ms=20) == (20, 0, 0)
+
+
+@pytest.mark.parametrize("rr_s", [0.25, 0.26, 0.28, 0.3, 0.32])
+def test_beats_so_fast_that_nothing_lies_between(rr_s: float) -> None:
+    signal, r_peaks = metronome(rr_s, 60)
+    assert count(r_peaks, detect(signal, FS), FS, tolerance_ms=20)[1:] == (0, 0)
+
+
+@pytest.mark.parametrize("millivolts", [32.768, 1e3, 1e5])
+def test_a_damaged_sample_spoils_its_surroundings_alone(
+    record: Simulated, millivolts: float
+) -> None:
+    signal = record.signal.copy()
+    signal[:, 7000] = -millivolts
+    stretches = np.array([[-np.inf, 40], [7000 - FS, 7000 + FS], [14_960, np.inf]])
+    counts = count(record.r_peaks, detect(signal, FS), FS, left_out=stretches)
+    assert counts[1:] == (0, 0)
+
+
+@pytest.mark.parametrize("fs", [100, 250, 500, 1000])
+@pytest.mark.parametrize("leads", [1, 12])
+@pytest.mark.parametrize("seconds", [1, 5, 20])
+def test_short_noise_has_no_beats(fs: int, leads: int, seconds: int) -> None:
+    white = np.random.default_rng(0).standard_normal((leads, fs * seconds))
+    assert detect(white, fs).size == 0
+    assert detect(np.cumsum(white, axis=1), fs).size == 0
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_noise_has_no_beats(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -138,8 +200,9 @@ def test_what_has_no_beats() -> None:
     assert detect_long([], FS).size == 0
 
 
-def test_one_beat_and_none() -> None:
-    one = simulate(["SB"], seed=1, duration_s=10, fs=FS, noise=CLEAN)
+@pytest.mark.parametrize("leads", [("II",), ("I", "II", "V2")], ids=str)
+def test_one_beat_and_none(leads: tuple[str, ...]) -> None:
+    one = simulate(["SB"], seed=1, duration_s=10, fs=FS, leads=leads, noise=CLEAN)
     first = one.r_peaks[0]
     found = detect(one.signal[:, : first + 100], FS)
     assert np.abs(found - first).max() <= 2
@@ -183,11 +246,21 @@ def test_the_same_beats_in_any_chunks() -> None:
     np.testing.assert_array_equal(detect_long(pieces(digital, uneven), 100), whole)
 
 
+def test_an_hour_at_100_hz() -> None:
+    part = simulate(["AF"], seed=9, duration_s=360, fs=100, leads=("II",))
+    r_peaks = np.concatenate([part.r_peaks + 36_000 * turn for turn in range(10)])
+    seams = np.array([[36_000 * turn - 100, 36_000 * turn + 100] for turn in range(11)])
+    counts = count(r_peaks, detect(np.tile(part.signal, 10), 100), 100, left_out=seams)
+    assert counts.tp > 3000
+    assert counts[1:] == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("signal", "fs", "text"),
     [
         (np.zeros((2, 500)), 50, "fs is 50 Hz; R peaks are found from 100 Hz on"),
         (np.zeros((2, 500)), float("nan"), "fs is nan Hz"),
+        (np.zeros((2, 500)), float("inf"), "fs is inf Hz"),
         (np.zeros(500), 250, r"the shape \(500,\)"),
         (np.zeros((0, 500)), 250, r"the shape \(0, 500\)"),
     ],
@@ -211,6 +284,17 @@ def test_quality_tells_good_leads_from_bad(record: Simulated) -> None:
     assert marks[4] < 0.5
     assert np.isnan(quality(signal, FS, NOTHING)).all()
     np.testing.assert_array_equal(quality(-signal, FS, record.r_peaks), marks)
+
+
+def test_quality_judges_where_something_lies_between() -> None:
+    signal, r_peaks = metronome(0.8, 10)
+    until = r_peaks[-1] + 20  # nothing follows the last beat
+    assert quality(signal[:, :until], FS, r_peaks) == 1
+    noisy = np.vstack([signal, np.random.default_rng(0).standard_normal(signal.shape)])
+    assert quality(noisy, FS, r_peaks)[1] < 0.5
+    fast, r_peaks = metronome(0.25, 40)
+    assert np.isnan(quality(fast[:, : r_peaks[-1] + 20], FS, r_peaks))
+    assert np.isnan(quality(np.zeros((2, 0)), FS, NOTHING)).all()
 
 
 def test_heart_rate_leaves_holes_out() -> None:
