@@ -1,26 +1,30 @@
 """R peaks on MIT-BIH DS1, under noise stress and on LUDB: ours and four peers, in one run.
 
-    python -m benchmarks.beats DATA
+    python -m venv ../peers && ../peers/bin/pip install -r requirements-peers.txt
+    ../peers/bin/python -m benchmarks.beats DATA
 
-DATA holds the folders mitdb, nstdb and ludb, in WFDB's formats.  Beats are scored by EC57's
-convention, 150 ms, gross, over whole records; ventricular flutter of 207 is left out.  Peers take
-one lead, as published; ours takes one or all.  CPU seconds are of one thread.
+DATA holds the folders mitdb, nstdb and ludb, in WFDB's formats.  After some ten minutes it writes
+the tables of docs/results.md, "R peaks".  Beats are scored by EC57's convention, 150 ms, gross,
+over whole records; ventricular flutter of 207 is left out.  Peers take one lead, as published; ours
+takes one or all.  CPU seconds are of one thread.
 """
 
 import argparse
 import os
-import platform
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from benchmarks.scoring import ROOT, machine
+from docs.generate import put
 from ecg import LeadwiseError, beats
+from ecg.files import aside
 from scoring.beats import (
     LEARNING_S,
     TOLERANCES_MS,
@@ -37,17 +41,28 @@ DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 2
 SYMBOLS = list("NLRejAaJSVEF/fQ")  # of beats; all other marks are of something else
 STRESSED, STRESS_DB = ("118", "119"), (12, 6, 0)
 LUDB_MS = 75.0
-OURS = "ours"
+OURS = "Leadwise"
+WORST = 6  # records named a side
 
 
 class Marked(NamedTuple):
-    """A record and its beats; signal in mV (leads, samples), MLII first."""
+    """A record and its beats; signal in mV (leads, samples), in MIT-BIH with MLII first."""
 
     name: str
     signal: np.ndarray
     fs: float
     marks: np.ndarray
     left_out: np.ndarray  # (stretches, 2) samples
+
+
+class Found(NamedTuple):
+    """What one side finds in one record."""
+
+    r_peaks: np.ndarray
+    seconds: float  # of CPU
+
+
+Side = tuple[str, int | None]  # a detector's name and its lead's row; None is all leads (ours)
 
 
 def _gqrs(lead: np.ndarray, fs: float) -> np.ndarray:
@@ -76,10 +91,10 @@ def _sleepecg(lead: np.ndarray, fs: float) -> np.ndarray:
 
 
 PEERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
-    "wfdb GQRS": _gqrs,
-    "wfdb XQRS": _xqrs,
-    "neurokit2": _neurokit2,
-    "sleepecg": _sleepecg,
+    "WFDB GQRS": _gqrs,
+    "WFDB XQRS": _xqrs,
+    "NeuroKit2": _neurokit2,
+    "SleepECG": _sleepecg,
 }
 DETECTORS = {OURS: lambda lead, fs: beats.detect(lead[None], fs), **PEERS}
 
@@ -91,11 +106,11 @@ def read_mitdb(folder: Path, names: str = DS1) -> list[Marked]:
     records = []
     for name in names.split():
         record, marks = wfdb.rdrecord(str(folder / name)), wfdb.rdann(str(folder / name), "atr")
-        order = sorted(range(2), key=lambda row: record.sig_name[row] != "MLII")  # noqa: B023
+        first = record.sig_name.index("MLII")
         symbols = np.array(marks.symbol)
         flutter = np.stack([marks.sample[symbols == side] for side in "[]"], axis=1)
         of_beats = marks.sample[np.isin(symbols, SYMBOLS)]
-        signal = np.ascontiguousarray(record.p_signal.T[order])
+        signal = np.ascontiguousarray(record.p_signal.T[[first, 1 - first]])
         records.append(Marked(name, signal, record.fs, of_beats, flutter))
     return records
 
@@ -131,108 +146,184 @@ def stress(record: Marked, noise: np.ndarray, decibels: float) -> Marked:
     return record._replace(signal=record.signal + gain[:, None] * repeated)
 
 
-def find(
-    name: str, record: Marked, lead: int | None, failed: list[str]
-) -> tuple[np.ndarray, float]:
-    """Find beats in one lead, or in all (ours); samples, and CPU seconds."""
+def find(side: Side, record: Marked, failed: list[str]) -> Found:
+    """Find a record's beats; a detector that raises has found none, and is noted in `failed`."""
+    name, lead = side
     begun = time.process_time()
     try:
         if lead is None:
-            found = beats.detect(record.signal, record.fs)
+            r_peaks = beats.detect(record.signal, record.fs)
         else:
-            found = DETECTORS[name](record.signal[lead], record.fs)
+            r_peaks = DETECTORS[name](record.signal[lead], record.fs)
     except (ValueError, IndexError, ZeroDivisionError) as error:
         failed.append(f"{name} on {record.name}: {error}")
-        found = np.zeros(0, int)
-    return np.sort(np.asarray(found, int)), time.process_time() - begun
+        r_peaks = np.zeros(0, int)
+    return Found(np.sort(np.asarray(r_peaks, int)), time.process_time() - begun)
 
 
-def percent(counts: BeatCounts) -> str:
-    """Write sensitivity and positive predictivity in per cent."""
-    return f"{100 * sensitivity(counts):6.2f} {100 * positive_predictivity(counts):6.2f}"
-
-
-def table(records: list[Marked], sides: list[tuple[str, int | None]]) -> None:
-    """Print what each side finds in these records: all, from 5:00 on, averages, curve, worst."""
-    print("                          gross Se, +P   from 5:00      average        CPU s a record")
-    curves, worst = [], []
-    failed: list[str] = []
-    for name, lead in sides:
-        results = [find(name, record, lead, failed) for record in records]
-        found, seconds = zip(*results, strict=True)
-        pairs = list(zip(records, found, strict=True))
-        every = stack([counted(record, some) for record, some in pairs])
-        later = gross(stack([counted(record, some, since_s=LEARNING_S) for record, some in pairs]))
-        means = (average(sensitivity(every)), average(positive_predictivity(every)))
-        title = f"{name}, {'all leads' if lead is None else f'lead {lead + 1}'}"
-        print(f"{title:<26}{percent(gross(every))}  {percent(later)}  {100 * means[0]:6.2f} "
-              f"{100 * means[1]:6.2f}  {np.mean(seconds):8.3f}", flush=True)  # fmt: skip
-        curve = [gross(stack([counted(record, some, tolerance_ms=width) for record, some in pairs]))
-                 for width in TOLERANCES_MS]  # fmt: skip
-        curves.append(f"{title:<26}" + "   ".join(percent(counts) for counts in curve))
-        errors = np.add(every.fn, every.fp)
-        lost = [
-            f"{record.name} {missed}+{made_up}"
-            for record, missed, made_up in zip(records, *map(np.atleast_1d, every[1:]), strict=True)
-        ]
-        most = np.argsort(-errors, kind="stable")[:6]
-        worst.append(f"{title:<26}" + ", ".join(lost[place] for place in most))
-    print("\nwithin  " + "".join(f"{f'{width:g} ms':>16}" for width in TOLERANCES_MS))
-    print("\n".join(curves) + "\n\nmost errors (missed + made up)\n" + "\n".join(worst))
-    print("".join(f"failed: {what}\n" for what in failed))
+def find_all(
+    sides: Iterable[Side], records: list[Marked], failed: list[str]
+) -> dict[Side, list[Found]]:
+    """Let each side find the beats of all records, side by side; say what is done."""
+    found = {}
+    for side in sides:
+        print(f"{side[0]}, {len(records)} records", file=sys.stderr, flush=True)
+        found[side] = [find(side, record, failed) for record in records]
+    return found
 
 
 def counted(
-    record: Marked, found: np.ndarray, *, since_s: float = 0.0, tolerance_ms: float = 150.0
+    records: list[Marked], found: list[Found], *, since_s: float = 0.0, tolerance_ms: float = 150.0
 ) -> BeatCounts:
-    """Count a record's beats."""
-    return count(
-        record.marks,
-        found,
-        record.fs,
-        tolerance_ms=tolerance_ms,
-        since_s=since_s,
-        left_out=record.left_out,
+    """Count each record's beats, arrays of shape (records,)."""
+    return stack(
+        [
+            count(
+                record.marks,
+                some.r_peaks,
+                record.fs,
+                tolerance_ms=tolerance_ms,
+                since_s=since_s,
+                left_out=record.left_out,
+            )
+            for record, some in zip(records, found, strict=True)
+        ]
     )
 
 
-def stress_table(records: list[Marked], noise: np.ndarray) -> None:
-    """Print how the sides stand electrode motion."""
-    print(f"{'':26}" + "".join(f"{f'{decibels} dB':>16}" for decibels in STRESS_DB))
-    stressed = [
-        [stress(record, noise, decibels) for record in records if record.name in STRESSED]
-        for decibels in STRESS_DB
-    ]
-    failed: list[str] = []
-    for name, lead in [*((name, 0) for name in DETECTORS), (OURS, None)]:
-        cells = [
-            percent(gross(stack([counted(r, find(name, r, lead, failed)[0]) for r in some])))
-            for some in stressed
-        ]
-        title = f"{name}, {'both leads' if lead is None else 'MLII'}"
-        print(f"{title:<26}" + "   ".join(cells), flush=True)
-    print("".join(f"failed: {what}\n" for what in failed))
+def percent(counts: BeatCounts) -> str:
+    """Write the gross sensitivity and positive predictivity in per cent."""
+    total = gross(counts)
+    return f"{100 * sensitivity(total):.2f} / {100 * positive_predictivity(total):.2f}"
 
 
-def ludb_table(records: list[Marked]) -> None:
-    """Print what is found in LUDB within 75 ms; lead 2 is II."""
+def most_errors(records: list[Marked], counts: BeatCounts) -> str:
+    """Name the records with most errors, beats missed + made up."""
+    errors = np.stack([counts.fn, counts.fp], axis=1)
+    order = np.argsort(-errors.sum(axis=1), kind="stable")[:WORST]
+    return ", ".join(
+        f"{records[place].name} {errors[place, 0]}+{errors[place, 1]}"
+        for place in order
+        if errors[place].any()
+    )
+
+
+def markdown(columns: Iterable[str], rows: Iterable[Iterable[str]], failed: Iterable[str]) -> str:
+    """Make a table, and a list of the failures below it."""
+    columns = list(columns)
+    lines = [columns, ["---"] * len(columns), *rows]
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return text + "".join(f"\n\nFailed, counted as no beats: {what}." for what in failed)
+
+
+def ds1_tables(records: list[Marked]) -> dict[str, str]:
+    """Measure DS1: gross, from 5:00 on, averages, CPU; by tolerance; where most errors are."""
+    names = {0: "MLII", 1: "second", None: "both"}
+    goals = {0: "99.80 / 99.80", 1: "97.80 / 98.90", None: "99.85 / 99.85"}
+    sides = [(OURS, None), *((name, lead) for lead in (0, 1) for name in DETECTORS)]
     failed: list[str] = []
-    for name, lead in [(OURS, None), *((name, 1) for name in DETECTORS)]:
-        results = [find(name, record, lead, failed) for record in records]
-        every = [
-            counted(record, found, tolerance_ms=LUDB_MS)
-            for record, (found, _) in zip(records, results, strict=True)
-        ]
-        wrong = [
-            f"{record.name} {counts.fn}+{counts.fp}"
-            for record, counts in zip(records, every, strict=True)
-            if counts.fn or counts.fp
-        ]
-        title = f"{name}, {'12 leads' if lead is None else 'II'}"
-        seconds = np.mean([took for _, took in results])
-        print(f"{title:<26}{percent(gross(stack(every)))}  {seconds:6.4f} s a record; "
-              f"{len(wrong)} with errors: {', '.join(wrong[:5])}", flush=True)  # fmt: skip
-    print("".join(f"failed: {what}\n" for what in failed))
+    every = find_all(sides, records, failed)
+    ours_s = np.mean([some.seconds for some in every[OURS, 0]])
+    rows, curves, worst = [], [], []
+    for side, found in every.items():
+        title = [names[side[1]], side[0]]
+        counts = counted(records, found)
+        means = (average(sensitivity(counts)), average(positive_predictivity(counts)))
+        seconds = np.mean([some.seconds for some in found])
+        rows.append(
+            [
+                *title,
+                percent(counts),
+                goals[side[1]] if side[0] == OURS else "",
+                percent(counted(records, found, since_s=LEARNING_S)),
+                f"{100 * means[0]:.2f} / {100 * means[1]:.2f}",
+                f"{seconds:.3f}",
+                f"{seconds / ours_s:.2f}",
+            ]
+        )
+        within = [counted(records, found, tolerance_ms=width) for width in TOLERANCES_MS]
+        curves.append([*title, *map(percent, within)])
+        worst.append([*title, most_errors(records, counts)])
+    columns = ("whole record", "goal", "from 5:00", "mean of records", "CPU s a record", "× ours")
+    widths = [f"{width:g} ms" for width in TOLERANCES_MS]
+    return {
+        "beats-ds1": markdown(["lead", "detector", *columns], rows, failed),
+        "beats-tolerance": markdown(["lead", "detector", *widths], curves, []),
+        "beats-worst": markdown(["lead", "detector", "missed + made up"], worst, []),
+    }
+
+
+def stress_table(records: list[Marked], noise: np.ndarray) -> str:
+    """Measure how the sides stand electrode motion."""
+    sides: list[Side] = [(OURS, None), *((name, 0) for name in DETECTORS)]
+    failed: list[str] = []
+    cells: dict[Side, list[str]] = {side: [] for side in sides}
+    for decibels in STRESS_DB:
+        noisy = [stress(record, noise, decibels) for record in records if record.name in STRESSED]
+        for side, found in find_all(sides, noisy, failed).items():
+            cells[side].append(percent(counted(noisy, found)))
+    rows = [["MLII" if lead == 0 else "both", name, *cells[name, lead]] for name, lead in sides]
+    return markdown(["lead", "detector", *(f"{level} dB" for level in STRESS_DB)], rows, failed)
+
+
+def ludb_table(records: list[Marked]) -> str:
+    """Measure what is found in LUDB; lead II is the second."""
+    failed: list[str] = []
+    sides: list[Side] = [(OURS, None), *((name, 1) for name in DETECTORS)]
+    rows = []
+    for (name, lead), found in find_all(sides, records, failed).items():
+        counts = counted(records, found, tolerance_ms=LUDB_MS)
+        rows.append(
+            [
+                "II" if lead == 1 else "all 12",
+                name,
+                percent(counts),
+                f"{1000 * np.mean([some.seconds for some in found]):.1f}",
+                str(int((np.add(counts.fn, counts.fp) > 0).sum())),
+                most_errors(records, counts),
+            ]
+        )
+    columns = ["Se / +P", "CPU ms a record", "records with errors", "most: missed + made up"]
+    return markdown(["lead", "detector", *columns], rows, failed)
+
+
+def write_results(tables: dict[str, str]) -> None:
+    """Put tables between their marks in docs/results.md."""
+    page = ROOT / "docs" / "results.md"
+    text = page.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        text = put(text, name, table)
+    with aside(page) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def measured(*packages: str) -> str:
+    """Say when, on what machine under what load, and with what versions."""
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return (
+        f"Measured {date.today()}: {machine()}, {versions}; one thread, load average "
+        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
+    )
+
+
+def run(data: Path) -> None:
+    """Measure all, then write."""
+    missing = [name for name in ("mitdb", "nstdb", "ludb") if not (data / name).is_dir()]
+    if missing:
+        raise LeadwiseError(f"{data}: has no folder {missing[0]}; unpack it there.")
+    import wfdb
+    from threadpoolctl import threadpool_limits
+
+    tables = {"beats-machine": measured("scipy", "wfdb", "pandas", "neurokit2", "sleepecg")}
+    records = read_mitdb(data / "mitdb")
+    noise = wfdb.rdrecord(str(data / "nstdb" / "em")).p_signal.T
+    with threadpool_limits(1):
+        for name in DETECTORS:  # imports and caches, before any time is taken
+            find((name, 0), records[0]._replace(signal=records[0].signal[:, :20_000]), [])
+        tables |= ds1_tables(records)
+        tables["beats-stress"] = stress_table(records, noise)
+        tables["beats-ludb"] = ludb_table(list(read_ludb(data / "ludb")))
+    write_results(tables)
 
 
 def main() -> int:
@@ -241,32 +332,10 @@ def main() -> int:
     parser.add_argument("data", metavar="DATA", type=Path, help="holds mitdb, nstdb and ludb")
     options = parser.parse_args()
     try:
-        missing = [
-            name for name in ("mitdb", "nstdb", "ludb") if not (options.data / name).is_dir()
-        ]
-        if missing:
-            raise LeadwiseError(f"{options.data}: has no folder {missing[0]}; unpack it there.")
-    except LeadwiseError as error:
+        run(options.data)
+    except (LeadwiseError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    names = ("numpy", "scipy", "wfdb", "neurokit2", "sleepecg")
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, load "
-          f"{os.getloadavg()[0]:.1f}, one thread; Python {platform.python_version()}, "
-          f"{', '.join(f'{name} {version(name)}' for name in names)}\n")  # fmt: skip
-    import wfdb
-
-    records = read_mitdb(options.data / "mitdb")
-    for name in DETECTORS:  # imports and caches, before any time is taken
-        find(name, records[0]._replace(signal=records[0].signal[:, :20000]), 0, [])
-    with threadpool_limits(1):
-        print("MIT-BIH DS1, 22 records; lead 1 is MLII, lead 2 the other")
-        singles = [(name, lead) for lead in (0, 1) for name in DETECTORS]
-        table(records, [(OURS, None), *singles])
-        print("DS1, 118 and 119 with electrode motion (em of nstdb) throughout")
-        noise = wfdb.rdrecord(str(options.data / "nstdb" / "em")).p_signal.T
-        stress_table(records, noise)
-        print("LUDB, 160 records, marks of lead II, within 75 ms")
-        ludb_table(list(read_ludb(options.data / "ludb")))
     return 0
 
 

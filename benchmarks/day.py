@@ -3,25 +3,24 @@
     python -m benchmarks.day [--hours 24]
 
 The recording is simulated, an hour of each of several rhythms in turn.  Each chunk length is a
-process of its own, whose peak memory is the kernel's figure (Linux), imports included.
+process of its own, whose peak memory is the kernel's figure (Linux), imports included.  Writes its
+table in docs/results.md.
 """
 
 import argparse
-import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.beats import markdown, measured, percent, write_results
 from ecg.beats import detect_long
 from ecg.simulate import simulate
-from scoring.beats import count, positive_predictivity, sensitivity
+from scoring.beats import count, stack
 
 FS = 250
 LEADS = ("II", "V1", "V5")
@@ -64,26 +63,30 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure the detection of a day's R peaks.")
     parser.add_argument("--hours", type=int, default=24, help="default: 24")
     options = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, load "
-          f"{os.getloadavg()[0]:.1f}; Python {platform.python_version()}, numpy "
-          f"{version('numpy')}, scipy {version('scipy')}")  # fmt: skip
+    columns = ["chunks", "s", "CPU s", "peak memory, MB", "Se / +P", "beats"]
+    rows, first = [], None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "day.dat"
         r_peaks = write_day(path, options.hours)
-        print(f"{options.hours} h, {len(LEADS)} leads, {FS} Hz, {path.stat().st_size / 1e6:.0f} MB "
-              f"on disk, {len(r_peaks)} beats")  # fmt: skip
-        results = []
         for minutes in CHUNKS_MIN:
+            print(f"chunks of {minutes} min", file=sys.stderr, flush=True)
             with get_context("spawn").Pool(1) as pool:
                 found, took, cpu, peak = pool.apply(measure, (path, minutes))
-            counts = count(r_peaks, found, FS)
-            print(f"chunks of {minutes:2} min: {took:5.1f} s ({cpu:.1f} CPU), peak {peak:.0f} MB, "
-                  f"Se {100 * sensitivity(counts):.3f} %, "
-                  f"+P {100 * positive_predictivity(counts):.3f} %", flush=True)  # fmt: skip
-            results.append(found)
-    same = all(np.array_equal(results[0], other) for other in results)
-    print("the same beats" if same else "the beats differ")
-    return 0 if same else 1
+            first = found if first is None else first
+            same = np.array_equal(first, found)
+            rows.append(
+                [
+                    f"{minutes} min",
+                    f"{took:.1f}",
+                    f"{cpu:.1f}",
+                    f"{peak:.0f}",
+                    percent(stack([count(r_peaks, found, FS)])),
+                    f"{len(found)} of {len(r_peaks)}, {'the same' if same else 'others'}",
+                ]
+            )
+    table = markdown(columns, rows, [])
+    write_results({"beats-day": f"{measured('scipy')}\n\n{table}"})
+    return 0 if "others" not in table else 1
 
 
 if __name__ == "__main__":
