@@ -164,11 +164,12 @@ def find(side: Side, record: Marked, failed: list[str]) -> Found:
 def find_all(
     sides: Iterable[Side], records: list[Marked], failed: list[str]
 ) -> dict[Side, list[Found]]:
-    """Let each side find the beats of all records, side by side; say what is done."""
-    found = {}
-    for side in sides:
-        print(f"{side[0]}, {len(records)} records", file=sys.stderr, flush=True)
-        found[side] = [find(side, record, failed) for record in records]
+    """Let each side find the beats of all records; they take turns, so that load hits all alike."""
+    found: dict[Side, list[Found]] = {side: [] for side in sides}
+    for record in records:
+        print(f"record {record.name}", file=sys.stderr, flush=True)
+        for side, some in found.items():
+            some.append(find(side, record, failed))
     return found
 
 
@@ -223,13 +224,12 @@ def ds1_tables(records: list[Marked]) -> dict[str, str]:
     sides = [(OURS, None), *((name, lead) for lead in (0, 1) for name in DETECTORS)]
     failed: list[str] = []
     every = find_all(sides, records, failed)
-    ours_s = np.mean([some.seconds for some in every[OURS, 0]])
+    took = {side: np.mean([some.seconds for some in found]) for side, found in every.items()}
     rows, curves, worst = [], [], []
     for side, found in every.items():
         title = [names[side[1]], side[0]]
         counts = counted(records, found)
         means = (average(sensitivity(counts)), average(positive_predictivity(counts)))
-        seconds = np.mean([some.seconds for some in found])
         rows.append(
             [
                 *title,
@@ -237,8 +237,8 @@ def ds1_tables(records: list[Marked]) -> dict[str, str]:
                 goals[side[1]] if side[0] == OURS else "",
                 percent(counted(records, found, since_s=LEARNING_S)),
                 f"{100 * means[0]:.2f} / {100 * means[1]:.2f}",
-                f"{seconds:.3f}",
-                f"{seconds / ours_s:.2f}",
+                f"{took[side]:.3f}",
+                f"{took[side] / took[OURS, side[1]]:.2f}",
             ]
         )
         within = [counted(records, found, tolerance_ms=width) for width in TOLERANCES_MS]
