@@ -64,6 +64,9 @@ ABLATION = (
     Run("entry5", "isibrno-published", **SMALL),
     Run("entry7", "isibrno-entry7", **SMALL),
     *(Run(f"leadwise-{seed}", "isibrno-leadwise", seed=seed, **SMALL) for seed in range(3)),
+    # Long enough for the plateau rule, which waits for 7 flat epochs, to act.
+    Run("plateau-24", "isibrno-published", 12, 24, records=3000),
+    Run("falling-24", "isibrno-leadwise", 12, 24, records=3000),
 )
 PUBLISHED = {"entry1": 0.569, "entry2": 0.624, "entry3": 0.608, "entry5": 0.659, "entry7": 0.652}
 RUNS = {run.name: run for run in (*FINAL, *ABLATION)}
