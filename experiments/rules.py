@@ -49,7 +49,6 @@ GRIDS: dict[str, dict[str, Any]] = {
     "RAD": {"limit": np.arange(80, 121, 1), "far": np.arange(180, 271, 10)},
     "LQRSV": {"voltage": np.arange(0.3, 1.0, 0.01)},
     "long PR": {"pq": np.arange(180, 261, 2), "P": [0.5, 1, 1.5, 2, 3]},
-    "long QT": {"qtc": np.arange(420, 541, 5)},
 }
 PUBLISHED = {"LAD": 0, "RAD": 1, "bradycardia": 2, "tachycardia": 3, "LQRSV": 4}  # columns
 # What contradicts a label beyond doubt: a no by the first numbers, a yes by the second.
@@ -246,7 +245,7 @@ def _cases(labels: np.ndarray, outputs: np.ndarray) -> str:
 
 def _alone(labels: np.ndarray, ours: np.ndarray) -> str:
     unsaid = np.count_nonzero(ours == -1)
-    f1 = f"{_f1(labels, ours == 1):.3f}" if labels.any() else "–"
+    f1 = f"{_f1(labels, ours == 1):.3f}" if labels.any() and unsaid < len(ours) else "–"
     return f"{np.count_nonzero(labels)} | {f1} | {_cases(labels, ours == 1)} | {unsaid}"
 
 
@@ -340,6 +339,8 @@ def pictures(data: Path, out: Path, samples: Path) -> None:
     """
     records = {record.name: record for record in _records(data)}
     table = read_table(data, out, 12)
+    folder = PAGE.with_suffix("")
+    folder.mkdir(exist_ok=True)
     for rule in RULES.values():
         said = rule.answers(table.columns, rule.numbers()) == 1
         places = np.flatnonzero(said & labels_of(table, rule))
@@ -355,7 +356,7 @@ def pictures(data: Path, out: Path, samples: Path) -> None:
         found = judge(record.signal, record.leads, record.fs)[rule.name]
         leads = DRAWN.get(rule.name, ("II", "V1"))
         plot_record(
-            PAGE.with_suffix("") / f"{rule.name.replace(' ', '-')}.png",
+            folder / f"{rule.name.replace(' ', '-')}.png",
             choose(record.signal, record.leads, leads).signal, leads, record.fs,
             title=str(found), note=record.name,
         )  # fmt: skip

@@ -139,7 +139,7 @@ def written(name: str, value: float) -> str:
     number = f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
     if name == "beats":
         return f"{number} {unit}"
-    gap = "" if unit in ("°", "/min", "") else " "
+    gap = "" if unit in ("°", "/min") else " "
     extreme = " (extreme)" if name == "axis" and value < -90 else ""
     return f"{name} {number}{gap}{unit}{extreme}"
 
@@ -183,7 +183,7 @@ _TABLE = (
         "tachycardia", "Sinus tachycardia", _codes("STach"), _EVERY,
         "rate above {rate}/min, and RR changes from beat to beat by at most {irregularity} % of "
         "itself (median): an irregular one is rather fibrillation",
-        {"rate": Constant(100.7, "/min", FITTED), "irregularity": Constant(5, "%", FITTED)},
+        {"rate": Constant(100.75, "/min", FITTED), "irregularity": Constant(4, "%", FITTED)},
         ("rate", "irregularity"), (),
         lambda m, c: (m["rate"] > c["rate"]) & (m["irregularity"] <= c["irregularity"]),
         PAPER + ": rate above 100/min",
@@ -191,7 +191,7 @@ _TABLE = (
     Rule(
         "bradycardia", "Bradycardia", _codes("Brady", "SB"), _EVERY,
         "rate below {rate}/min",
-        {"rate": Constant(49.9, "/min", FITTED)},
+        {"rate": Constant(50, "/min", FITTED)},
         ("rate",), (),
         lambda m, c: m["rate"] < c["rate"],
         PAPER + ": rate below 60/min",
@@ -199,7 +199,7 @@ _TABLE = (
     Rule(
         "sinus bradycardia", "Sinus bradycardia", _codes("SB"), _EVERY,
         "rate below {rate}/min, and before QRS a P wave {P} times as high as it varies",
-        {"rate": Constant(50.0, "/min", FITTED), "P": Constant(0.5, "", FITTED)},
+        {"rate": Constant(50, "/min", FITTED), "P": Constant(1, "", FITTED)},
         ("rate", "P"), (),
         lambda m, c: (m["rate"] < c["rate"]) & (m["P"] >= c["P"]),
         "ours",
@@ -217,7 +217,7 @@ _TABLE = (
         "LAD", "Left axis deviation", _codes("LAD"), _LIMB,
         "QRS axis between −90° and {limit}°; 0° would be the published 2-lead method (I positive, "
         "aVF not), −30° its 3-lead method (II not positive either)",
-        {"limit": Constant(-2, "°", FITTED)},
+        {"limit": Constant(-1, "°", FITTED)},
         ("axis",), ("I", "II", "aVF"),
         lambda m, c: (m["axis"] >= -90) & (m["axis"] < c["limit"]),
         PAPER,
@@ -226,7 +226,7 @@ _TABLE = (
         "RAD", "Right axis deviation", _codes("RAD"), _LIMB,
         "QRS axis between {limit}° and {far}° (beyond 180° it is extreme); 90° and 180° would be "
         "the published 2-lead method",
-        {"limit": Constant(93, "°", FITTED), "far": Constant(260, "°", FITTED)},
+        {"limit": Constant(92, "°", FITTED), "far": Constant(260, "°", FITTED)},
         ("axis",), ("I", "II", "aVF"),
         lambda m, c: (m["axis"] % 360 > c["limit"]) & (m["axis"] % 360 < c["far"]),
         PAPER,
@@ -234,7 +234,7 @@ _TABLE = (
     Rule(
         "LQRSV", "Low QRS voltages", _codes("LQRSV"), _LIMB,
         "the usual QRS complex is smaller than {voltage} mV, peak to peak, in all limb leads",
-        {"voltage": Constant(0.58, "mV", FITTED)},
+        {"voltage": Constant(0.56, "mV", FITTED)},
         ("limb QRS",), (),
         lambda m, c: m["limb QRS"] < c["voltage"],
         PAPER + ": 0.5 mV",
@@ -244,8 +244,8 @@ _TABLE = (
         "in {leads} lead or more the usual beat begins with a spike: its steepest moment, "
         "out of quiet, and a wide complex follows",
         {"leads": Constant(1, "leads", "ours")},
-        ("spikes",), (),
-        lambda m, c: m["spikes"] >= c["leads"],
+        ("spikes in",), (),
+        lambda m, c: m["spikes in"] >= c["leads"],
         "ours; constants in `ecg/rules/pacing.py`",
     ),
     Rule(
@@ -259,7 +259,7 @@ _TABLE = (
     Rule(
         "long PR", "Prolonged PR interval", _codes("IAVB", "LPR"), _EVERY,
         "PQ of the average beat longer than {pq} ms, with a P wave {P} times as high as it varies",
-        {"pq": Constant(211, "ms", FITTED), "P": Constant(1.0, "", FITTED)},
+        {"pq": Constant(208, "ms", FITTED), "P": Constant(1.5, "", FITTED)},
         ("PQ", "P"), ("rate",),
         lambda m, c: (m["PQ"] > c["pq"]) & (m["P"] >= c["P"]),
         "ours; the textbook's 200 ms",
@@ -267,10 +267,10 @@ _TABLE = (
     Rule(
         "long QT", "Prolonged QT interval", _codes("LQT"), _EVERY,
         "QT of the average beat, by Fridericia, longer than {qtc} ms",
-        {"qtc": Constant(460, "ms", FITTED)},
+        {"qtc": Constant(460, "ms", "AHA/ACCF/HRS 2009, women")},
         ("QTc",), ("QT", "rate"),
         lambda m, c: m["QTc"] > c["qtc"],
-        "ours; the textbook's 450 to 470 ms",
+        "Rautaharju et al., AHA/ACCF/HRS 2009, part IV (450 ms for men)",
     ),
 )  # fmt: skip
 RULES = {rule.name: rule for rule in _TABLE}

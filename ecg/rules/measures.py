@@ -38,11 +38,11 @@ UNITS = {
     "R in V2": ("mV", 2),
     "R in V3": ("mV", 2),
     "R in V4": ("mV", 2),
-    "P": ("", 1),  # its height over its variation from beat to beat
+    "P": ("times its variation", 1),  # its height over how much that varies from beat to beat
     "PQ": ("ms", 0),
     "QT": ("ms", 0),
     "QTc": ("ms", 0),  # by Fridericia
-    "spikes": ("leads", 0),
+    "spikes in": ("leads", 0),
 }
 
 
@@ -92,7 +92,7 @@ def measure(
     >>> from ecg.simulate import simulate
     >>> record = simulate(["STach"], seed=1, fs=100, leads=["II", "I"])
     >>> found = measure(record.signal, record.leads, record.fs)
-    >>> 100 < found.values["rate"] < 150, found.reasons["R in V3"], found.reasons["spikes"]
+    >>> 100 < found.values["rate"] < 150, found.reasons["R in V3"], found.reasons["spikes in"]
     (True, 'needs lead V3', 'pacing spikes cannot be seen at 100 Hz')
     """
     values = dict.fromkeys(UNITS, float("nan"))
@@ -249,5 +249,5 @@ _PARTS: tuple[tuple[tuple[str, ...], Callable[[_View], tuple[float, ...]]], ...]
     (("limb QRS",), _limb_voltage),
     *(((f"R in {lead}",), _r_wave(lead)) for lead in ("V1", "V2", "V3", "V4")),
     (("P", "PQ", "QT", "QTc"), _waves),
-    (("spikes",), _spikes),
+    (("spikes in",), _spikes),
 )
