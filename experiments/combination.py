@@ -19,16 +19,23 @@ import numpy as np
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
-from ecg.records import read_record
-from experiments.isibrno2020 import CHOOSE, FINAL, REPORT, ROOT, Run, folder, scored, there
+from experiments.isibrno2020 import (
+    CHOOSE,
+    FINAL,
+    REPORT,
+    ROOT,
+    answers_of_fold,
+    folder,
+    scored,
+    there,
+)
 from experiments.outputs import RESAMPLES, write_tables
 from models.decision import decide
 from models.recipe import Part, part
 from models.rules import MODES, PUBLISHED, combine
 from scoring.challenge import prepare
 from training.decisions import FITS
-from training.rules import choose_modes, read_answers
-from training.settings import read_settings, workers_of
+from training.rules import choose_modes
 from training.splits import read_folds
 
 DECISIONS = ("expected", "global")
@@ -156,16 +163,6 @@ def tables(data: Path, runs: Path) -> dict[str, list[str]]:
 
 def _line(head: str) -> str:
     return "| " + " | ".join(["---"] * (head.count("|") - 1)) + " |"
-
-
-def answers_of_fold(
-    data: Path, runs: Path, fold: str, some: Sequence[Run]
-) -> dict[tuple[str, ...], np.ndarray]:
-    """Let the rules judge the records of a fold as each run's lead set sees them."""
-    lead_sets = tuple(LEAD_SETS[run.leads] for run in some)
-    names = scored(data, runs, some[0], fold).names if some else ()  # the same in each run
-    records = [read_record(folder(data, runs, (fold,)) / f"{name}.hea") for name in names]
-    return read_answers(records, lead_sets, workers_of(read_settings()))
 
 
 def main() -> None:

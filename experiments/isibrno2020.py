@@ -2,12 +2,13 @@
 
     python -m experiments.isibrno2020 train DATA RUNS [RUN …]
     python -m experiments.isibrno2020 report DATA RUNS
-    python -m experiments.isibrno2020 ship RUNS WEIGHTS
+    python -m experiments.isibrno2020 ship DATA RUNS WEIGHTS
 
 DATA is PTB-XL laid out as the Challenge does, with its folds.tsv.  RUNS gets a folder a run: the
 model and its outputs on folds 8 and 9, made by the Challenge's own commands.  Interrupted and
 called again, `train` goes on where it was; two of them with different runs may work side by side.
-`report` writes the tables of docs/results.md and a picture, `ship` joins the final models.
+`report` writes the tables of docs/results.md and a picture, `ship` joins the final models, and the
+rules as fold 8 would have them.
 """
 
 import argparse
@@ -15,18 +16,21 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
+import numpy as np
+
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from ecg.plots import plot_reliability
+from ecg.records import read_record
 from experiments.outputs import Scored, read_scored, with_interval, write_tables
-from models.decision import logit, sigmoid
+from models.decision import decide, logit, sigmoid
 from models.expected import write_expected
 from models.folder import (
     ModelFolder,
@@ -39,6 +43,8 @@ from models.folder import (
 from models.recipe import Part
 from scoring.calibration import calibration_error, class_calibration_error, reliability
 from training.decisions import FITS, temperature
+from training.rules import fit_rules, read_answers
+from training.settings import read_settings, workers_of
 
 ROOT = Path(__file__).resolve().parent.parent
 LEARN, CHOOSE, REPORT = tuple("1234567"), "8", "9"
@@ -146,6 +152,16 @@ def scored(data: Path, runs: Path, run: Run, fold: str) -> Scored:
     return read_scored(folder(data, runs, (fold,)), runs / run.name / f"fold-{fold}")
 
 
+def answers_of_fold(
+    data: Path, runs: Path, fold: str, some: Sequence[Run]
+) -> dict[tuple[str, ...], np.ndarray]:
+    """Let the rules judge the records of a fold as each run's lead set sees them."""
+    lead_sets = tuple(LEAD_SETS[run.leads] for run in some)
+    names = scored(data, runs, some[0], fold).names if some else ()  # the same in each run
+    records = [read_record(folder(data, runs, (fold,)) / f"{name}.hea") for name in names]
+    return read_answers(records, lead_sets, workers_of(read_settings()))
+
+
 def report(data: Path, runs: Path) -> None:
     """Write the tables of docs/results.md and the picture from the runs that are there."""
     tables = {
@@ -227,17 +243,24 @@ def ablation_rows(data: Path, runs: Path) -> Iterator[str]:
             yield f"| mean and range of {len(metrics)} seeds | `{recipe}` | | | {spread} | | |"
 
 
-def ship(runs: Path, weights: Path) -> None:
+def ship(data: Path, runs: Path, weights: Path) -> None:
     """Join the final models in one folder, in half precision, with what they should answer."""
     models = [read_model(runs / run.name / "model") for run in FINAL]
+    answers = answers_of_fold(data, runs, CHOOSE, FINAL)
     weights.mkdir(parents=True, exist_ok=True)
     trained = []
-    for model in models:
+    for run, model in zip(FINAL, models, strict=True):
         (entry,) = model.lead_sets
         halves = halved(read_weights(model, entry))
         file, sha256 = write_weights(weights, f"{len(entry.leads)}-leads", halves)
-        trained.append(replace(entry, file=file, sha256=sha256))
-    recipe = replace(models[0].recipe, lead_sets=tuple(entry.leads for entry in trained))
+        chosen = scored(data, runs, run, CHOOSE)
+        outputs = decide(entry.decision, chosen.probabilities)
+        rules = fit_rules("learned", outputs, answers[entry.leads], chosen.labels, CODES)
+        trained.append(replace(entry, file=file, sha256=sha256, rules=rules))
+    recipe = replace(
+        models[0].recipe, name="isibrno-rules", rules="learned",
+        lead_sets=tuple(entry.leads for entry in trained),
+    )  # fmt: skip
     about = {**models[0].training, "command": "python -m experiments.isibrno2020 train DATA RUNS"}
     write_model(ModelFolder(weights, recipe, models[0].classes, tuple(trained), about))
     write_expected(weights)
@@ -251,8 +274,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, dest="what")
     for name in ("train", "report", "ship"):
         sub = commands.add_parser(name)
-        if name != "ship":
-            sub.add_argument("data", metavar="DATA", type=Path)
+        sub.add_argument("data", metavar="DATA", type=Path)
         sub.add_argument("runs", metavar="RUNS", type=Path)
         if name == "train":
             sub.add_argument("names", metavar="RUN", nargs="*", help=", ".join(RUNS))
@@ -265,7 +287,7 @@ def main() -> None:
         elif options.what == "report":
             report(options.data.resolve(), options.runs.resolve())
         else:
-            ship(options.runs.resolve(), options.weights.resolve())
+            ship(options.data.resolve(), options.runs.resolve(), options.weights.resolve())
     except (LeadwiseError, OSError, KeyError) as error:
         sys.exit(f"Error: {error}")
 

@@ -82,11 +82,12 @@ def test_the_page_keeps_its_own_words(folders: tuple[Path, Path], tmp_path: Path
 def test_shipped_models_answer_as_the_trained_ones(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    _, runs = folders
+    data, runs = folders
     weights = tmp_path / "weights"
-    ship(runs, weights)
+    ship(data, runs, weights)
     assert max(differences(weights)) < 1e-4
     assert str(runs) not in (weights / "model.json").read_text()
+    assert all(entry.rules for entry in read_model(weights).lead_sets)
     for run in FINAL:
         leads = read_model(runs / run.name / "model").lead_sets[0].leads
         whole = Classifier.load(runs / run.name / "model", leads).network.state_dict()
