@@ -30,15 +30,19 @@ class Waves(NamedTuple):
     """What the average beat shows; NaN where it cannot be told.
 
     `pq_ms` from P onset to QRS onset, `qt_ms` from QRS onset to T offset (tangent), `p_ratio` the
-    usual height of the P wave over its variation from beat to beat: below some 2, there is none.
+    usual height of the P wave over its variation from beat to beat: below some 2, there is none;
+    `p_heights` its signed height in each lead, (leads,), in the signal's unit.
     """
 
     pq_ms: float
     qt_ms: float
     p_ratio: float
+    p_heights: np.ndarray
 
 
-UNKNOWN = Waves(np.nan, np.nan, np.nan)
+def unknown(leads: int) -> Waves:
+    """Say that nothing can be told of so many leads."""
+    return Waves(np.nan, np.nan, np.nan, np.full(leads, np.nan))
 
 
 def gather(signal: np.ndarray, r_peaks: np.ndarray, fs: float) -> np.ndarray:
@@ -90,12 +94,12 @@ def measure(beats: np.ndarray, rr_s: float) -> Waves:
     end = middle + steps(min(AFTER_S, max(0.4, 0.8 * rr_s)))
     whole = beats[:, ~np.isnan(beats[:, :, :end]).any(axis=(0, 2)), :end]
     if whole.shape[1] < LEAST_BEATS:
-        return UNKNOWN
+        return unknown(len(beats))
     average = np.median(whole, axis=1)
     size = float(np.linalg.norm(np.ptp(average, axis=1)))
     onset = _qrs_onset(average, middle)
-    pq, ratio = _p_wave(average, whole, onset, middle, rr_s, NOISE_SHARE * size)
-    return Waves(pq, _t_offset(average, onset, middle, rr_s), ratio)
+    pq, ratio, heights = _p_wave(average, whole, onset, middle, rr_s, NOISE_SHARE * size)
+    return Waves(pq, _t_offset(average, onset, middle, rr_s), ratio, heights)
 
 
 def _qrs_onset(average: np.ndarray, middle: int) -> int:
@@ -113,13 +117,13 @@ def _qrs_onset(average: np.ndarray, middle: int) -> int:
 
 def _p_wave(
     average: np.ndarray, beats: np.ndarray, onset: int, middle: int, rr_s: float, noise: float
-) -> tuple[float, float]:
-    """Find the hump before QRS: PQ in ms, and the hump's height over its variation."""
+) -> tuple[float, float, np.ndarray]:
+    """Find the hump before QRS: PQ in ms, the hump's height over its variation, and by lead."""
     half = steps(P_HALF_S)
     first = max(0, middle - steps(min(P_REACH_S, P_REACH_RR * rr_s)))
     places = np.arange(first + half, onset - steps(P_GAP_S))
     if len(places) < 2:
-        return np.nan, np.nan
+        return np.nan, np.nan, np.full(len(average), np.nan)
     before, after = places - half, np.minimum(places + half, onset - 2)
 
     def above_line(some: np.ndarray) -> np.ndarray:
@@ -141,7 +145,7 @@ def _p_wave(
     while place > low and trace[place - 1] > level:
         place -= 1
     begun = place - _crossing(trace, place, level) if place else float(place)
-    return (onset - begun) * 1000 / GRID_HZ, ratio
+    return (onset - begun) * 1000 / GRID_HZ, ratio, humps[:, best]
 
 
 def _crossing(trace: np.ndarray, place: int, level: float) -> float:

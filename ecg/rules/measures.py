@@ -21,6 +21,7 @@ NET_S, SWING_S = 0.07, 0.06  # around the R peak: for R + S, and for peak to pea
 GAIN_MV = (0.05, 20.0)  # of the largest QRS complex: outside, the gain is wrong
 UNDECIDED = 0.1  # of the limb leads' QRS: a frontal vector so short has no direction
 CONTRADICTION = 0.4  # of the limb leads' QRS: how far a limb lead may be from what two others say
+P_SURE, P_SHARE = 3.0, 0.2  # a P wave that varies so little, and is so large in I, has a sign
 VARIATION_BEATS = 12  # RR intervals: some 10 s, so that long records are like short ones
 
 # What there is, and how it is written: unit, digits after the point.
@@ -69,6 +70,7 @@ class _View(NamedTuple):
     fs: float
     r_peaks: np.ndarray
     beats: np.ndarray  # (leads, beats, steps) of average.gather
+    waves: average.Waves
 
 
 def measure(
@@ -132,7 +134,10 @@ def _look(signal: np.ndarray, leads: Sequence[str], fs: float, r_peaks: np.ndarr
     if not len(found):
         raise LeadwiseError("no beats found")
     some = found[np.unique(np.linspace(0, len(found) - 1, MOST_BEATS).astype(int))]
-    return _View(kept, names, fs, found, average.gather(kept, some, fs))
+    beats, waves = average.gather(kept, some, fs), average.unknown(len(kept))
+    if len(found) >= average.LEAST_BEATS:
+        waves = average.measure(beats, float(np.median(rr(found, fs))))
+    return _View(kept, names, fs, found, beats, waves)
 
 
 def _rate(view: _View) -> tuple[float, ...]:
@@ -159,10 +164,24 @@ def _axis(view: _View) -> tuple[float, ...]:
     around = beats[:, :, middle - reach : middle + reach + 1] - _level(beats)
     one, two, foot = _usual(around.max(axis=2) + around.min(axis=2))
     size = _usual(np.ptp(around, axis=2)).max()
+    if one < 0 and _p_in_one(view) < 0:
+        raise LeadwiseError("P and QRS are negative in I: are the arms' electrodes swapped?")
     up = foot * 2 / np.sqrt(3)
     if np.hypot(one, up) < UNDECIDED * size:
         raise LeadwiseError("as much R as S in all limb leads: no axis")
     return np.degrees(np.arctan2(up, one)), one, two, foot
+
+
+def _p_in_one(view: _View) -> float:
+    """Give the P wave's height in I as a share of its height in all leads; 0 where unsure."""
+    ratio, heights = view.waves.p_ratio, view.waves.p_heights
+    if not ratio >= P_SURE:
+        return 0.0
+    rows = [row for row, lead in enumerate(view.leads) if lead in LIMB]
+    have = [view.leads[row] for row in rows]
+    height = float(choose(heights[rows][:, None], have, ("I",)).signal[0, 0])
+    share = height / float(np.linalg.norm(heights))
+    return share if abs(share) >= P_SHARE else 0.0
 
 
 def _limb_voltage(view: _View) -> tuple[float, ...]:
@@ -201,7 +220,7 @@ def _waves(view: _View) -> tuple[float, ...]:
     if len(view.r_peaks) < average.LEAST_BEATS:
         raise LeadwiseError("fewer than three beats")
     rr_s = float(np.median(rr(view.r_peaks, view.fs)))
-    found = average.measure(view.beats, rr_s)
+    found = view.waves
     return found.p_ratio, found.pq_ms, found.qt_ms, found.qt_ms / np.cbrt(rr_s)
 
 

@@ -154,6 +154,19 @@ def test_what_cannot_be_known_is_not_said() -> None:
         assert silent == rules, reason
 
 
+def test_swapped_arms_are_not_taken_for_an_axis() -> None:
+    """Arms swapped: I is upside down, II and III change places, and so do aVR and aVL."""
+    for seed in range(5):
+        record = simulate(["NSR"], seed=seed, leads=STANDARD[:6])
+        one, two, three, right, left, foot = record.signal
+        swapped = np.stack([-one, three, two, left, right, foot])
+        for leads in (6, 2):
+            found = judge(swapped[:leads], STANDARD[:leads], 500)
+            assert "swapped" in found["RAD"].why
+            assert found["RAD"].answer is found["LAD"].answer is None
+            assert found["bradycardia"].answer is False
+
+
 def test_a_beat_or_two() -> None:
     record = simulate(["NSR"], seed=1)
     first, second = record.r_peaks[2], record.r_peaks[3]
