@@ -1,0 +1,155 @@
+"""Losses; worked numbers are the fact sheet's (revenger2021, section d), computed by both sources.
+
+They are tabled to nine decimals, so 5e-10 is the tolerance in double precision.
+"""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ecg import LeadwiseError
+from ecg.labels import CODES, class_name
+from models.losses import (
+    LOSSES,
+    Batch,
+    asymmetric,
+    asymmetric_alibaba,
+    asymmetric_deep_psp,
+    constant_weights,
+)
+
+ELEMENTS = {
+    "asymmetric": asymmetric,
+    "asymmetric_deep_psp": asymmetric_deep_psp,
+    "asymmetric_alibaba": asymmetric_alibaba,
+}
+PAPER, PSP, ALIBABA = ELEMENTS
+LOGITS = torch.tensor([[2.0, -1, 0, -4]], dtype=torch.double)
+LABELS = torch.tensor([[1.0, 0, 1, 0]], dtype=torch.double)
+EXACT = 5e-10
+
+# γ₊, γ₋, names, elements 1 and 2 and 3 (the fourth is exactly 0), mean, sum.
+HARD = [
+    (0, 0.2, (PAPER, ALIBABA), (0.126928011, 0.182367458, 0.693147181), 0.250610662, 1.002442649),
+    (0, 0.2, (PSP,), (0.126928011, 0.190026118, 0.693147181), 0.252525327, 1.010101309),
+    (1, 0.2, (PAPER,), (0.015130190, 0.182367458, 0.346573590), 0.136017809, 0.544071238),
+    (1, 0.2, (PSP,), (0.015130190, 0.190026118, 0.346573590), 0.137932474, 0.551729898),
+    (1, 4, (PAPER, ALIBABA), (0.015130190, 0.000567798, 0.346573590), 0.090567894, 0.362271578),
+    (1, 4, (PSP,), (0.015130190, 0.001292744, 0.346573590), 0.090749131, 0.362996524),
+]
+# γ₊, γ₋, then by name the two elements of logits (2, −1), labels (0.7, 0.3).
+SOFT = [
+    (0, 0.2, {PAPER: (0.602448089, 0.521635727), PSP: (0.608486423, 0.526996789),
+              ALIBABA: (0.582109840, 0.493760723)}),
+    (1, 4, {PAPER: (0.264515618, 0.288418825), PSP: (0.331386583, 0.288926288),
+            ALIBABA: (0.076831067, 0.026565288)}),
+]  # fmt: skip
+# The authors' weights by abbreviation.
+WEIGHTS = """AF 2.7578 AFL 1.7252 BBB 28.8333 Brady 50.8644 CLBBB 9.6690 CRBBB 2.9920 IAVB 4.0876
+IRBBB 7.7789 LAD 1.8930 LAnFB 6.6082 LPR 36.8508 LQRSV 9.0341 LQT 7.5750 NSIVCB 8.1752 NSR 0.5000
+PAC 4.4339 PR 9.7539 PRWP 22.6418 PVC 7.4538 QAb 6.9583 RAD 11.2855 SA 3.8135 SB 0.7636
+STach 1.4977 TAb 1.2330 TInv 3.6222""".split()
+
+
+class Given(nn.Module):
+    """A network that answers the logits it was given."""
+
+    def __init__(self, logits: torch.Tensor) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(logits.float())
+
+    def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        return self.logits
+
+
+def batch_of(labels: torch.Tensor) -> Batch:
+    return Batch(torch.zeros(len(labels), 1, 1), torch.ones(len(labels)), labels.float())
+
+
+@pytest.mark.parametrize(("positive", "negative", "names", "elements", "mean", "summed"), HARD)
+def test_hard_labels(positive, negative, names, elements, mean, summed) -> None:
+    for name in names:
+        numbers = {"gamma_positive": positive, "gamma_negative": negative}
+        found = ELEMENTS[name](LOGITS, LABELS, **numbers)[0]
+        assert found[:3].tolist() == pytest.approx(elements, abs=EXACT)
+        assert found[3] == 0  # σ(−4) is below the margin
+        assert float(found.mean()) == pytest.approx(mean, abs=EXACT)
+        assert float(found.sum()) == pytest.approx(summed, abs=EXACT)
+        loss, _ = LOSSES[name](Given(LOGITS), batch_of(LABELS), **numbers)
+        assert float(loss.detach()) == pytest.approx(summed if name == ALIBABA else mean, rel=1e-6)
+
+
+@pytest.mark.parametrize(("positive", "negative", "expected"), SOFT)
+def test_soft_labels(positive, negative, expected) -> None:
+    logits, labels = LOGITS[:, :2], torch.tensor([[0.7, 0.3]], dtype=torch.double)
+    for name, elements in expected.items():
+        found = ELEMENTS[name](logits, labels, gamma_positive=positive, gamma_negative=negative)
+        assert found[0].tolist() == pytest.approx(elements, abs=EXACT)
+
+
+def test_alibabas_defaults_are_its_own() -> None:
+    assert float(asymmetric_alibaba(LOGITS, LABELS).sum()) == pytest.approx(0.362271578, abs=EXACT)
+
+
+def test_without_focus_and_margin_it_is_the_plain_cross_entropy() -> None:
+    logits = torch.linspace(-9, 9, 40, dtype=torch.double).reshape(4, 10)
+    labels = torch.rand(4, 10, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    plain = nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    for elements in ELEMENTS.values():
+        found = elements(logits, labels, gamma_positive=0, gamma_negative=0, margin=0)
+        torch.testing.assert_close(found, plain)
+
+
+@pytest.mark.parametrize("name", ELEMENTS)
+@pytest.mark.parametrize("positive", [0, 0.5, 1])
+def test_gradients_are_finite_wherever_a_logit_stands(name: str, positive: float) -> None:
+    """γ₋ = 0.2 has an infinite slope at 0, and p − m is exactly 0 at the margin."""
+    at_the_margin = float(torch.logit(torch.tensor(0.05)))
+    logits = torch.tensor([[-200.0, -30, -4, at_the_margin, 0, 4, 30, 200]])
+    for labels in (torch.zeros(1, 8), torch.ones(1, 8), torch.full((1, 8), 0.3)):
+        network = Given(logits)
+        numbers = {"gamma_positive": positive, "gamma_negative": 0.2}
+        loss, _ = LOSSES[name](network, batch_of(labels), **numbers)
+        loss.backward()
+        assert torch.isfinite(loss)
+        assert torch.isfinite(network.logits.grad).all()
+
+
+def test_the_weight_may_be_kept_out_of_the_gradient() -> None:
+    slopes = []
+    for through in (True, False):
+        logits = LOGITS.clone().requires_grad_()
+        asymmetric_alibaba(logits, LABELS, weight_gradient=through).sum().backward()
+        slopes.append(logits.grad[0])
+    p = float(torch.sigmoid(LOGITS[0, 0]))
+    assert float(slopes[1][0]) == pytest.approx(-((1 - p) ** 2))  # weight 1 − p times d log p
+    assert not torch.allclose(*slopes)
+
+
+def test_the_weights_of_the_classes_are_the_authors() -> None:
+    names = ["CLBBB" if name == "LBBB" else name for name in map(class_name, CODES)]
+    assert constant_weights(CODES) == tuple(map(float, WEIGHTS[1::2]))
+    assert names == WEIGHTS[::2]
+
+
+def test_weighted_bce() -> None:
+    logits, labels = torch.tensor([[2.0, -1]]), torch.tensor([[1.0, 0]])
+    weights = constant_weights(["426783006", "6374002"])
+    loss, _ = LOSSES["weighted_bce"](Given(logits), batch_of(labels), weights=weights)
+    assert float(loss.detach()) == pytest.approx(4.547916110, rel=1e-6)  # single precision
+    with pytest.raises(LeadwiseError, match="2 weights for 3 classes"):
+        LOSSES["weighted_bce"](Given(torch.zeros(1, 3)), batch_of(labels), weights=weights)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_soft_labels_work_with_every_loss_and_are_fitted_best_by_themselves(name: str) -> None:
+    """Without focus and margin the loss is lowest where the probabilities are the labels."""
+    labels = torch.tensor([[0.2, 0.7, 0.95]])
+    numbers = {"weights": (1.0, 2.0, 3.0)} if name == "weighted_bce" else {}
+    if name in ELEMENTS:
+        numbers = {"gamma_positive": 0, "gamma_negative": 0, "margin": 0}
+    network = Given(torch.logit(labels))
+    loss, _ = LOSSES[name](network, batch_of(labels), **numbers)
+    loss.backward()
+    np.testing.assert_allclose(network.logits.grad, 0, atol=1e-6)
