@@ -53,6 +53,14 @@ class Recipe:
         Signal steps from mV to the network's rows, of `ecg.signals.STEPS` or the system's own.
     network, loss, optimiser, schedule : Part
         Parts by name.
+    finish : tuple of Part
+        Signal steps after the choice of leads, of the same dicts: what depends on the lead set.
+    stride_s : float
+        From one window of a longer record to the next, in s; 0 makes the fewest windows.
+    augment : tuple of Part
+        What training does to records and batches, of `training.augment.AUGMENTATIONS`.
+    stop : Part
+        When training ends before its last epoch, of `training.schedules.STOPS`.
     decision : str
         How probabilities become labels, of `training.decisions.FITS`.
     rules : str
@@ -82,6 +90,10 @@ class Recipe:
     schedule: Part
     epochs: int
     batch: int
+    finish: tuple[Part, ...] = ()
+    stride_s: float = 0.0
+    augment: tuple[Part, ...] = ()
+    stop: Part = Part("never")
     decision: str = "global"
     rules: str = "off"
     select: str = "challenge"

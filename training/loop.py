@@ -23,7 +23,7 @@ from training.items import Items, batch_count, batches
 from training.pace import Pace
 from training.progress import bar, duration, say
 from training.rules import USES, fit_rules, rule_lines
-from training.schedules import SCHEDULES
+from training.schedules import MOMENTA, SCHEDULES, STOPS
 from training.state import (
     State,
     generator_of,
@@ -34,7 +34,10 @@ from training.state import (
     save_state,
 )
 
-OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam}
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def check_names(recipe: Recipe) -> None:
     for kind, name, known in (
         ("optimiser", recipe.optimiser.name, OPTIMISERS),
         ("schedule", recipe.schedule.name, SCHEDULES),
+        ("stop", recipe.stop.name, STOPS),
         ("decision", recipe.decision, FITS),
         ("rules", recipe.rules, USES),
         ("select", recipe.select, METRICS),
@@ -130,6 +134,9 @@ def train(
         loss = _epoch(task, network, optimiser, learn, pace, state, sets_left)
         _evaluate(task, network, choose, state, loss, _rate(optimiser))
         pace.evaluated()
+        if STOPS[recipe.stop.name](_scores(state), **recipe.stop.options):
+            pace.stop()
+            say(f"{task.name}: the score rises no more; the best epoch was {state.best_epoch}.")
         state.network, state.optimiser = network.state_dict(), optimiser_tensors(optimiser)
         state.used_s, state.finished = pace.used, pace.over
         save_state(state_file, state)
@@ -159,8 +166,7 @@ def _epoch(
 ) -> float:  # fmt: skip
     """Run one pass over the training part, or what the plan leaves of it; give the mean loss."""
     recipe, device = task.recipe, task.device
-    schedule = SCHEDULES[recipe.schedule.name]
-    scores = [row["score"] for row in state.history]
+    scores = _scores(state)
     lengths = np.minimum(learn.lengths, learn.longest)
     order = batches(lengths, recipe.batch, generator_of(recipe.seed, task.name, state.epoch))
     network.train()
@@ -173,9 +179,7 @@ def _epoch(
         for step, places in enumerate(order):
             counters = (recipe.seed, task.name, state.epoch, step)
             torch.manual_seed(number_of(*counters))  # dropout can only use the global generator
-            rate = schedule(pace.progress, scores, **recipe.schedule.options)
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.optimiser.options["lr"] * rate
+            _set_rate(recipe, optimiser, pace.progress, scores)
             optimiser.zero_grad()
             losses.append(_backward(task, network, learn, places, generator_of(*counters)))
             optimiser.step()
@@ -209,6 +213,22 @@ def _backward(
     return total
 
 
+def _set_rate(
+    recipe: Recipe, optimiser: torch.optim.Optimizer, progress: float, scores: list[float]
+) -> None:
+    """Give the optimiser the rate of this moment, and β₁ where the schedule moves it too."""
+    name, numbers = recipe.schedule.name, recipe.schedule.options
+    for group in optimiser.param_groups:
+        share = SCHEDULES[name](progress, scores, **numbers)
+        group["lr"] = recipe.optimiser.options["lr"] * share
+        if name in MOMENTA:
+            group["betas"] = (MOMENTA[name](progress, scores, **numbers), group["betas"][1])
+
+
+def _scores(state: State) -> list[float]:
+    return [row["score"] for row in state.history]
+
+
 def _rate(optimiser: torch.optim.Optimizer) -> float:
     return float(optimiser.param_groups[0]["lr"])
 
@@ -221,7 +241,7 @@ def _evaluate(
     threshold, _ = global_threshold(probabilities, measure_of(choose.labels, task.classes))
     metric = METRICS[task.recipe.select]
     score = metric(choose.labels, probabilities >= threshold, probabilities, task.classes)
-    best = max((row["score"] for row in state.history), default=-math.inf)
+    best = max(_scores(state), default=-math.inf)
     row = {"epoch": state.epoch, "loss": loss, "score": float(score), "threshold": threshold,
            "lr": rate}  # fmt: skip
     state.history.append(row)

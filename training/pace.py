@@ -99,6 +99,10 @@ class Pace:
         if self._told:
             self.told()
 
+    def stop(self) -> None:
+        """End the plan here: what has been learned is enough."""
+        self.plan = self.done
+
     def _lap(self) -> float:
         now = self._clock()
         took, self._last = max(0.0, now - self._last), now

@@ -139,3 +139,16 @@ def test_a_clock_that_goes_back_makes_nothing_negative() -> None:
         assert 0 < pace.plan <= 10
     pace.evaluated()
     assert pace.left_s >= 0
+
+
+def test_a_plan_may_end_early() -> None:
+    clock = Clock()
+    pace = Pace(1e6, 4, steps=10, evaluations=2, clock=clock)
+    for _ in range(10):
+        clock.now += 1
+        pace.stepped()
+    pace.evaluated()
+    assert not pace.over
+    pace.stop()
+    assert pace.over
+    assert (pace.plan, pace.left_s) == (1, 0)

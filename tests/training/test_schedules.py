@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from training.schedules import falling, plateau
+from training.schedules import (
+    falling,
+    never,
+    one_cycle,
+    one_cycle_momentum,
+    patience,
+    plateau,
+)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -38,3 +45,58 @@ def test_falling_rises_stays_and_falls_to_zero() -> None:
     assert rates[10:51] == [1.0] * 41
     assert all(later <= earlier for earlier, later in zip(rates[50:], rates[51:], strict=False))
     assert rates[-1] == pytest.approx(0, abs=1e-12)
+
+
+STEPS = 3000
+
+
+def torchs_one_cycle() -> list[tuple[float, float]]:
+    """Rates and β₁ of PyTorch's own scheduler, as shares of the highest rate."""
+    optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1.0, amsgrad=True)
+    torchs = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1.0, total_steps=STEPS)
+    found = []
+    for step in range(STEPS):
+        group = optimiser.param_groups[0]
+        found.append((group["lr"], group["betas"][0]))
+        optimiser.step()
+        if step < STEPS - 1:
+            torchs.step()
+    return found
+
+
+def test_one_cycle_equals_torchs_on_its_own_grid() -> None:
+    """Its cosines have 0.3 · steps − 1 and 0.7 · steps steps: place them in the progress so."""
+    rise = 0.3 * STEPS - 1
+    for step, (rate, momentum) in enumerate(torchs_one_cycle()):
+        progress = 0.3 * step / rise if step <= rise else (step + 1) / STEPS
+        assert one_cycle(progress, []) == pytest.approx(rate, abs=1e-12)
+        assert one_cycle_momentum(progress, []) == pytest.approx(momentum, abs=1e-12)
+
+
+def test_one_cycle_along_the_training_is_a_step_from_torchs() -> None:
+    """A step moves a cosine by at most π/2 of its length's part: 0.3 of the steps."""
+    found = torchs_one_cycle()
+    ours = [one_cycle(step / STEPS, []) for step in range(STEPS)]
+    np.testing.assert_allclose(ours, [rate for rate, _ in found], atol=np.pi / 2 / 0.3 / STEPS)
+    assert ours[0] == pytest.approx(1 / 25)
+    assert max(ours) == 1.0 == ours[900]
+    assert one_cycle(1.0, []) == pytest.approx(1 / 25 / 1e4)
+
+
+@pytest.mark.parametrize(("epochs", "best"), [(45, 34), (38, 27), (36, 25), (31, 20), (43, 32)])
+def test_patience_stops_where_the_published_runs_did(epochs: int, best: int) -> None:
+    """Epochs run and the best one, counted from 0, of runs with patience 10; the authors' logs."""
+    scores = [*np.linspace(0.1, 0.7, best + 1), *np.full(60, 0.69)]
+    done = next(n for n in range(1, 90) if patience(scores[:n], epochs=10, tolerance=0.001))
+    assert done == epochs
+
+
+def test_an_epoch_within_the_tolerance_of_the_best_is_no_worse() -> None:
+    scores = [0.5, 0.4995, 0.4, 0.4]
+    assert not patience(scores, epochs=3, tolerance=0.001)
+    assert patience(scores, epochs=3)
+    assert patience(scores, epochs=2, tolerance=0.001)
+    assert not patience([*scores, 0.4995], epochs=2, tolerance=0.001)
+    creeping = [0.5 - 0.0004 * epoch for epoch in range(20)]  # the best counts, not the one before
+    assert patience(creeping, epochs=10, tolerance=0.001)
+    assert not never([0.0] * 100)
