@@ -20,9 +20,9 @@ from ecg.labels import CODES
 from ecg.records import Record
 from models.classifier import Classifier
 from models.folder import ModelFolder, TrainedSet, write_model, write_weights
-from models.recipe import Recipe, longest
+from models.recipe import Recipe
 from training.cache import fingerprint, open_cache
-from training.data import chosen_recipe, divide, labelled_records, report
+from training.data import chosen_recipe, divide, labelled_records, report, say_rates
 from training.items import items_of
 from training.lock import locked, remove_all_but
 from training.loop import Task, check_names, fit_decision, train, training_key
@@ -75,6 +75,7 @@ def _train_lead_sets(
     cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)
     cache = open_cache(records, recipe, cache_folder, workers_of(settings), keep=keep)
     report([*left_out, *cache.left_out], cache.remarks)
+    say_rates(records, recipe)
     write_problems(folder, [*left_out, *cache.left_out], cache.remarks)
     data = divide(records, cache, data_directory, recipe, settings)
     learn, choose = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
@@ -92,7 +93,7 @@ def _train_lead_sets(
     history = {}
     for place, leads in enumerate(recipe.lead_sets):
         name, sets_left = f"{len(leads)}-leads", len(recipe.lead_sets) - place
-        items = items_of(data.signals, data.labels, leads, longest(recipe))
+        items = items_of(data.signals, data.labels, leads, recipe)
         task = Task(name, key, recipe, leads, CODES, device)
         seconds = (60 * recipe.minutes - spent) / sets_left
         ended = train(
@@ -155,8 +156,8 @@ _said: set[str] = set()
 
 
 def _note_once(remark: Remark) -> None:
-    """Say what is odd about a record; what all records share (missing leads) once."""
-    shared = remark.kind == "missing leads"
+    """Say what is odd about a record; what all records share (missing leads, their rate) once."""
+    shared = remark.kind in ("missing leads", "filter beyond rate")
     text = remark.text if shared else str(remark)
     if text not in _said:
         _said.add(text)

@@ -27,7 +27,7 @@ from models import find, lookup
 from models.classifier import build
 from models.inputs import rows_per_lead
 from models.losses import Batch
-from models.recipe import Recipe, longest
+from models.recipe import Recipe
 from training.items import Items, items_of
 from training.mapped import Signals, map_file
 
@@ -67,7 +67,7 @@ def invented_items(folder: Path, recipe: Recipe, records: int, leads: int) -> It
                 )
     signals = Signals(map_file(path), rows, np.full(records, SAMPLES))
     labels = generator.random((records, len(CODES))) < 0.06
-    return items_of(signals, labels, LEAD_SETS[leads], longest(recipe))
+    return items_of(signals, labels, LEAD_SETS[leads], recipe)
 
 
 def step_of(recipe: Recipe, leads: int) -> Callable[[Batch], None]:

@@ -84,7 +84,7 @@ def work_of(seconds: np.ndarray, recipe: Recipe, generator: np.random.Generator)
     limit = longest(recipe)
     validation = generator.random(len(lengths)) < SHARE
     learn = lengths[~validation]
-    items = Items(Signals(b"", 1, learn), np.zeros((len(learn), 1), bool), [0], limit)
+    items = Items(Signals(b"", 1, learn), np.zeros((len(learn), 1), bool), [0], recipe)
     short = long = 0
     for places in batches(np.minimum(learn, limit), recipe.batch, generator):
         for piece in items.pieces(places):

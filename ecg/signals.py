@@ -14,6 +14,8 @@ ABSURDLY_SMALL_MV = 0.02  # range of the largest lead; a QRS of half a microvolt
 ABSURDLY_LARGE_MV = 50.0  # median range of the leads; no electrode sees a heart that large
 CLIPPED_SHARE = 0.01  # of the samples at one extreme value, which real peaks do not reach
 
+FLAT_MV = 1e-5  # standard deviation; a hundredth of a µV is rounding, not a signal
+
 Step = Callable[..., tuple[np.ndarray, float]]
 
 
@@ -91,6 +93,18 @@ def fill(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
     return np.nan_to_num(signal, nan=0.0, posinf=0.0, neginf=0.0), fs
 
 
+def hold(signal: np.ndarray, fs: float, *, limit_mv: float = 20) -> tuple[np.ndarray, float]:
+    """Replace samples without a value or beyond ±`limit_mv` by the lead's one before them.
+
+    Kang & Wen 2022.  A first sample stays as it is; without a value it becomes 0.
+    """
+    with np.errstate(invalid="ignore"):
+        good = np.abs(signal) <= limit_mv
+    source = np.where(good, np.arange(signal.shape[1]), 0)
+    held = np.take_along_axis(signal, np.maximum.accumulate(source, axis=1), axis=1)
+    return fill(held, fs)
+
+
 def resample(
     signal: np.ndarray, fs: float, *, to_hz: float, tolerance: float = 0.0
 ) -> tuple[np.ndarray, float]:
@@ -117,6 +131,78 @@ def z_score(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
     centred = signal - signal.mean(axis=1, keepdims=True)
     deviation = centred.std(axis=1, keepdims=True)
     return np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-9), fs
+
+
+def record_z_score(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
+    """Scale all leads together to mean 0 and standard deviation 1; flat leads become 0.
+
+    Kang & Wen 2022: x → (x − mean) / (std + 1e-7), mean and std over leads and samples.  Ours: flat
+    leads are no part of them, so that a lead that is missing or dropped leaves the others alone.
+    """
+    lively = signal.std(axis=1) > FLAT_MV
+    scaled = np.zeros_like(signal)
+    if lively.any():
+        some = signal[lively]
+        mean = some.mean(dtype=np.float64)
+        scaled[lively] = (some - mean) / (some.std(dtype=np.float64) + 1e-7)
+    return scaled, fs
+
+
+def fir_band_pass(
+    signal: np.ndarray, fs: float, *, low_hz: float, high_hz: float, order_s: float = 0.3
+) -> tuple[np.ndarray, float]:
+    """Filter forward and backward by a Hamming-window FIR filter of about `order_s` seconds.
+
+    Kang & Wen 2022, November 2021's runs: int(order_s · fs) taps, made odd.  A window of 0.3 s
+    cannot resolve 0.5 Hz: 70 % of a constant passes (`docs/filters.md`).  Where `high_hz` is at or
+    above half the rate the filter is a high-pass.
+    """
+    from scipy.signal import filtfilt, firwin
+
+    taps = int(order_s * fs) | 1
+    edges, kind = _edges(low_hz, high_hz, fs)
+    weights = firwin(taps, edges, pass_zero=kind, window="hamming", fs=fs)
+    padding = min(3 * taps, signal.shape[1] - 1)  # 3 · taps is SciPy's own; short records have less
+    return filtfilt(weights, 1.0, signal, axis=1, padlen=padding), fs
+
+
+def butterworth_band_pass(
+    signal: np.ndarray, fs: float, *, low_hz: float, high_hz: float, order: int = 5
+) -> tuple[np.ndarray, float]:
+    """Filter forward and backward by a Butterworth filter, in second-order sections.
+
+    Kang & Wen 2021's official-phase entry: order 5.  As one fraction, which later code used with
+    order 25, it is unstable at 500 Hz.  Where `high_hz` is at or above half the rate the filter is
+    a high-pass.
+    """
+    from scipy.signal import butter, sosfiltfilt
+
+    edges, kind = _edges(low_hz, high_hz, fs)
+    sections = butter(order, edges, kind, output="sos", fs=fs)
+    padding = min(3 * (2 * len(sections) + 1), signal.shape[1] - 1)  # SciPy's own at most
+    return sosfiltfilt(sections, signal, axis=1, padlen=padding), fs
+
+
+def _edges(low_hz: float, high_hz: float, fs: float) -> tuple[float | list[float], str]:
+    """Give the edges that a rate has room for, and what kind of filter they make."""
+    return ([low_hz, high_hz], "bandpass") if high_hz < fs / 2 else (low_hz, "highpass")
+
+
+def fit_length(
+    signal: np.ndarray, fs: float, *, seconds: float, tolerance: float
+) -> tuple[np.ndarray, float]:
+    """Cut out the middle, or pad both sides with zeros, to `seconds`.
+
+    A signal that is longer by more than the share `tolerance` stays whole: windows are cut from it.
+    Kang & Wen 2022: 10 s, 0.4; of an odd rest the left side has the smaller half.
+    """
+    samples, wanted = signal.shape[1], round(seconds * fs)
+    if samples > wanted * (1 + tolerance):
+        return signal, fs
+    left = abs(samples - wanted) // 2
+    if samples >= wanted:
+        return signal[:, left : left + wanted], fs
+    return np.pad(signal, ((0, 0), (left, wanted - samples - left))), fs
 
 
 def envelopes(
@@ -164,8 +250,13 @@ def tukey_band(hertz: np.ndarray, cutoff_hz: float, *, centred: bool = False) ->
 
 STEPS: dict[str, Step] = {
     "fill": fill,
+    "hold": hold,
     "resample": resample,
     "remove_mean": remove_mean,
     "z_score": z_score,
+    "record_z_score": record_z_score,
+    "fir_band_pass": fir_band_pass,
+    "butterworth_band_pass": butterworth_band_pass,
+    "fit_length": fit_length,
     "envelopes": envelopes,
 }

@@ -16,7 +16,7 @@ from ecg.rules import Finding
 from models import lookup
 from models.decision import decide
 from models.folder import ModelFolder, TrainedSet, load_weights, read_model
-from models.inputs import prepare, rows_per_lead, windows
+from models.inputs import finish, prepare, rows_per_lead, unfit, windows
 from models.recipe import Part, Recipe
 from models.rules import answers_of, combine, findings_of
 
@@ -109,6 +109,8 @@ class Classifier:
         if inputs.missing:
             text = f"{', '.join(sort_leads(inputs.missing))} missing and not derivable; read as 0"
             remarks.append(Remark(record.name, "missing leads", text))
+        odd = unfit(self.recipe, record.fs)
+        remarks += [Remark(record.name, "filter beyond rate", text) for text in odd]
         probabilities = probabilities_of(self.recipe, self.network, inputs.signal, self.device)
         labels = decide(self.decision, probabilities[None])[0]
         if not self.rules:
@@ -138,7 +140,7 @@ def probabilities_of(
         Float64.
     """
     total: np.ndarray | float = 0.0
-    pieces = windows(recipe, signal)
+    pieces = windows(recipe, finish(recipe, signal))
     for start in range(0, len(pieces), _WINDOWS_AT_ONCE):
         some = pieces[start : start + _WINDOWS_AT_ONCE]
         batch, length = pad(some)

@@ -1,12 +1,12 @@
 """Inputs: from a record's signal to the rows that a network reads, the same way everywhere."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from ecg.leads import Choice, choose
 from models import lookup
-from models.recipe import Recipe, longest
+from models.recipe import Part, Recipe, longest
 
 
 def prepare(
@@ -30,9 +30,47 @@ def prepare(
         leads, then again for each further kind of row (envelopes); and the leads that are zero.
     """
     chosen, missing = choose(signal, have, want)
-    for step in recipe.steps:
-        chosen, fs = lookup(recipe, "STEPS", step.name)(chosen, fs, **step.options)
-    return Choice(chosen.astype(np.float32, copy=False), missing)
+    return Choice(_after(recipe, recipe.steps, chosen, fs), missing)
+
+
+def finish(recipe: Recipe, signal: np.ndarray) -> np.ndarray:
+    """Apply to a whole prepared signal what depends on the leads that the network reads.
+
+    The same function for rows of the cache, in training, and for `probabilities_of`.
+
+    Parameters
+    ----------
+    signal : np.ndarray of shape (rows, samples)
+        From `prepare`, or the lead set's rows of the cache.
+    """
+    if not recipe.finish:
+        return signal
+    return _after(recipe, recipe.finish, signal.astype(np.float32, copy=False), recipe.fs)
+
+
+def _after(recipe: Recipe, steps: Sequence[Part], signal: np.ndarray, fs: float) -> np.ndarray:
+    for step in steps:
+        signal, fs = lookup(recipe, "STEPS", step.name)(signal, fs, **step.options)
+    return signal.astype(np.float32, copy=False)
+
+
+def unfit(recipe: Recipe, fs: float) -> Iterator[str]:
+    """Say which filters of a recipe reach beyond what a record of this rate holds.
+
+    Examples
+    --------
+    >>> from models import find
+    >>> list(unfit(find("isibrno-published"), 100))
+    []
+    """
+    rate = min(fs, recipe.fs)
+    for step in (*recipe.steps, *recipe.finish):
+        high_hz = step.options.get("high_hz", 0)
+        if high_hz >= rate / 2:
+            yield (
+                f"at {rate:g} Hz nothing lies above {rate / 2:g} Hz; the upper edge of "
+                f"{step.name}, {high_hz:g} Hz, does nothing"
+            )
 
 
 def rows_per_lead(recipe: Recipe) -> int:
@@ -54,9 +92,14 @@ def rows_of(leads: Sequence[str], all_leads: Sequence[str], kinds: int) -> list[
 
 
 def windows(recipe: Recipe, signal: np.ndarray) -> list[np.ndarray]:
-    """Cut a prepared signal into the fewest windows that the network reads, about equally long.
+    """Cut a finished signal into the fewest windows that the network reads, about equally long.
 
-    A record within the limit stays whole; the probabilities of windows are averaged.
+    With a stride they are of full length instead, and what is left at the end is not read.  A
+    record within the limit stays whole; the probabilities of windows are averaged.
     """
-    count = -(-signal.shape[1] // longest(recipe))
+    most, stride = longest(recipe), round(recipe.stride_s * recipe.fs)
+    if stride and signal.shape[1] > most:
+        begins = range(0, signal.shape[1] - most + 1, stride)
+        return [signal[:, begin : begin + most] for begin in begins]
+    count = -(-signal.shape[1] // most)
     return np.array_split(signal, count, axis=1)

@@ -13,6 +13,7 @@ from ecg.labels import CODES, class_name, label_matrix
 from ecg.leads import LEAD_SETS
 from ecg.records import Record, find_records, summarise
 from models import find
+from models.inputs import unfit
 from models.recipe import Recipe
 from training.cache import Cache
 from training.mapped import Signals
@@ -124,3 +125,10 @@ def report(left_out: Sequence[Remark], remarks: Sequence[Remark], names: int = 2
         say(f"Left out: {line}")
     for line in summarise(remarks):
         say(f"Note: {line}")
+
+
+def say_rates(records: Sequence[Record], recipe: Recipe) -> None:
+    """Say once which of the recipe's filters reach beyond what records of some rate hold."""
+    for fs in sorted({record.fs for record in records}):
+        for text in unfit(recipe, fs):
+            say(f"Note: {text} ({sum(record.fs == fs for record in records)} records of {fs:g} Hz)")

@@ -8,8 +8,10 @@ import torch
 
 from ecg.leads import STANDARD
 from models.classifier import pad
-from models.inputs import rows_of
+from models.inputs import finish, rows_of
 from models.losses import Batch
+from models.recipe import Recipe, longest
+from training.augment import alter_batch, alter_record
 from training.mapped import Signals
 
 POOL = 16  # batches whose records are sorted by length together, so that little is padding
@@ -29,14 +31,14 @@ class Items:
     labels : np.ndarray of bool, shape (records, classes)
     rows : list of int
         Which rows the lead set reads.
-    longest : int
-        Samples that the network reads at once.
+    recipe : Recipe
+        How records are finished, cut and altered.
     """
 
     signals: Signals
     labels: np.ndarray
     rows: list[int]
-    longest: int
+    recipe: Recipe
 
     def __len__(self) -> int:
         """Count the records."""
@@ -47,20 +49,37 @@ class Items:
         """Samples of each record."""
         return self.signals.lengths
 
+    @property
+    def longest(self) -> int:
+        """Samples that the network reads at once."""
+        return longest(self.recipe)
+
     def part(self, places: np.ndarray) -> "Items":
         """Take some of the records."""
-        return Items(self.signals.part(places), self.labels[places], self.rows, self.longest)
+        return Items(self.signals.part(places), self.labels[places], self.rows, self.recipe)
 
-    def batch(self, places: Sequence[int], generator: np.random.Generator) -> Batch:
-        """Make a training batch; of a record that is too long a random window is taken."""
-        pieces = []
-        for place in places:
-            signal = self.signals[place]
-            spare = signal.shape[1] - self.longest
-            begin = int(generator.integers(spare + 1)) if spare > 0 else 0
-            pieces.append(signal[self.rows, begin : begin + self.longest])
+    def batch(self, places: Sequence[int], generator: np.random.Generator | None = None) -> Batch:
+        """Make a batch; with a generator one to learn from, altered as the recipe says.
+
+        Of a record that is too long a random window is taken, without a generator the first one.
+        """
+        pieces = [self._piece(place, generator) for place in places]
         labels = torch.from_numpy(self.labels[list(places)].astype(np.float32))
-        return Batch(*pad(pieces), labels)
+        batch = Batch(*pad(pieces), labels)
+        return alter_batch(self.recipe, batch, generator) if generator else batch
+
+    def _piece(self, place: int, generator: np.random.Generator | None) -> np.ndarray:
+        """Read a record's rows, of which a long record without a finish is read in part."""
+        signal, rows = self.signals[place], self.rows
+        if self.recipe.finish or self.recipe.augment:
+            signal, rows = signal[rows], list(range(len(rows)))
+            if generator:
+                leads = [STANDARD[row % len(STANDARD)] for row in self.rows]
+                signal = alter_record(self.recipe, signal, leads, generator)
+            signal = finish(self.recipe, signal)
+        spare = signal.shape[1] - self.longest
+        begin = int(generator.integers(spare + 1)) if generator and spare > 0 else 0
+        return signal[rows, begin : begin + self.longest]
 
     def pieces(self, places: Sequence[int]) -> list[list[int]]:
         """Cut a batch of long records into pieces of similar length that memory has room for.
@@ -79,10 +98,10 @@ class Items:
         return made
 
 
-def items_of(signals: Signals, labels: np.ndarray, leads: Sequence[str], longest: int) -> Items:
+def items_of(signals: Signals, labels: np.ndarray, leads: Sequence[str], recipe: Recipe) -> Items:
     """Make items of a lead set; signals were prepared for the twelve standard leads."""
     kinds = signals.rows // len(STANDARD)
-    return Items(signals, labels, rows_of(leads, STANDARD, kinds), longest)
+    return Items(signals, labels, rows_of(leads, STANDARD, kinds), recipe)
 
 
 def batches(lengths: np.ndarray, size: int, generator: np.random.Generator) -> Iterator[list[int]]:

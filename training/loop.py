@@ -18,6 +18,7 @@ from models.folder import versions
 from models.losses import Batch
 from models.recipe import Part, Recipe, recipe_to_json
 from scoring import METRICS
+from training.augment import AUGMENTATIONS
 from training.decisions import FITS, global_threshold, measure_of
 from training.items import Items, batch_count, batches
 from training.pace import Pace
@@ -67,13 +68,15 @@ def check_names(recipe: Recipe) -> None:
         ("optimiser", recipe.optimiser.name, OPTIMISERS),
         ("schedule", recipe.schedule.name, SCHEDULES),
         ("stop", recipe.stop.name, STOPS),
+        *(("augmentation", part.name, AUGMENTATIONS) for part in recipe.augment),
         ("decision", recipe.decision, FITS),
         ("rules", recipe.rules, USES),
         ("select", recipe.select, METRICS),
     ):
         if name not in known:
             raise LeadwiseError(f"no {kind} '{name}'; known are {', '.join(known)}")
-    for kind, part in (("NETWORKS", recipe.network), ("LOSSES", recipe.loss)):
+    steps = [("STEPS", step) for step in (*recipe.steps, *recipe.finish)]
+    for kind, part in (("NETWORKS", recipe.network), ("LOSSES", recipe.loss), *steps):
         lookup(recipe, kind, part.name)
 
 
@@ -292,11 +295,10 @@ def predict(task: Task, network: torch.nn.Module, items: Items) -> np.ndarray:
     order = np.argsort(items.lengths, kind="stable").tolist()
     short = [place for place in order if whole[place]]
     size = task.recipe.batch
-    unused = generator_of("no window is drawn")
     with torch.inference_mode():
         for start in range(0, len(short), size):
             for places in items.pieces(short[start : start + size]):
-                batch = items.batch(places, unused)
+                batch = items.batch(places)
                 logits = network(batch.signal.to(task.device), batch.length.to(task.device))
                 probabilities[places] = torch.sigmoid(logits.double()).cpu().numpy()
     for place in (place for place in order if not whole[place]):

@@ -5,7 +5,20 @@ import pytest
 from scipy import signal as scipy_signal
 from scipy.signal import windows
 
-from ecg.signals import STEPS, envelopes, oddities, remove_mean, resample, tukey_band, z_score
+from ecg.signals import (
+    STEPS,
+    butterworth_band_pass,
+    envelopes,
+    fir_band_pass,
+    fit_length,
+    hold,
+    oddities,
+    record_z_score,
+    remove_mean,
+    resample,
+    tukey_band,
+    z_score,
+)
 
 FS = 250.0
 TIME = np.arange(int(40 * FS)) / FS
@@ -122,6 +135,108 @@ def test_remove_mean_and_z_score_treat_leads_alone() -> None:
 def test_fill_leaves_no_hole() -> None:
     filled, _ = STEPS["fill"](np.array([[1.0, np.nan, np.inf, -np.inf]]), FS)
     assert filled.tolist() == [[1, 0, 0, 0]]
+
+
+def test_hold_repeats_the_sample_before_a_hole_or_an_absurd_one() -> None:
+    signal = np.array([[1, np.nan, 25, 2, -21, np.inf, 20], [np.nan, 21, 3, 4, 5, 6, 7]])
+    held, _ = hold(signal, FS)
+    assert held.tolist() == [[1, 1, 1, 2, 2, 2, 20], [0, 0, 3, 4, 5, 6, 7]]
+    first, _ = hold(np.array([[30.0, 40, 1, 50]]), FS)
+    assert first.tolist() == [[30, 30, 1, 1]]  # the very first sample is not replaced
+    assert hold(signal[:, :1].astype(np.float32), FS)[0].dtype == np.float32
+
+
+def test_record_z_score_keeps_the_leads_proportions() -> None:
+    signal = np.random.default_rng(0).normal(0.3, 1, (3, 500)) * [[1], [2], [4]]
+    scaled, _ = record_z_score(signal, FS)
+    np.testing.assert_allclose(scaled, (signal - signal.mean()) / (signal.std() + 1e-7))
+    np.testing.assert_allclose(record_z_score(scaled, FS)[0], scaled, atol=1e-6)
+
+
+def test_flat_leads_stay_0_and_leave_the_others_alone() -> None:
+    signal = np.random.default_rng(0).normal(0.3, 1, (2, 500)).astype(np.float32)
+    for constant in (0.0, 0.7):
+        more = np.insert(signal, 1, constant, axis=0)
+        filtered = np.insert(signal, 1, constant * (1 + 1e-7 * (np.arange(500) % 2)), axis=0)
+        for flat in (more, filtered):  # as it is; with the rounding that a filter leaves
+            scaled, _ = record_z_score(flat, FS)
+            assert not scaled[1].any()
+            np.testing.assert_allclose(scaled[[0, 2]], record_z_score(signal, FS)[0], atol=1e-6)
+    assert not record_z_score(np.full((2, 9), 3.0), FS)[0].any()
+
+
+HERTZ = (0, 0.5, 1, 2, 3, 5, 10, 20, 40, 55, 60, 65, 70)
+# Gain of both passes at 500 Hz by length of the window in s; the fact sheet's table (section a).
+GAINS = {
+    0.3: (.700, .705, .720, .772, .842, .960, .999, .995, .994, .978, .249, .000, .000),
+    0.2: (.796, .798, .803, .821, .849, .916, 1.001, 1.000, 1.000, .854, .250, .006, .000),
+    0.1: (.887, .888, .888, .891, .896, .910, .956, .992, .999, .566, .248, .061, .006),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("order_s", GAINS)
+def test_the_fir_filters_gain_is_as_tabled_and_its_phase_zero(order_s: float) -> None:
+    time = np.arange(20_001) / 500 - 20
+    for hertz, gain in zip(HERTZ, GAINS[order_s], strict=True):
+        wave = np.cos(2 * np.pi * hertz * time)
+        filtered, fs = fir_band_pass(wave[None], 500, low_hz=0.5, high_hz=60, order_s=order_s)
+        assert fs == 500
+        middle = slice(5000, 15_001)  # away from the ends
+        np.testing.assert_allclose(filtered[0, middle], gain * wave[middle], atol=6e-4)
+
+
+@pytest.mark.parametrize(("fs", "taps"), [(500, 151), (250, 75), (257, 77), (100, 31)])
+def test_the_fir_filter_has_an_odd_number_of_taps(fs: float, taps: int) -> None:
+    impulse = np.zeros((1, 2001))
+    impulse[0, 1000] = 1
+    filtered, _ = fir_band_pass(impulse, fs, low_hz=0.5, high_hz=45)
+    assert np.count_nonzero(np.abs(filtered) > 1e-12) == 2 * taps - 1
+
+
+@pytest.mark.parametrize("step", [fir_band_pass, butterworth_band_pass])
+def test_a_rate_without_room_for_the_upper_edge_leaves_a_high_pass(step) -> None:
+    for fs in (100.0, 120.0):
+        fast = np.cos(np.pi * 0.96 * np.arange(4000))[None]  # near half the rate
+        filtered, _ = step(fast, fs, low_hz=0.5, high_hz=60)
+        np.testing.assert_allclose(filtered[0, 1500:-1500], fast[0, 1500:-1500], atol=0.01)
+    slower, _ = step(fast, 125.0, low_hz=0.5, high_hz=60)
+    assert not np.allclose(slower[0, 1500:-1500], fast[0, 1500:-1500], atol=0.05)
+
+
+def test_the_butterworth_filter_is_stable_and_takes_the_wander_away() -> None:
+    """Forward and backward: 1/2 at the edges (1/√2 twice), all between, nothing far outside."""
+    time = np.arange(60_000) / 500
+    for hertz, gain in ((0, 0), (0.1, 0), (0.5, 0.5), (5, 1), (40, 1), (60, 0.5), (120, 0)):
+        wave = np.cos(2 * np.pi * hertz * time)
+        filtered, _ = butterworth_band_pass(wave[None], 500, low_hz=0.5, high_hz=60)
+        middle = slice(20_000, 40_000)
+        np.testing.assert_allclose(filtered[0, middle], gain * wave[middle], atol=0.02)
+
+
+@pytest.mark.parametrize("step", [fir_band_pass, butterworth_band_pass])
+@pytest.mark.parametrize("samples", [1, 2, 40, 300])
+def test_filters_take_short_records(step, samples: int) -> None:
+    signal = np.random.default_rng(0).normal(size=(2, samples)).astype(np.float32)
+    filtered, _ = step(signal, 500, low_hz=0.5, high_hz=60)
+    assert filtered.shape == signal.shape
+    assert np.isfinite(filtered).all()
+
+
+@pytest.mark.parametrize(
+    ("samples", "first", "length"),
+    [(5000, 0, 5000), (5001, 0, 5000), (7000, 1000, 5000), (7001, 0, 7001), (15_000, 0, 15_000)],
+)
+def test_fit_length_crops_the_middle_of_what_is_not_too_long(samples, first, length) -> None:
+    signal = np.arange(samples, dtype=np.float32)[None]
+    fitted, _ = fit_length(signal, 500, seconds=10, tolerance=0.4)
+    np.testing.assert_array_equal(fitted[0], np.arange(first, first + length))
+
+
+def test_fit_length_pads_both_sides_with_zeros() -> None:
+    fitted, _ = fit_length(np.ones((2, 4995), np.float32), 500, seconds=10, tolerance=0.4)
+    assert fitted.shape == (2, 5000)
+    assert fitted.dtype == np.float32
+    assert np.flatnonzero(fitted[0] == 0).tolist() == [0, 1, 4997, 4998, 4999]
 
 
 def kinds(signal: np.ndarray) -> set[str]:

@@ -2,14 +2,20 @@
 
 import mmap
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ecg import LeadwiseError
+from ecg.leads import LEAD_SETS, STANDARD
+from ecg.signals import record_z_score
+from models import find
+from models.recipe import Recipe, part
 from training import mapped
-from training.items import PIECE_SAMPLES, Items, batch_count, batches
+from training.items import PIECE_SAMPLES, Items, batch_count, batches, items_of
 from training.mapped import Signals, map_file
 
 
@@ -21,6 +27,11 @@ def signals_of(records: Sequence[np.ndarray], path: Path | None = None) -> Signa
         content = map_file(path)
     lengths = np.array([record.shape[1] for record in records])
     return Signals(content, len(records[0]), lengths)
+
+
+def reading(samples: int, **fields: object) -> Recipe:
+    """A recipe whose network reads so many samples at once."""
+    return replace(find("isibrno-published"), fs=250.0, max_s=samples / 250, **fields)
 
 
 @pytest.mark.parametrize("records", [1, 2, 63, 64, 65, 129, 1000])
@@ -54,7 +65,7 @@ def test_a_batch_is_padded_with_zeros_and_long_records_give_a_window() -> None:
     signals = signals_of(
         [np.ones((2, 5), np.float16), np.arange(20, dtype=np.float16).reshape(2, 10)]
     )
-    items = Items(signals, np.eye(2, dtype=bool), rows=[1], longest=7)
+    items = Items(signals, np.eye(2, dtype=bool), rows=[1], recipe=reading(7))
     batch = items.batch([0, 1], np.random.default_rng(0))
     assert batch.signal.shape == (2, 1, 7)
     assert batch.length.tolist() == [5, 7]
@@ -67,7 +78,7 @@ def test_a_batch_of_long_records_is_cut_into_pieces() -> None:
     lengths = np.random.default_rng(0).integers(1000, 5000, 100)
     lengths[::10] = 60_000
     signals = Signals(bytes(2 * lengths.sum()), 1, lengths)
-    items = Items(signals, np.zeros((100, 1), bool), rows=[0], longest=30_000)
+    items = Items(signals, np.zeros((100, 1), bool), rows=[0], recipe=reading(30_000))
     short, mixed = [1, 5, 3, 2], list(range(0, 100, 2))
     assert items.pieces(short) == [short]
     pieces = items.pieces(mixed)
@@ -80,7 +91,7 @@ def test_a_batch_of_long_records_is_cut_into_pieces() -> None:
 
 def test_one_record_that_is_longer_than_a_piece_is_one() -> None:
     signals = Signals(bytes(8 * PIECE_SAMPLES), 1, np.array([2 * PIECE_SAMPLES] * 2))
-    items = Items(signals, np.zeros((2, 1), bool), rows=[0], longest=2 * PIECE_SAMPLES)
+    items = Items(signals, np.zeros((2, 1), bool), rows=[0], recipe=reading(2 * PIECE_SAMPLES))
     assert items.pieces([1, 0]) == [[1], [0]]
 
 
@@ -115,3 +126,47 @@ def test_a_file_that_is_cut_off_while_in_use_is_said(tmp_path: Path) -> None:
         file.truncate(100)
     with pytest.raises(LeadwiseError, match="cut off while in use; start again"):
         signals[0]
+
+
+def test_a_record_is_finished_whole_before_a_window_is_taken() -> None:
+    """The whole record's mean and deviation count, of the leads that the lead set reads."""
+    rng = np.random.default_rng(0)
+    record = rng.normal(size=(12, 400)).astype(np.float16)
+    finished = reading(100, finish=(part("record_z_score"),))
+    items = items_of(signals_of([record]), np.ones((1, 1), bool), LEAD_SETS[2], finished)
+    whole, _ = record_z_score(record[:2].astype(np.float32), 250)
+    batch = items.batch([0])
+    assert batch.signal.dtype == torch.float32
+    np.testing.assert_array_equal(batch.signal[0], whole[:, :100])
+    begin = int(np.random.default_rng(3).integers(301))
+    window = items.batch([0], np.random.default_rng(3)).signal[0]
+    np.testing.assert_array_equal(window, whole[:, begin : begin + 100])
+
+
+def test_dropped_leads_are_no_part_of_what_finishes_the_others() -> None:
+    rng = np.random.default_rng(0)
+    record = rng.normal(size=(12, 50)).astype(np.float16)
+    record[6:] *= 3
+    altered = reading(
+        50, finish=(part("record_z_score"),), augment=(part("lead_dropout", probability=1),)
+    )
+    items = items_of(signals_of([record]), np.ones((1, 1), bool), STANDARD, altered)
+    limb, _ = record_z_score(record[:6].astype(np.float32), 250)
+    found = [items.batch([0], np.random.default_rng(seed)).signal[0].numpy() for seed in range(40)]
+    alone = [signal for signal in found if not signal[6:].any()]
+    assert 8 <= len(alone) <= 24  # two of five sets hold no precordial lead
+    for signal in alone:
+        np.testing.assert_array_equal(signal[:6], limb)
+    assert items.batch([0]).signal[0, 6:].any(), "nothing is dropped where nothing is learned"
+
+
+def test_a_batch_to_learn_from_is_altered_as_its_counters_say() -> None:
+    rng = np.random.default_rng(0)
+    records = [rng.normal(size=(12, 50)).astype(np.float16) for _ in range(8)]
+    mixing = reading(50, augment=(part("mixup"), part("label_smoothing")))
+    items = items_of(signals_of(records), np.eye(8, dtype=bool), LEAD_SETS[3], mixing)
+    first, again, other = (items.batch(range(8), np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first.signal, again.signal)
+    assert torch.equal(first.labels, again.labels)
+    assert not torch.equal(first.signal, other.signal)
+    assert torch.equal(items.batch(range(8)).labels, torch.eye(8))
