@@ -1,15 +1,22 @@
-"""Make the tables of README.md and docs/rules.md from the code: `make docs`; a test compares."""
+"""Make the tables of README.md and of pages from the code: `make docs`; a test compares."""
 
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from ecg import LeadwiseError
 from ecg.labels import class_name
 from ecg.rules import RULES, Rule
+from ecg.signals import Step, butterworth_band_pass, fir_band_pass
 from models import recipes_by_name
+from models.recipe import Recipe
 from training.settings import VARIABLES, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README, RULES_PAGE = ROOT / "README.md", ROOT / "docs" / "rules.md"
+FILTERS_PAGE = ROOT / "docs" / "filters.md"
+HERTZ = (0, 0.1, 0.5, 1, 2, 3, 5, 10, 20, 40, 50, 55, 60, 65, 70)
 
 
 def settings_table() -> str:
@@ -56,10 +63,52 @@ def _section(rule: Rule) -> str:
     ])  # fmt: skip
 
 
+def gains_table() -> str:
+    """Make the table of the filters' gains, both passes."""
+    rows = [f"| filter, 0.5–60 Hz | {' | '.join(f'{hertz:g} Hz' for hertz in HERTZ)} |",
+            "| --- " * (1 + len(HERTZ)) + "|"]  # fmt: skip
+    for fs, order_s in ((500, 0.3), (500, 0.2), (500, 0.1), (100, 0.3)):
+        step: Step = partial(fir_band_pass, order_s=order_s)
+        rows.append(_gains(f"FIR of {order_s:g} s at {fs} Hz", step, fs))
+    rows += [_gains(f"Butterworth 5 at {fs} Hz", butterworth_band_pass, fs) for fs in (500, 100)]
+    return "\n".join(rows)
+
+
+def _gains(name: str, step: Step, fs: int) -> str:
+    """Measure a filter's gains by its answer to an impulse amid 40 s."""
+    impulse = np.zeros((1, 40 * fs + 1))
+    impulse[0, 20 * fs] = 1
+    answer = step(impulse, fs, low_hz=0.5, high_hz=60)[0][0]
+    time = np.arange(-20 * fs, 20 * fs + 1) / fs
+    gains = [
+        f"{abs(answer @ np.cos(2 * np.pi * hertz * time)):.3f}" if hertz <= fs / 2 else "–"
+        for hertz in HERTZ
+    ]
+    return f"| {name} | {' | '.join(gains)} |"
+
+
+def rates_table() -> str:
+    """Make the table of rates, recipes that are alike together."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for recipe in recipes_by_name().values():
+        alike.setdefault(_rates(recipe), []).append(f"`{recipe.name}`")
+    rows = ["| reads at | filter | which needs records of | recipes |", "| --- | --- | --- | --- |"]
+    rows += [f"| {' | '.join(rates)} | {', '.join(names)} |" for rates, names in alike.items()]
+    return "\n".join(rows)
+
+
+def _rates(recipe: Recipe) -> tuple[str, str, str]:
+    filters = [step for step in recipe.steps if "high_hz" in step.options]
+    said = [f"{step.name}, {step.options['high_hz']:g} Hz" for step in filters]
+    needed = [f"more than {2 * step.options['high_hz']:g} Hz" for step in filters]
+    return f"{recipe.fs:g} Hz", "; ".join(said) or "none", "; ".join(needed) or "any rate"
+
+
 # What each page has between its marks: `<!-- settings -->` … `<!-- /settings -->`.
 PAGES = {
     README: {"settings": settings_table, "recipes": recipes_table},
     RULES_PAGE: {"rules": rules_sections},
+    FILTERS_PAGE: {"gains": gains_table, "rates": rates_table},
 }
 
 

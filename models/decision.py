@@ -23,6 +23,27 @@ def thresholds(probabilities: np.ndarray, *, values: Sequence[float]) -> np.ndar
     return probabilities >= np.asarray(values, dtype=float)
 
 
+def near_ties(
+    probabilities: np.ndarray,
+    *,
+    threshold: float,
+    tie: float,
+    least: float,
+    fallback: Sequence[int],
+) -> np.ndarray:
+    """Call classes positive from a threshold on; where none reaches it, the likeliest and its ties.
+
+    Kang & Wen 2022, and their code.  Ties are the classes within `tie` of the highest probability
+    that have `least` themselves.  Where none has that, the record has the classes of `fallback`, by
+    their places, alone: sinus rhythm.
+    """
+    highest = probabilities.max(axis=1, keepdims=True)
+    tied = (probabilities + tie >= highest) & (probabilities >= least)
+    labels = np.where(highest >= threshold, probabilities >= threshold, tied)
+    labels[np.ix_(highest[:, 0] < least, list(fallback))] = True
+    return labels
+
+
 def expected(
     probabilities: np.ndarray, *, slope: float, offset: float, rewards: Sequence[Sequence[float]]
 ) -> np.ndarray:
@@ -100,7 +121,11 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(0.5 * values))
 
 
-DECISIONS: dict[str, Callable[..., np.ndarray]] = {"thresholds": thresholds, "expected": expected}
+DECISIONS: dict[str, Callable[..., np.ndarray]] = {
+    "thresholds": thresholds,
+    "near ties": near_ties,
+    "expected": expected,
+}
 
 
 def decide(decision: Part, probabilities: np.ndarray) -> np.ndarray:
@@ -115,5 +140,5 @@ def decide(decision: Part, probabilities: np.ndarray) -> np.ndarray:
         raise LeadwiseError(f"no decision '{decision.name}'; known are {', '.join(DECISIONS)}")
     try:
         return DECISIONS[decision.name](probabilities, **decision.options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError) as error:
         raise LeadwiseError(f"the decision '{decision.name}' has odd numbers: {error}") from error

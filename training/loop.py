@@ -3,9 +3,10 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,7 +65,7 @@ def check_names(recipe: Recipe) -> None:
     LeadwiseError
         A name is unknown; the known ones are listed.
     """
-    for kind, name, known in (
+    named: list[tuple[str, str, Mapping[str, Any]]] = [
         ("optimiser", recipe.optimiser.name, OPTIMISERS),
         ("schedule", recipe.schedule.name, SCHEDULES),
         ("stop", recipe.stop.name, STOPS),
@@ -72,7 +73,8 @@ def check_names(recipe: Recipe) -> None:
         ("decision", recipe.decision, FITS),
         ("rules", recipe.rules, USES),
         ("select", recipe.select, METRICS),
-    ):
+    ]
+    for kind, name, known in named:
         if name not in known:
             raise LeadwiseError(f"no {kind} '{name}'; known are {', '.join(known)}")
     steps = [("STEPS", step) for step in (*recipe.steps, *recipe.finish)]

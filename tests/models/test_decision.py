@@ -23,6 +23,28 @@ def test_thresholds_are_inclusive_and_one_a_class() -> None:
         thresholds(np.zeros((1, 2)), values=(0.1, 0.2, 0.3))
 
 
+# The fact sheet's examples (revenger2021, section h); the last class is sinus rhythm.
+@pytest.mark.parametrize(
+    ("probabilities", "labels"),
+    [
+        ((0.09, 0.08, 0.01), (0, 0, 1)),
+        ((0.40, 0.38, 0.36), (1, 1, 0)),
+        ((0.12, 0.095, 0.01), (1, 0, 0)),
+        ((0.50, 0.49, 0.01), (1, 0, 0)),
+        ((0.70, 0.50, 0.69), (1, 1, 1)),
+        ((0.10, 0.095, 0.08), (1, 0, 0)),  # 0.1 is enough
+    ],
+)
+def test_near_ties(probabilities: tuple[float, ...], labels: tuple[int, ...]) -> None:
+    numbers = {"threshold": 0.5, "tie": 0.03, "least": 0.1}
+    many = np.array([probabilities, (0.9, 0.1, 0.2)])
+    found = decide(part("near ties", **numbers, fallback=(2,)), many)
+    assert found.dtype == bool
+    assert found.astype(int).tolist() == [list(labels), [1, 0, 0]]
+    without = decide(part("near ties", **numbers, fallback=()), many[:1])
+    assert without.any() == (max(probabilities) >= 0.1)
+
+
 def mean_score(outputs: np.ndarray, probabilities: np.ndarray, table: np.ndarray) -> float:
     """The expected score of a record's outputs, summed over all label vectors."""
     total = 0.0
@@ -79,7 +101,11 @@ def test_every_class_is_drawn_as_often_as_it_should() -> None:
 @pytest.mark.parametrize(
     ("odd", "said"),
     [
-        (part("guess"), "no decision 'guess'; known are thresholds, expected"),
+        (part("guess"), "no decision 'guess'; known are thresholds, near ties, expected"),
+        (
+            part("near ties", threshold=0.5, tie=0.03, least=0.1, fallback=(9,)),
+            "'near ties' has odd numbers",
+        ),
         (part("thresholds"), "'thresholds' has odd numbers"),
         (part("thresholds", values=("a", "b")), "'thresholds' has odd numbers"),
         (part("expected", slope=1, offset=0, rewards=((1.0,),)), r"rewards of shape \(1, 1\)"),

@@ -83,3 +83,13 @@ def test_each_fit_can_be_decided_by_and_expected_undoes_a_wrong_calibration() ->
     assert metrics["expected"] > metrics["global"]
     assert decision.name == "expected"
     assert 0.3 < decision.options["slope"] < 0.75
+
+
+@pytest.mark.parametrize("classes", [CODES, ("164889003", "270492004")])
+def test_near_ties_falls_back_to_sinus_rhythm_where_it_is_a_class(classes) -> None:
+    silent = np.full((1, len(classes)), 0.01)
+    decision = FITS["near ties"](silent, np.zeros((1, len(classes)), bool), classes, 0)
+    labels = decide(decision, silent)[0]
+    assert [code for code, said in zip(classes, labels, strict=True) if said] == [
+        code for code in ("426783006",) if code in classes
+    ]

@@ -32,10 +32,20 @@ NEVER = 10**9
 
 
 def smallest() -> object:
-    """A recipe whose network is smaller still than the tests' other ones."""
+    """A recipe whose network is smaller still than the tests' other ones, and which has it all."""
     recipe = small(recipes_by_name()["isibrno-basic"])
     options = {**recipe.network.options, "widths": (4, 4, 4, 4, 4), "units": 2}
-    return replace(recipe, network=part(recipe.network.name, **options), rules="learned")
+    return replace(
+        recipe,
+        finish=(part("record_z_score"),),
+        network=part(recipe.network.name, **options),
+        augment=(part("lead_dropout", probability=0.5), part("mixup"), part("label_smoothing")),
+        loss=part("asymmetric_alibaba"),
+        optimiser=part("adamw", lr=1e-3, amsgrad=True),
+        schedule=part("one_cycle"),
+        stop=part("patience", epochs=50),
+        rules="learned",
+    )
 
 
 @pytest.fixture(scope="module")

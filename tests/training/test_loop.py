@@ -1,11 +1,16 @@
-"""Names that a recipe may bear in the loop are checked before work begins."""
+"""The loop: names are checked before work begins; a training may end early, and go on as it was."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import team_code
 from ecg import LeadwiseError
 from models import find, recipes_by_name
+from models.folder import read_model
+from models.recipe import Recipe, part
+from tests.conftest import small
 from training.loop import check_names
 
 
@@ -18,3 +23,66 @@ def test_every_recipe_names_what_there_is(name: str) -> None:
 def test_unknown_names_are_answered_with_the_known_ones(field: str) -> None:
     with pytest.raises(LeadwiseError, match=f"no {field} 'best'; known are"):
         check_names(replace(find("isibrno-published"), **{field: "best"}))
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [("optimiser", "no optimiser"), ("schedule", "no schedule"), ("stop", "no stop"),
+     ("loss", "no 'best' among LOSSES; known are asymmetric"), ("augment", "no augmentation"),
+     ("steps", "no 'best' among STEPS"), ("finish", "no 'best' among STEPS")],
+)  # fmt: skip
+def test_so_are_unknown_parts(field: str, said: str) -> None:
+    best = part("best")
+    value = (best,) if field in ("augment", "steps", "finish") else best
+    with pytest.raises(LeadwiseError, match=said):
+        check_names(replace(find("isibrno-published"), **{field: value}))
+
+
+def stopping() -> Recipe:
+    """A recipe by which each epoch but the first is worse: it stops after the third."""
+    return replace(
+        small(find("isibrno-basic")),
+        fs=100.0,
+        steps=(part("hold"), part("resample", to_hz=100),
+               part("fir_band_pass", low_hz=0.5, high_hz=60)),
+        finish=(part("record_z_score"),),
+        augment=(part("mixup"), part("random_masking")),
+        loss=part("asymmetric", gamma_positive=0, gamma_negative=0.2),
+        optimiser=part("adamw", lr=2e-3, weight_decay=0.01, amsgrad=True),
+        schedule=part("one_cycle"),
+        stop=part("patience", epochs=2, tolerance=-1),
+        epochs=8,
+        decision="near ties",
+    )  # fmt: skip
+
+
+def test_a_training_that_stops_early_does_so_after_an_interruption_too(
+    simulated_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr("training.data.find", lambda _: stopping())
+    monkeypatch.setenv("LEADWISE_LEADS", "2")
+    team_code.training_code(str(simulated_folder), str(tmp_path / "whole"))
+    said = capsys.readouterr().err
+    assert "Note: at 100 Hz nothing lies above 50 Hz; the upper edge of fir_band_pass" in said
+    assert said.count("does nothing (48 records of 250 Hz)") == 1
+    assert "2-leads: the score rises no more; the best epoch was " in said
+    history = (tmp_path / "whole" / "history.tsv").read_text()
+    assert len(history.splitlines()) == 1 + 3
+
+    def stop(text: str) -> None:
+        if "epoch 2 of" in text:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("training.loop.say", stop)
+        with pytest.raises(KeyboardInterrupt):
+            team_code.training_code(str(simulated_folder), str(tmp_path / "cut"))
+    team_code.training_code(str(simulated_folder), str(tmp_path / "cut"))
+    assert "2-leads: going on after epoch 2." in capsys.readouterr().err
+    assert (tmp_path / "cut" / "history.tsv").read_text() == history
+    (whole,), (cut,) = (read_model(tmp_path / name).lead_sets for name in ("whole", "cut"))
+    assert cut == whole
+    assert whole.decision.name == "near ties"
