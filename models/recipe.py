@@ -59,6 +59,9 @@ class Recipe:
         From one window of a longer record to the next, in s; 0 makes the fewest windows.
     augment : tuple of Part
         What training does to records and batches, of `training.augment.AUGMENTATIONS`.
+    average : float
+        How much of the moving average of the weights a step keeps (0.999); at 0 there is none, and
+        the last weights answer.
     stop : Part
         When training ends before its last epoch, of `training.schedules.STOPS`.
     decision : str
@@ -93,6 +96,7 @@ class Recipe:
     finish: tuple[Part, ...] = ()
     stride_s: float = 0.0
     augment: tuple[Part, ...] = ()
+    average: float = 0.0
     stop: Part = Part("never")
     decision: str = "global"
     rules: str = "off"

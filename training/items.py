@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -44,10 +45,14 @@ class Items:
         """Count the records."""
         return len(self.signals)
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
-        """Samples of each record."""
-        return self.signals.lengths
+        """Samples of each record, when it is finished: known by finishing nothing of its length."""
+        if not self.recipe.finish:
+            return self.signals.lengths
+        raw, place = np.unique(self.signals.lengths, return_inverse=True)
+        nothing = (np.zeros((1, samples), np.float32) for samples in raw)
+        return np.array([finish(self.recipe, each).shape[1] for each in nothing])[place]
 
     @property
     def longest(self) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from models.losses import Batch
 from models.recipe import Part, Recipe, recipe_to_json
 from scoring import METRICS
 from training.augment import AUGMENTATIONS
+from training.average import averaged, follow, kept
 from training.decisions import FITS, global_threshold, measure_of
 from training.items import Items, batch_count, batches
 from training.pace import Pace
@@ -137,7 +138,10 @@ def train(
     while not pace.over:
         state.epoch += 1
         loss = _epoch(task, network, optimiser, learn, pace, state, sets_left)
-        _evaluate(task, network, choose, state, loss, _rate(optimiser))
+        answering = network
+        if recipe.average:
+            answering = averaged(network, state.average, _shown(task, learn, state.epoch))
+        _evaluate(task, answering, choose, state, loss, _rate(optimiser))
         pace.evaluated()
         if STOPS[recipe.stop.name](_scores(state), **recipe.stop.options):
             pace.stop()
@@ -162,6 +166,11 @@ def _begin(task: Task, state: State) -> tuple[torch.nn.Module, torch.optim.Optim
     optimiser = OPTIMISERS[recipe.optimiser.name](network.parameters(), **recipe.optimiser.options)
     if state.epoch:
         restore_optimiser(optimiser, state.optimiser)
+    if recipe.average:
+        state.average = {
+            name: state.average.get(name, weight).detach().to(task.device, copy=True)
+            for name, weight in network.named_parameters()
+        }
     return network, optimiser
 
 
@@ -188,6 +197,9 @@ def _epoch(
             optimiser.zero_grad()
             losses.append(_backward(task, network, learn, places, generator_of(*counters)))
             optimiser.step()
+            if recipe.average:
+                done = (state.epoch - 1) * pace.steps + step
+                follow(state.average, network, kept(recipe.average, done))
             pace.stepped()
             shown.update()
             shown.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}")
@@ -216,6 +228,15 @@ def _backward(
         (loss * share).backward()
         total += float(loss.detach()) * share
     return total
+
+
+def _shown(task: Task, learn: Items, epoch: int) -> Iterator[Batch]:
+    """Give batches as an epoch shows them, to estimate statistics on."""
+    generator = generator_of(task.recipe.seed, task.name, epoch, "average")
+    lengths = np.minimum(learn.lengths, learn.longest)
+    for places in batches(lengths, task.recipe.batch, generator):
+        for piece in learn.pieces(places):
+            yield Batch(*(part.to(task.device) for part in learn.batch(piece, generator)))
 
 
 def _set_rate(

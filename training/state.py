@@ -23,8 +23,8 @@ from training.progress import say
 class State:
     """Where the training of one lead set stands after an epoch.
 
-    `key` names all that the weights depend on; `network`, `best` and `optimiser` are tensors by
-    name; `history` has one row an epoch.
+    `key` names all that the weights depend on; `network`, `best`, `optimiser` and `average` are
+    tensors by name; `history` has one row an epoch.
     """
 
     key: dict[str, str]
@@ -36,10 +36,11 @@ class State:
     network: dict[str, torch.Tensor] = field(default_factory=dict)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     optimiser: dict[str, torch.Tensor] = field(default_factory=dict)
+    average: dict[str, torch.Tensor] = field(default_factory=dict)
 
 
 LEGIBLE = 32  # characters: shorter than a hash
-_TENSORS = ("network", "best", "optimiser")
+_TENSORS = ("network", "best", "optimiser", "average")
 
 
 def save_state(path: Path, state: State) -> None:

@@ -64,7 +64,7 @@ def test_a_trained_folder_says_all_about_itself(model_folder: Path) -> None:
         ),
         (
             lambda content: content["lead_sets"][0]["decision"].update(name="eval"),
-            "no decision 'eval'; known are thresholds, expected",
+            "no decision 'eval'; known are thresholds, near ties",
         ),
         (lambda content: content["lead_sets"][0]["decision"].update(up=1), "has odd numbers"),
         (lambda content: content["recipe"].update(system="os"), "no system 'os'"),

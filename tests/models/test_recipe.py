@@ -35,7 +35,7 @@ def test_an_unknown_recipe_is_answered_with_the_known_ones() -> None:
 
 
 def test_an_unknown_part_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(LeadwiseError, match="no 'notch' among STEPS; known are envelopes, fill"):
+    with pytest.raises(LeadwiseError, match="no 'notch' among STEPS; known are butterworth"):
         lookup(find("isibrno-published"), "STEPS", "notch")
 
 

@@ -43,6 +43,7 @@ def smallest() -> object:
         loss=part("asymmetric_alibaba"),
         optimiser=part("adamw", lr=1e-3, amsgrad=True),
         schedule=part("one_cycle"),
+        average=0.9,
         stop=part("patience", epochs=50),
         rules="learned",
     )

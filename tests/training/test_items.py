@@ -170,3 +170,11 @@ def test_a_batch_to_learn_from_is_altered_as_its_counters_say() -> None:
     assert torch.equal(first.labels, again.labels)
     assert not torch.equal(first.signal, other.signal)
     assert torch.equal(items.batch(range(8)).labels, torch.eye(8))
+
+
+def test_lengths_are_those_of_finished_records() -> None:
+    records = [np.ones((12, samples), np.float16) for samples in (300, 40, 130, 100, 300)]
+    fitted = reading(100, finish=(part("fit_length", seconds=0.4, tolerance=0.4),))
+    items = items_of(signals_of(records), np.ones((5, 1), bool), LEAD_SETS[2], fitted)
+    assert items.lengths.tolist() == [300, 100, 100, 100, 300]
+    assert items.batch([1, 2, 3]).length.tolist() == [100, 100, 100]

@@ -50,6 +50,7 @@ def stopping() -> Recipe:
         loss=part("asymmetric", gamma_positive=0, gamma_negative=0.2),
         optimiser=part("adamw", lr=2e-3, weight_decay=0.01, amsgrad=True),
         schedule=part("one_cycle"),
+        average=0.99,
         stop=part("patience", epochs=2, tolerance=-1),
         epochs=8,
         decision="near ties",
