@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import team_code
 from ecg.headers import Remark
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.simulate import simulate
 from models import find
+from models.classifier import build, probabilities_of
 from models.inputs import finish, prepare, rows_of, unfit, windows
 from models.recipe import part
+from tests.conftest import small
 
 PLAIN = replace(find("isibrno-published"), steps=(part("fill"),), fs=500.0, max_s=10.0)
 BAND_PASS = part("fir_band_pass", low_hz=0.5, high_hz=60)
@@ -71,3 +74,19 @@ def test_it_is_said_once_for_many_records(capsys: pytest.CaptureFixture) -> None
     for name in ("A1", "A2"):
         team_code._note_once(Remark(name, "filter beyond rate", text))
     assert capsys.readouterr().err == f"Note: {text}\n"
+
+
+def test_a_network_answers_what_is_finished() -> None:
+    """A whole-record z-score forgets scale and offset, so the answer does."""
+    recipe = replace(small(PLAIN), finish=(part("record_z_score"),))
+    signal = simulate(("AF",), seed=0, duration_s=4.0, fs=500.0).signal[:2]
+    torch.manual_seed(0)
+    network = build(recipe, LEAD_SETS[2], 26).eval()
+    plain, other = (
+        probabilities_of(recipe, network, each, torch.device("cpu"))
+        for each in (signal, 5 * signal + 1)
+    )
+    np.testing.assert_allclose(other, plain, atol=1e-5)
+    unfinished = replace(recipe, finish=())
+    moved = probabilities_of(unfinished, network, 5 * signal + 1, torch.device("cpu"))
+    assert np.abs(moved - plain).max() > 1e-4  # ten times the tolerance above

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import team_code
 from ecg import LeadwiseError
@@ -11,7 +12,7 @@ from models import find, recipes_by_name
 from models.folder import read_model
 from models.recipe import Recipe, part
 from tests.conftest import small
-from training.loop import check_names
+from training.loop import _set_rate, check_names
 
 
 @pytest.mark.parametrize("name", recipes_by_name())
@@ -36,6 +37,19 @@ def test_so_are_unknown_parts(field: str, said: str) -> None:
     value = (best,) if field in ("augment", "steps", "finish") else best
     with pytest.raises(LeadwiseError, match=said):
         check_names(replace(find("isibrno-published"), **{field: value}))
+
+
+def test_the_schedule_sets_the_rate_and_one_cycle_momentum_too() -> None:
+    optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    recipe = replace(find("isibrno-basic"), optimiser=part("adamw", lr=2e-3))
+    for name, progress, lr, betas in (
+        ("constant", 0.3, 2e-3, (0.9, 0.999)),
+        ("one_cycle", 0.0, 8e-5, (0.95, 0.999)),
+        ("one_cycle", 0.3, 2e-3, (0.85, 0.999)),
+    ):
+        _set_rate(replace(recipe, schedule=part(name)), optimiser, progress, [])
+        assert optimiser.param_groups[0]["lr"] == pytest.approx(lr)
+        assert optimiser.param_groups[0]["betas"] == pytest.approx(betas)
 
 
 def stopping() -> Recipe:
