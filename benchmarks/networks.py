@@ -1,0 +1,121 @@
+"""Revenger 2021's networks beside torch-ecg's of the same layout and weights, in one run.
+
+    python -m venv ../oracle && ../oracle/bin/pip install -r requirements-oracle.txt
+    ../oracle/bin/python -m benchmarks.networks [--rounds 5] [--threads 2]
+
+Records are random numbers, 12 × 5000, float32.  A training step is forward, backward and AdamW with
+AMSGrad on binary cross-entropy; inference is in evaluation without gradients.  Sides take turns;
+each figure is the best of the rounds after one to warm up, in records a second of wall time.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from benchmarks.scoring import machine
+from models.revenger2021 import Network
+from tests.reference import torch_ecg_networks as theirs
+
+LEADS, SAMPLES, CLASSES = 12, 5000, 26
+BACKBONES = ("nc-se", "nc-bs", "branched", "branched-lw")
+LOGITS = 1e-5  # how far answers may differ, beside their size
+
+
+class Side(NamedTuple):
+    """One side's network, and how it is called."""
+
+    network: nn.Module
+    answer: Callable[[torch.Tensor], torch.Tensor]
+
+
+def sides(backbone: str) -> tuple[Side, Side]:
+    """Make ours and theirs, with the same weights."""
+    torch.manual_seed(0)
+    network, other = (
+        build(LEADS, CLASSES, backbone=backbone) for build in (Network, theirs.build)
+    )
+    theirs.give(network, other)
+
+    def answer(signal: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = network(signal, torch.full((len(signal),), signal.shape[2]))
+        return logits
+
+    return Side(network, answer), Side(other, other)
+
+
+def trained(side: Side, signal: torch.Tensor) -> Callable[[], None]:
+    """Give a function that takes a training step."""
+    optimiser = torch.optim.AdamW(side.network.parameters(), lr=1e-3, amsgrad=True)
+    labels = (torch.rand(len(signal), CLASSES) < 0.06).float()
+
+    def step() -> None:
+        side.network.train()
+        loss = functional.binary_cross_entropy_with_logits(side.answer(signal), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    return step
+
+
+def answered(side: Side, signal: torch.Tensor) -> Callable[[], None]:
+    """Give a function that answers a batch."""
+
+    def answer() -> None:
+        side.answer(signal)
+
+    return answer
+
+
+def race(functions: list[Callable[[], None]], rounds: int) -> list[float]:
+    """Call functions in turns; the answer is the least seconds that each took."""
+    took: list[list[float]] = [[] for _ in functions]
+    for _ in range(rounds + 1):
+        for times, function in zip(took, functions, strict=True):
+            begun = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - begun)
+    return [min(times[1:]) for times in took]
+
+
+def measure(backbone: str, batch: int, rounds: int) -> str:
+    """Measure a backbone; the answer is its row of the table."""
+    both, signal = sides(backbone), torch.randn(batch, LEADS, SAMPLES)
+    with torch.inference_mode():
+        for side in both:
+            side.network.eval()
+        ours, foreign = (side.answer(signal) for side in both)
+        error = float((ours - foreign).abs().max() / foreign.abs().max().clamp(min=1))
+        inference = race([answered(side, signal) for side in both], 3 * rounds)
+    training = race([trained(side, signal) for side in both], rounds)
+    cells = [f"{batch / took:.3g}" for took in (*training, *inference)]
+    ratios = [f"{theirs_s / ours_s:.2f}" for ours_s, theirs_s in (training, inference)]
+    said = f"{error:.0e}" + ("" if error <= LOGITS else ", **unequal**")
+    return f"| {backbone} | {cells[0]} | {cells[1]} | {ratios[0]} | {cells[2]} | {cells[3]} | {ratios[1]} | {said} |"  # noqa: E501  # a table's row
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("backbones", nargs="*", default=BACKBONES, help="default: all four")
+    parser.add_argument("--rounds", type=int, default=5, help="of training (default: 5)")
+    parser.add_argument("--batch", type=int, default=8, help="records (default: 8)")
+    parser.add_argument("--threads", type=int, default=2, help="default: 2")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"{machine()}, torch {torch.__version__}, {options.threads} threads, load "
+          f"{os.getloadavg()[0]:.1f}; {LEADS} × {SAMPLES}, batch {options.batch}; records/s\n")  # fmt: skip
+    print("| backbone | training, ours | theirs | × | inference, ours | theirs | × | difference |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for backbone in options.backbones:
+        print(measure(backbone, options.batch, options.rounds), flush=True)
+
+
+if __name__ == "__main__":
+    main()

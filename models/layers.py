@@ -1,0 +1,148 @@
+"""Layers that systems share, over (batch, channels, 1, steps) with channels last in memory.
+
+Convolutions over time are two-dimensional ones of height 1: the same numbers, faster on CPU.
+"""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.spectral import Shape, convolve, spectrum, tile_size
+
+
+class Dropout(nn.Module):
+    """Dropout with four decisions from each random number.
+
+    PyTorch draws its masks one by one, which costs a sixth of a training step on CPU.  The
+    probability is kept to 1 / 65,536.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        """Set values to 0 in training, and scale the others so that the mean stays."""
+        if not self.training or self.probability == 0:
+            return signal
+        return signal * self._kept(signal) / (1 - self.probability)
+
+    def _kept(self, signal: torch.Tensor) -> torch.Tensor:
+        """Draw which values are kept: booleans of the signal's shape."""
+        count = signal.numel()
+        numbers = torch.empty((count + 3) // 4, dtype=torch.int64, device=signal.device)
+        words = numbers.random_(-(2**63), None).view(torch.int16)[:count]
+        threshold = round(self.probability * 2**16) - 2**15
+        # The mask lies in memory as the signal does (channels last), whatever its shape.
+        return words.as_strided(signal.shape, signal.stride()) >= threshold
+
+
+class Convolution(nn.Module):
+    """A convolution over time with "same" padding, and the batch norm after it.
+
+    While answering (evaluation without gradients) the norm is folded into the weights, and where it
+    is faster the convolution goes through `models.spectral`; both change the last digits alone.  The
+    folded and transformed weights are kept until the weights change: some 6 times the weights'
+    memory, where kernels are long.
+
+    Parameters
+    ----------
+    channels, width, kernel, stride, dilation, groups : int
+        Of the convolution; the kernel is odd.
+    bias : bool
+    norm : bool
+        Whether batch norm follows.
+    blur : nn.Module, optional
+        Comes between them; keeps constants, so that it may as well come last.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+        norm: bool = True,
+        blur: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.stride, self.dilation, self.groups = stride, dilation, groups
+        plain = nn.Conv2d(channels, width, (1, kernel), groups=groups, bias=bias)
+        self.weight, self.bias = plain.weight, plain.bias  # in PyTorch's default initialisation
+        self.blur = blur
+        self.norm = nn.BatchNorm2d(width) if norm else None
+        self._folded: Any = None
+
+    def train(self, mode: bool = True) -> "Convolution":
+        """Switch, and forget the folded weights: training may change the norm's statistics."""
+        self._folded = None
+        return super().train(mode)
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, channels, 1, steps) to (batch, width, 1, ceil(steps / stride))."""
+        if not self.training and not torch.is_grad_enabled():
+            return self._answer(signal)
+        hidden = self._convolve(signal, self.weight, self.bias)
+        hidden = hidden if self.blur is None else self.blur(hidden)
+        return hidden if self.norm is None else self.norm(hidden)
+
+    def _convolve(
+        self, signal: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        kernel, stride = weight.shape[3], self.stride
+        if kernel == 1 and stride > 1:
+            # PyTorch 2.13 corrupts memory in the backward pass of a strided 1 × 1 convolution (CPU,
+            # channels last, fewer than 16 channels).
+            signal = signal[..., ::stride].contiguous(memory_format=torch.channels_last)
+            stride = 1
+        padding = (0, kernel // 2 * self.dilation)
+        return functional.conv2d(
+            signal, weight, bias, (1, stride), padding, (1, self.dilation), self.groups
+        )
+
+    def _answer(self, signal: torch.Tensor) -> torch.Tensor:
+        weight, bias, spectra = self._fold()
+        outputs, inputs, _, kernel = weight.shape
+        shape, size = Shape(inputs, outputs, kernel, self.stride, self.dilation), None
+        usual = signal.device.type == "cpu" and signal.dtype == torch.float32
+        if usual and self.groups == 1 and not torch.is_autocast_enabled("cpu"):
+            size = tile_size(shape, signal.shape[0], signal.shape[3])
+        if size is None:
+            hidden = self._convolve(signal, weight, bias)
+        else:
+            if size not in spectra:
+                spectra.clear()  # of signals of another length
+                spectra[size] = spectrum(weight[:, :, 0], shape, size)
+            hidden = convolve(signal, spectra[size], shape)
+            if bias is not None:
+                hidden = hidden + bias[:, None, None]
+        return hidden if self.blur is None else self.blur(hidden)
+
+    def _fold(self) -> tuple[torch.Tensor, torch.Tensor | None, dict[int, torch.Tensor]]:
+        """Give weight and bias with the norm in them, and a place for transformed weights."""
+        tensors = [*self.parameters(), *self.buffers()]
+        state = [
+            (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
+            for tensor in tensors
+        ]
+        if self._folded is None or self._folded[0] != state:
+            self._folded = state, *self._with_norm(), {}
+        weight, bias, spectra = self._folded[1:]
+        return weight, bias, spectra
+
+    def _with_norm(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        norm = self.norm
+        if norm is None:
+            return self.weight, self.bias
+        mean, variance = norm.running_mean, norm.running_var
+        assert mean is not None
+        assert variance is not None
+        scale = norm.weight * torch.rsqrt(variance + norm.eps)
+        shift = -mean if self.bias is None else self.bias - mean
+        return self.weight * scale[:, None, None, None], norm.bias + shift * scale

@@ -1,0 +1,324 @@
+"""The eight convolutional backbones; each maps (batch, rows, 1, samples), channels last, to a map.
+
+A backbone says `width`, its map's channels, and `shortest`, the samples that it needs: a shorter
+signal, or one whose length is no multiple of `multiple`, gets zeros at its end.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.layers import Convolution, Dropout
+
+REDUCTION = 8  # of squeeze and excitation
+RATIO = 4  # of the global context
+
+
+class Attention(nn.Module):
+    """Scales channels by a number between 0 and 1 that it makes of all steps."""
+
+    def scale(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, width, 1, steps) to (batch, width, 1, 1)."""
+        raise NotImplementedError
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, width, 1, steps) to the same shape."""
+        return signal * self.scale(signal)
+
+
+class SqueezeExcitation(Attention):
+    """By what their means over time say; Hu et al. 2018."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(width, max(width // REDUCTION, 1))
+        self.excite = nn.Linear(self.squeeze.out_features, width)
+
+    def scale(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, width, 1, steps) to (batch, width, 1, 1)."""
+        squeezed = functional.relu(self.squeeze(signal.mean((2, 3))))
+        return torch.sigmoid(self.excite(squeezed))[:, :, None, None]
+
+
+class GlobalContext(Attention):
+    """By what an attention over time sees; Cao et al. 2019, "mul"."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        inner = max(width // RATIO, 1)
+        self.attend = nn.Linear(width, 1)
+        self.squeeze = nn.Linear(width, inner)
+        self.norm = nn.LayerNorm(inner)
+        self.excite = nn.Linear(inner, width)
+
+    def scale(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, width, 1, steps) to (batch, width, 1, 1)."""
+        steps = signal[:, :, 0].transpose(1, 2)  # (batch, steps, width)
+        weights = self.attend(steps).softmax(1)
+        context = (weights.transpose(1, 2) @ steps)[:, 0]
+        squeezed = functional.relu(self.norm(self.squeeze(context)))
+        return torch.sigmoid(self.excite(squeezed))[:, :, None, None]
+
+
+class Blur(nn.Module):
+    """Halve the rate behind a binomial low-pass, mirrored at both ends; Zhang 2019."""
+
+    taps: torch.Tensor
+
+    def __init__(self, width: int, taps: tuple[int, ...]) -> None:
+        super().__init__()
+        weights = torch.tensor(taps) / sum(taps)
+        self.reach = len(taps) // 2
+        self.register_buffer("taps", weights.repeat(width, 1, 1, 1), persistent=False)
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, width, 1, steps) to (batch, width, 1, ceil(steps / 2))."""
+        padded = functional.pad(signal, (self.reach, self.reach, 0, 0), mode="reflect")
+        return functional.conv2d(padded, self.taps, stride=(1, 2), groups=len(self.taps))
+
+
+class Residual(nn.Module):
+    """Convolutions and attention beside a shortcut: sum, activation, dropout."""
+
+    def __init__(
+        self,
+        shortcut: nn.Module,
+        convolutions: list[nn.Module],
+        attention: Attention | None,
+        activation: nn.Module,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.shortcut = shortcut
+        between = [part for one in convolutions[1:] for part in (activation, Dropout(dropout), one)]
+        self.body = nn.Sequential(convolutions[0], *between)
+        self.attention = attention
+        self.end = nn.Sequential(activation, Dropout(dropout))
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, channels, 1, steps) to (batch, width, 1, fewer steps)."""
+        shortcut, hidden = self.shortcut(signal), self.body(signal)
+        if self.attention is None:
+            summed = hidden + shortcut
+        else:
+            summed = torch.addcmul(shortcut, hidden, self.attention.scale(hidden))
+        ended: torch.Tensor = self.end(summed)
+        return ended
+
+
+def kaiming(module: nn.Module) -> nn.Module:
+    """Draw a module's convolutions' weights as He et al. 2015 do, by their inputs."""
+    for part in module.modules():
+        if isinstance(part, Convolution):
+            nn.init.kaiming_normal_(part.weight)
+    return module
+
+
+class ResNet(nn.Sequential):
+    """A stem and four residual blocks, each a quarter of the rate; after Ribeiro et al. 2020.
+
+    Parameters
+    ----------
+    rows : int
+    attention : type of Attention
+        At the end of each block.
+    bottleneck : bool
+        Three convolutions a block, the outer ones of kernel 1, and four times the width.
+    narrow : int
+        All widths are divided by it.
+    """
+
+    KERNEL, STRIDE, DROPOUT = 17, 4, 0.2
+    multiple = shortest = 1
+
+    def __init__(
+        self, rows: int, *, attention: type[Attention], bottleneck: bool, narrow: int = 1
+    ) -> None:
+        base, kernel, stride = 64 // narrow, self.KERNEL, self.STRIDE
+        parts: list[nn.Module] = [Convolution(rows, base, kernel, bias=True), nn.ReLU(inplace=True)]
+        channels = base
+        for neck in (2 * base, 3 * base, 4 * base, 5 * base):
+            width = 4 * neck if bottleneck else neck
+            convolutions = (
+                [
+                    Convolution(channels, neck, 1),
+                    Convolution(neck, neck, kernel, stride=stride),
+                    Convolution(neck, width, 1),
+                ]
+                if bottleneck
+                else [
+                    Convolution(channels, width, kernel, stride=stride),
+                    Convolution(width, width, kernel),
+                ]
+            )
+            shortcut = Convolution(channels, width, 1, stride=stride)
+            made = [kaiming(convolution) for convolution in convolutions]
+            parts.append(Residual(shortcut, made, attention(width), nn.ReLU(inplace=True), self.DROPOUT))
+            channels = width
+        super().__init__(*parts)
+        self.width = channels
+
+
+class SpaceToDepth(nn.Module):
+    """Fold four samples into a step: sample 4t + i of row r becomes channel i · rows + r."""
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, rows, 1, samples) to (batch, 4 · rows, 1, samples / 4)."""
+        batch, rows, _, samples = signal.shape
+        folded = signal.view(batch, rows, 1, samples // 4, 4).permute(0, 4, 1, 2, 3)
+        folded = folded.reshape(batch, 4 * rows, 1, samples // 4)
+        return folded.contiguous(memory_format=torch.channels_last)
+
+
+class TResNet(nn.Sequential):
+    """Two stages of basic blocks and two of bottlenecks behind a fold; after Ridnik et al. 2021.
+
+    Parameters
+    ----------
+    rows, base, kernel, blocks : int
+        Inputs; channels of the first stage; taps of the long convolutions; blocks a stage.
+    separable : bool
+        Long convolutions are depthwise, then pointwise, and strided (F); else those that halve the
+        rate do so by a blur behind them (N and P).
+    narrow : int
+        All widths are divided by it.
+    """
+
+    multiple, shortest = 4, 64  # a blur of 7 taps needs four steps of the third stage
+
+    def __init__(
+        self, rows: int, *, base: int, kernel: int, blocks: int, separable: bool, narrow: int = 1
+    ) -> None:
+        base //= narrow
+        self.kernel, self.separable = kernel, separable
+        parts: list[nn.Module] = [SpaceToDepth(), Convolution(4 * rows, base, 1, bias=True)]
+        channels = base
+        for stage, width in enumerate((base, 2 * base, 16 * base, 32 * base)):
+            for block in range(blocks):
+                halve = stage > 0 and block == 0
+                parts.append(self._block(stage, channels, width, halve=halve))
+                channels = width
+        super().__init__(*parts)
+        self.width = channels
+
+    def _block(self, stage: int, channels: int, width: int, *, halve: bool) -> nn.Module:
+        shortcut: nn.Module = nn.Identity()
+        if halve:
+            shortcut = nn.Sequential(
+                Blur(channels, (1, 6, 15, 20, 15, 6, 1)), Convolution(channels, width, 1)
+            )
+        if stage < 2:
+            convolutions = [self._long(channels, width, halve=halve), self._long(width, width)]
+        else:
+            neck = width // 4
+            convolutions = [
+                self._short(channels, neck),
+                self._long(neck, neck, halve=halve),
+                self._short(neck, width),
+            ]
+        attention = SqueezeExcitation(width) if stage < 3 else None
+        return Residual(shortcut, convolutions, attention, nn.LeakyReLU(inplace=True), 0.0)
+
+    def _short(self, channels: int, width: int) -> nn.Module:
+        made = Convolution(channels, width, 1)
+        return kaiming(made) if self.separable else made
+
+    def _long(self, channels: int, width: int, *, halve: bool = False) -> nn.Module:
+        kernel, stride = self.kernel, 2 if halve else 1
+        if self.separable:
+            depthwise = Convolution(
+                channels, channels, kernel, stride=stride, groups=channels, norm=False
+            )
+            return kaiming(nn.Sequential(depthwise, Convolution(channels, width, 1)))
+        blur = Blur(width, (1, 2, 1)) if halve else None
+        return Convolution(channels, width, kernel, blur=blur)
+
+
+DILATIONS = (  # of each convolution of the three blocks of a branch
+    ((1,), (1, 1), (1, 1, 1)),
+    ((2,), (2, 4), (8, 8, 8)),
+    ((4,), (4, 8), (16, 32, 64)),
+)
+KERNELS = (11, 7, 5)  # of each block
+DROPOUTS = (0.0, 0.2, 0.0)  # after each block
+
+
+class Branches(nn.Module):
+    """Three branches of three blocks, of small, middle and large reach; after Cai and Hu 2020.
+
+    Parameters
+    ----------
+    rows, base : int
+        Inputs; channels of the first block of a branch, the others have two and four times as many.
+    leads : int
+        Where each lead goes its own way: their number; group norms then stand before activations.
+    narrow : int
+        All widths are divided by it.
+    """
+
+    multiple, shortest = 1, 8
+
+    def __init__(self, rows: int, *, base: int = 96, leads: int = 0, narrow: int = 1) -> None:
+        super().__init__()
+        base //= narrow
+        self.branches = nn.ModuleList(
+            _branch(rows, base, leads, dilations) for dilations in DILATIONS
+        )
+        self.width = len(DILATIONS) * 2 ** (len(KERNELS) - 1) * base
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, rows, 1, samples) to (batch, width, 1, floor(samples / 8))."""
+        return torch.cat([branch(signal) for branch in self.branches], dim=1)
+
+
+class LeadWise(Branches):
+    """Branches in which each lead goes its own way: channel 3rd of 3 · lead, branch by branch.
+
+    Parameters
+    ----------
+    lead_width : int, optional
+        Channels a lead in the first block of a branch; by default as published.
+    """
+
+    def __init__(self, rows: int, *, lead_width: int | None = None, narrow: int = 1) -> None:
+        each = (lead_width or LEAD_WIDTHS.get(rows, LEAD_WIDTHS[12])) // narrow
+        super().__init__(rows, base=rows * each, leads=rows)
+
+
+def _branch(
+    rows: int, base: int, leads: int, dilations: tuple[tuple[int, ...], ...]
+) -> nn.Sequential:
+    """Make a branch: in each block convolutions, then batch norm, and half of the rate."""
+    parts: list[nn.Module] = []
+    channels = rows
+    for block, kernel in enumerate(KERNELS):
+        width = base * 2**block
+        for dilation in dilations[block]:
+            convolution = Convolution(
+                channels, width, kernel, dilation=dilation, groups=leads or 1, bias=True, norm=False
+            )
+            parts.append(kaiming(convolution))
+            if leads:
+                parts.append(nn.GroupNorm(leads, width))
+            parts.append(nn.ReLU(inplace=True))
+            channels = width
+        parts += [nn.BatchNorm2d(width), nn.MaxPool2d((1, 2)), Dropout(DROPOUTS[block])]
+    return nn.Sequential(*parts)
+
+
+# Channels a lead in the first block of a branch, by leads: 192, 144, 96, 96 and 64 in all.
+LEAD_WIDTHS = {12: 16, 6: 24, 4: 24, 3: 32, 2: 32}
+
+BACKBONES: dict[str, Callable[..., nn.Module]] = {
+    "nc-se": partial(ResNet, attention=SqueezeExcitation, bottleneck=False),
+    "nc-bs": partial(ResNet, attention=SqueezeExcitation, bottleneck=True),
+    "nc-bg": partial(ResNet, attention=GlobalContext, bottleneck=True),
+    "tresnet-n": partial(TResNet, base=56, kernel=15, blocks=2, separable=False),
+    "tresnet-p": partial(TResNet, base=56, kernel=17, blocks=1, separable=False),
+    "tresnet-f": partial(TResNet, base=32, kernel=17, blocks=1, separable=True),
+    "branched": Branches,
+    "branched-lw": LeadWise,
+}
