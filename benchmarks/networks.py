@@ -37,9 +37,7 @@ class Side(NamedTuple):
 def sides(backbone: str) -> tuple[Side, Side]:
     """Make ours and theirs, with the same weights."""
     torch.manual_seed(0)
-    network, other = (
-        build(LEADS, CLASSES, backbone=backbone) for build in (Network, theirs.build)
-    )
+    network, other = (build(LEADS, CLASSES, backbone=backbone) for build in (Network, theirs.build))
     theirs.give(network, other)
 
     def answer(signal: torch.Tensor) -> torch.Tensor:
@@ -109,8 +107,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="default: 2")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    sizes = f"{LEADS} × {SAMPLES}, batch {options.batch}"
     print(f"{machine()}, torch {torch.__version__}, {options.threads} threads, load "
-          f"{os.getloadavg()[0]:.1f}; {LEADS} × {SAMPLES}, batch {options.batch}; records/s\n")  # fmt: skip
+          f"{os.getloadavg()[0]:.1f}; {sizes}; records/s\n")  # fmt: skip
     print("| backbone | training, ours | theirs | × | inference, ours | theirs | × | difference |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for backbone in options.backbones:

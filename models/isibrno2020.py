@@ -33,6 +33,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from models.layers import Dropout
 from models.recipe import Recipe, part
 
 SELU_LOWEST = -1.0507009873554805 * 1.6732632423543772  # α' = −λα; Klambauer et al. 2017
@@ -57,33 +58,6 @@ class MaskedBatchNorm(nn.BatchNorm2d):
             self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return centred * scale[:, None, None] + self.bias[:, None, None]
-
-
-class Dropout(nn.Module):
-    """Dropout with four decisions from each random number.
-
-    PyTorch draws its masks one by one, which costs a sixth of a training step on CPU.  The
-    probability is kept to 1 / 65,536.
-    """
-
-    def __init__(self, probability: float) -> None:
-        super().__init__()
-        self.probability = probability
-
-    def forward(self, signal: torch.Tensor) -> torch.Tensor:
-        """Set values to 0 in training, and scale the others so that the mean stays."""
-        if not self.training or self.probability == 0:
-            return signal
-        return signal * self._kept(signal) / (1 - self.probability)
-
-    def _kept(self, signal: torch.Tensor) -> torch.Tensor:
-        """Draw which values are kept: booleans of the signal's shape."""
-        count = signal.numel()
-        numbers = torch.empty((count + 3) // 4, dtype=torch.int64, device=signal.device)
-        words = numbers.random_(-(2**63), None).view(torch.int16)[:count]
-        threshold = round(self.probability * 2**16) - 2**15
-        # The mask lies in memory as the signal does (channels last), whatever its shape.
-        return words.as_strided(signal.shape, signal.stride()) >= threshold
 
 
 class AlphaDropout(Dropout):
@@ -200,7 +174,6 @@ class Network(nn.Module):
         After each block; on the contexts.
     """
 
-    masks = True  # batches may mix lengths
     block: type[nn.Module] = Block
 
     def __init__(

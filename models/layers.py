@@ -43,8 +43,8 @@ class Convolution(nn.Module):
     """A convolution over time with "same" padding, and the batch norm after it.
 
     While answering (evaluation without gradients) the norm is folded into the weights, and where it
-    is faster the convolution goes through `models.spectral`; both change the last digits alone.  The
-    folded and transformed weights are kept until the weights change: some 6 times the weights'
+    is faster the convolution goes through `models.spectral`; both change the last digits alone.
+    The folded and transformed weights are kept until the weights change: some 6 times the weights'
     memory, where kernels are long.
 
     Parameters
@@ -120,8 +120,7 @@ class Convolution(nn.Module):
                 spectra.clear()  # of signals of another length
                 spectra[size] = spectrum(weight[:, :, 0], shape, size)
             hidden = convolve(signal, spectra[size], shape)
-            if bias is not None:
-                hidden = hidden + bias[:, None, None]
+            hidden = hidden if bias is None else hidden + bias[:, None, None]
         return hidden if self.blur is None else self.blur(hidden)
 
     def _fold(self) -> tuple[torch.Tensor, torch.Tensor | None, dict[int, torch.Tensor]]:

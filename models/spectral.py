@@ -118,19 +118,24 @@ def _lay(signal: torch.Tensor, shape: Shape, total: int) -> torch.Tensor:
     batch, channels, _, samples = signal.shape
     rows = signal[:, :, 0].transpose(1, 2)  # (batch, samples, channels)
     steps, dilation = shape.steps(samples), shape.dilation
-    made = signal.new_zeros(total, shape.width)
-    places = made[: dilation * batch * steps].view(dilation, batch, steps, shape.width)
-    whole, over = divmod(samples, shape.stride * dilation)
-    end = shape.ahead + whole
-    if dilation == 1:
-        # One sequence a record: its samples lie as they are.
+    used = dilation * batch * steps
+    made = signal.new_empty(total, shape.width)
+    made[used:] = 0
+    places = made[:used].view(dilation, batch, steps, shape.width)
+    places[:, :, : shape.ahead] = 0
+    if dilation == 1:  # a record's samples lie as they are, whatever the stride
         flat = places[0].view(batch, steps * shape.stride, channels)
         first = shape.ahead * shape.stride
         flat[:, first : first + samples] = rows
+        flat[:, first + samples :] = 0
         return made
-    kept = rows[:, : whole * dilation].unflatten(1, (whole, dilation))
-    places[:, :, shape.ahead : end] = kept.permute(2, 0, 1, 3)
-    places[:over, :, end : end + 1] = rows[:, samples - over :, None].transpose(0, 1)
+    whole, over = divmod(samples, dilation)
+    end = shape.ahead + whole
+    evenly = rows[:, : whole * dilation].unflatten(1, (whole, dilation))
+    places[:, :, shape.ahead : end] = evenly.permute(2, 0, 1, 3)
+    places[:, :, end:] = 0
+    if over:
+        places[:over, :, end] = rows[:, samples - over :].transpose(0, 1)
     return made
 
 

@@ -12,13 +12,15 @@ from models.recipe import Recipe, part
 
 # One small size a system, for all its networks, so that the whole contract runs on each in seconds.
 SMALL_NETWORKS = {
-    "isibrno2020": {"widths": (8, 8, 8, 8, 16), "units": 8, "dropout": 0.1, "context_dropout": 0.1}
+    "isibrno2020": {"widths": (8, 8, 8, 8, 16), "units": 8, "dropout": 0.1, "context_dropout": 0.1},
+    "revenger2021": {"narrow": 8},
 }
 
 
 def small(recipe: Recipe) -> Recipe:
     """A recipe with its network in its system's smallest size."""
-    network = part(recipe.network.name, **SMALL_NETWORKS[recipe.system])
+    options = {**recipe.network.options, **SMALL_NETWORKS[recipe.system]}
+    network = part(recipe.network.name, **options)
     return replace(recipe, network=network, batch=16, epochs=2)
 
 

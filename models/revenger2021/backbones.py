@@ -156,7 +156,9 @@ class ResNet(nn.Sequential):
             )
             shortcut = Convolution(channels, width, 1, stride=stride)
             made = [kaiming(convolution) for convolution in convolutions]
-            parts.append(Residual(shortcut, made, attention(width), nn.ReLU(inplace=True), self.DROPOUT))
+            parts.append(
+                Residual(shortcut, made, attention(width), nn.ReLU(inplace=True), self.DROPOUT)
+            )
             channels = width
         super().__init__(*parts)
         self.width = channels
@@ -275,7 +277,7 @@ class Branches(nn.Module):
 
 
 class LeadWise(Branches):
-    """Branches in which each lead goes its own way: channel 3rd of 3 · lead, branch by branch.
+    """Branches in which each lead goes its own way.
 
     Parameters
     ----------

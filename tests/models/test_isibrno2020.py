@@ -19,12 +19,12 @@ from models.isibrno2020 import (
     NETWORKS,
     AlphaDropout,
     Block,
-    Dropout,
     MaskedBatchNorm,
     Network,
     SelfNormalisingBlock,
     SelfNormalisingNetwork,
 )
+from models.layers import Dropout
 from models.recipe import Part, Recipe
 
 PARAMETERS = {  # leads: (basic mV, basic with envelopes, increased mV, increased with envelopes)
