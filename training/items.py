@@ -16,9 +16,9 @@ from training.augment import alter_batch, alter_record
 from training.mapped import Signals
 
 POOL = 16  # batches whose records are sorted by length together, so that little is padding
-# Padded samples that a network learns from at once: 64 records of 12.5 s at 250 Hz.  ISIBrno's step
+# Padded samples that a network learns from at once: 64 records of 10 s at 500 Hz.  ISIBrno's step
 # takes 8 kB of memory for each: 16 GB for 64 records of 2 minutes, did one not cut them.
-PIECE_SAMPLES = 200_000
+PIECE_SAMPLES = 320_000
 
 
 @dataclass(frozen=True)

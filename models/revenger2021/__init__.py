@@ -19,35 +19,10 @@ the paper's table 5.  Where ours and the published differ:
 - Table 2 of the paper puts the third stage's attention of TResNets elsewhere, and means a reduction
   of 4 in the first two; both stood where the published code did not read them.  We do as the code
   did: table 5's parameters are those of that network.
-
-So far the networks; `revenger-ncse` is a placeholder by which they are trained and run, with the
-harness's loss and schedule, and is to be completed: band-pass, z-score of the whole record, windows
-of 10 s, mixup, asymmetric loss, AdamW and OneCycle.
 """
 
-from models.recipe import Recipe, part
 from models.revenger2021.backbones import BACKBONES
 from models.revenger2021.networks import NETWORKS, Network
+from models.revenger2021.recipes import RECIPES
 
 __all__ = ["BACKBONES", "NETWORKS", "RECIPES", "Network"]
-
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(
-            name="revenger-ncse",
-            system="revenger2021",
-            source="Kang & Wen, Physiol. Meas. 2022, doi 10.1088/1361-6579/ac6aa3, table 5",
-            summary="ResNet-NC-SE with one linear layer; the published training is to come",
-            fs=500.0,
-            max_s=10.0,  # section 2: windows of 5000 samples
-            steps=(part("fill"), part("resample", to_hz=500), part("z_score")),
-            network=part("crnn", backbone="nc-se"),
-            loss=part("bce"),
-            optimiser=part("adam", lr=1e-3),
-            schedule=part("falling", warm=0.3, fall=0.7),
-            epochs=50,
-            batch=64,
-        ),
-    )
-}

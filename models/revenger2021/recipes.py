@@ -1,0 +1,132 @@
+"""How Revenger 2021 reads, learns and answers: the published runs, and ours on slower records.
+
+Kang & Wen 2022 and the authors' training logs.  `revenger-…` by the backbone's name is the run of
+the paper's second study: LSTM, SE and a head of two layers, 500 Hz, band-pass, z-score of the whole
+record, mixup, asymmetric loss, AdamW with AMSGrad, one cycle.  Where the logs and the paper differ:
+
+- the loss is the paper's formula with its γ (0 and 0.2); the published code's, with the γ₊ of 1
+  that its runs of November 2021 had, is in `revenger-as-published`, which also decides as they did;
+- `…-100hz` reads at 100 Hz, where 60 Hz is beyond what there is: no band-pass, and everything else
+  alike.  PTB-XL at 100 Hz holds no more, and an epoch takes a fifth of the time;
+- `…-rules` lets rules speak for Brady, LAD, RAD and LQRSV, and for pacing where spikes can be seen,
+  in place of the network: the paper's 21 classes by the network and five by rules.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ecg.labels import CODES
+from models.losses import constant_weights
+from models.recipe import Recipe, part
+from models.revenger2021.backbones import BACKBONES
+
+PAPER = "Kang & Wen, Physiol. Meas. 2022, doi 10.1088/1361-6579/ac6aa3"
+
+BAND_PASS = part("fir_band_pass", low_hz=0.5, high_hz=60, order_s=0.3)
+NETWORK = {"lstm": True, "attention": "se", "linear": 2}
+
+BASE = Recipe(
+    name="revenger-nc-se",
+    system="revenger2021",
+    source=f"{PAPER}, section 2 and table 5",
+    summary="ResNet-NC-SE, LSTM, SE and a head of two layers; the ablations' base",
+    fs=500.0,
+    max_s=10.0,
+    stride_s=4.0,  # windows of longer records overlap
+    steps=(part("hold", limit_mv=20), part("resample", to_hz=500), BAND_PASS),
+    finish=(part("record_z_score"), part("fit_length", seconds=10, tolerance=0.4)),
+    network=part("crnn", backbone="nc-se", **NETWORK),
+    loss=part("asymmetric", gamma_positive=0, gamma_negative=0.2),
+    optimiser=part("adamw", lr=2e-3, weight_decay=0.01, amsgrad=True),
+    schedule=part("one_cycle"),
+    augment=(part("mixup", alpha=0.3, share=0.6),),
+    stop=part("patience", epochs=10, tolerance=0.001),
+    epochs=50,
+    batch=64,
+)
+
+AS_PUBLISHED = replace(
+    BASE,
+    name="revenger-as-published",
+    source=f"{PAPER}, and the logs of November 2021",
+    summary="`revenger-nc-se` with the code's loss and its decision: 0.5, near ties, sinus rhythm",
+    loss=part("asymmetric_deep_psp", gamma_positive=1, gamma_negative=0.2),
+    decision="near ties",
+)
+
+POST_CHALLENGE = replace(
+    BASE,
+    name="revenger-post-challenge",
+    source=f"{PAPER}; entry Revenger_32_PMEA",
+    summary="ResNet-NC-BS with one linear layer, no band-pass: the journal's entry",
+    steps=(part("hold", limit_mv=20), part("resample", to_hz=500)),
+    network=part("crnn", backbone="nc-bs", lstm=False, attention="none", linear=1),
+    loss=part("asymmetric_deep_psp", gamma_positive=0, gamma_negative=0.2),
+    optimiser=part("adamw", lr=1.5e-3, weight_decay=0.01, amsgrad=True),
+    stop=part("patience", epochs=12, tolerance=0.001),
+    decision="near ties",
+    epochs=60,
+    batch=32,
+)
+
+OFFICIAL = replace(
+    BASE,
+    name="revenger-official",
+    source="Wen & Kang, CinC 2021; entry Revenger_449",
+    summary="Branched, SE and a head of two layers, weighted cross-entropy: the official phase",
+    steps=(
+        part("hold", limit_mv=20),
+        part("resample", to_hz=500),
+        part("butterworth_band_pass", low_hz=0.5, high_hz=60, order=5),
+    ),
+    network=part("crnn", backbone="branched", lstm=False, attention="se", linear=2),
+    loss=part("weighted_bce", weights=constant_weights(CODES)),
+    optimiser=part("adamw", lr=1e-3, weight_decay=0.01, amsgrad=True),
+    schedule=part("constant"),
+    augment=(part("label_smoothing", epsilon=0.1, share=0.8),),
+    stop=part("patience", epochs=8, tolerance=0.001),
+    decision="near ties",
+    rules="published",
+    epochs=27,
+    batch=24,
+)
+
+
+def _family() -> Iterator[Recipe]:
+    """Give each backbone its recipe at 500 and at 100 Hz."""
+    for backbone in BACKBONES:
+        name = f"revenger-{backbone}"
+        summary = f"{backbone}, LSTM, SE and a head of two layers, as in the second ablation"
+        at_500 = BASE
+        if name != BASE.name:
+            network = part("crnn", backbone=backbone, **NETWORK)
+            at_500 = replace(BASE, name=name, network=network, summary=summary)
+        yield at_500
+        yield replace(
+            at_500,
+            name=f"{name}-100hz",
+            summary=f"`{name}` at 100 Hz",
+            fs=100.0,
+            steps=(part("hold", limit_mv=20), part("resample", to_hz=100)),
+        )
+
+
+FAMILY = {recipe.name: recipe for recipe in _family()}
+
+RECIPES = {
+    **FAMILY,
+    **{
+        recipe.name: recipe
+        for recipe in (
+            AS_PUBLISHED,
+            POST_CHALLENGE,
+            OFFICIAL,
+            replace(
+                FAMILY["revenger-nc-se-100hz"],
+                name="revenger-nc-se-100hz-rules",
+                summary="`revenger-nc-se-100hz` on 21 classes, rules on five",
+                rules="published",
+            ),
+        )
+    },
+}
