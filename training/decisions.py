@@ -18,8 +18,8 @@ TIE = 1e-12  # metrics nearer than this to the best one are as good
 SLOPES = (0.7, 0.85, 1.0, 1.2, 1.4)  # around the likeliest one
 OFFSETS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75)  # of the log odds
 
-# Records, evenly spread, that fit the two numbers of `expected`: they need no more, and all 22,000 of
-# the Challenge's validation part would take 20 minutes a lead set.
+# Records, evenly spread, that fit the two numbers of `expected`: they need no more, and all 22,000
+# of the Challenge's validation part would take 20 minutes a lead set.
 EXPECTED_ON = 4000
 
 Measure = Callable[[np.ndarray], float]
