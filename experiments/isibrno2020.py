@@ -226,19 +226,19 @@ def ablation_rows(data: Path, runs: Path) -> Iterator[str]:
     """Compare the entries at the small budget, each with one global threshold."""
     yield "| run | recipe | best epoch | metric, fold 8 | metric, fold 9 | published | minutes |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
-    of_seeds: dict[str, list[float]] = {}
+    of_seeds: dict[tuple[str, int], list[float]] = {}
     for run in there(runs, ABLATION):
         model = read_model(runs / run.name / "model")
         chosen, reported = (scored(data, runs, run, fold) for fold in (CHOOSE, REPORT))
         decision = FITS["global"](chosen.probabilities, chosen.labels, CODES, run.seed)
         before, after = (one.decided(decision) for one in (chosen, reported))
-        of_seeds.setdefault(run.recipe, []).append(after.metric)
+        of_seeds.setdefault((run.recipe, run.epochs), []).append(after.metric)
         yield (
             f"| {run.name} | `{run.recipe}`, seed {run.seed} | {model.lead_sets[0].epoch} | "
             f"{before.metric:.3f} | {with_interval(after)} | {PUBLISHED.get(run.name, '–')} | "
             f"{model.training['minutes']:.0f} |"
         )
-    for recipe, metrics in of_seeds.items():
+    for (recipe, _), metrics in of_seeds.items():
         if len(metrics) > 1:
             spread = f"{mean(metrics):.3f} ({min(metrics):.3f} to {max(metrics):.3f})"
             yield f"| mean and range of {len(metrics)} seeds | `{recipe}` | | | {spread} | | |"
