@@ -56,7 +56,7 @@ def _section(rule: Rule) -> str:
     return "\n".join([
         f"### {rule.name}", "",
         f"{rule.title} ({sets}, SNOMED CT {rule.codes[0]}{also}). Leads: {rule.leads}.", "",
-        f"**Yes** where {rule.said()}.", "",
+        f"**Yes**: {rule.said()}.", "",
         "| constant | value | source |", "| --- | --- | --- |", *rows, "",
         f"Source: {rule.source}.", "",
         f"![A record with {rule.name}](rules/{rule.name.replace(' ', '-')}.png)", "",
