@@ -22,9 +22,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.scoring import ROOT, machine
-from docs.generate import put
+from docs.generate import write_tables
 from ecg import LeadwiseError, beats
-from ecg.files import aside
 from scoring.beats import (
     LEARNING_S,
     TOLERANCES_MS,
@@ -290,11 +289,7 @@ def ludb_table(records: list[Marked]) -> str:
 def write_results(tables: dict[str, str]) -> None:
     """Put tables between their marks in docs/results.md."""
     page = ROOT / "docs" / "results.md"
-    text = page.read_text(encoding="utf-8")
-    for name, table in tables.items():
-        text = put(text, name, table)
-    with aside(page) as draft:
-        draft.write_text(text, encoding="utf-8")
+    write_tables(page, {name: [table] for name, table in tables.items()})
 
 
 def measured(*packages: str) -> str:

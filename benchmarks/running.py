@@ -3,12 +3,11 @@
     python -m benchmarks.running DATA [--records 200] [--rounds 5] [--threads 1 2]
 
 The records of DATA of 12 leads, 500 Hz and 10 s are repeated under new names.  Ours is `python
-run_model.py` with an untrained isibrno-leadwise (the weights' values cost no time) that decides by
-`expected`, the dearest decision; the example (`benchmarks.example`) is trained on these records and
-run by the organisers' driver, both re-typed.  Whole processes are measured, with one record and
-with all: the difference is what a record costs, reading and writing included; the process of one
-record is the start-up, that record included.  Sides take turns; each figure is the best of the
-rounds, as wall and as CPU time.
+run_model.py` with the shipped `weights/isibrno2020`, its decision and its rules; the example
+(`benchmarks.example`) is trained on these records and run by the organisers' driver, both re-typed.
+Whole processes are measured, with one record and with all: the difference is what a record costs,
+reading and writing included; the process of one record is the start-up, that record included.
+Sides take turns; each figure is the best of the rounds, as wall and as CPU time.
 """
 
 import argparse
@@ -17,24 +16,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from benchmarks.batches import RECIPE, Seconds, best
+from benchmarks.batches import Seconds, best
 from benchmarks.memory import make_folder
 from benchmarks.scoring import ROOT, machine
 from ecg import LeadwiseError
-from ecg.labels import CODES
-from ecg.leads import LEAD_SETS
 from ecg.records import find_records
-from models import find
-from models.classifier import build
-from models.folder import ModelFolder, TrainedSet, write_model, write_weights
 from tests.test_official_drivers import HELPER, TEST
-from training.decisions import FITS
 
 
 def suitable_headers(data: str) -> list[Path]:
@@ -55,19 +46,6 @@ def suitable_headers(data: str) -> list[Path]:
     if not found:
         raise LeadwiseError(f"{data}: no record of 12 leads, 500 Hz, 10 s, in the first dialect")
     return found
-
-
-def make_model(folder: Path) -> None:
-    """Write a model folder of an untrained network."""
-    recipe, generator = replace(find(RECIPE), decision="expected"), np.random.default_rng(0)
-    torch.manual_seed(0)
-    labels = generator.random((200, len(CODES))) < 0.06
-    decision = FITS[recipe.decision](generator.random(labels.shape), labels, CODES, 0)
-    folder.mkdir()
-    network = build(recipe, LEAD_SETS[12], len(CODES))
-    file, sha256 = write_weights(folder, "12-leads", network.state_dict())
-    trained = TrainedSet(LEAD_SETS[12], file, sha256, decision, 1, {})
-    write_model(ModelFolder(folder, recipe, CODES, (trained,)))
 
 
 def make_example(folder: Path, data: Path) -> None:
@@ -127,10 +105,9 @@ def report(headers: list[Path], folder: Path, options: argparse.Namespace) -> No
     """Measure both sides and print the table."""
     make_folder(headers, folder / "one", 1)
     make_folder(headers, folder / "all", options.records)
-    make_model(folder / "model")
     example = folder / "example"
     make_example(example, folder / "all")
-    places = {"ours": (ROOT, "run_model.py", folder / "model"),
+    places = {"ours": (ROOT, "run_model.py", ROOT / "weights" / "isibrno2020"),
               "example": (example, "test_model.py", example / "model")}  # fmt: skip
     took: dict[tuple[str, int, str], list[Seconds]] = {}
     for _ in range(options.rounds):

@@ -1,11 +1,13 @@
 """Make the tables of README.md and of pages from the code: `make docs`; a test compares."""
 
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ecg import LeadwiseError
+from ecg.files import aside
 from ecg.labels import class_name
 from ecg.rules import RULES, Rule
 from ecg.signals import Step, butterworth_band_pass, fir_band_pass
@@ -127,6 +129,15 @@ def put(text: str, name: str, table: str) -> str:
     if not found or end not in rest:
         raise LeadwiseError(f"the page has no place for '{name}': add {begin.strip()} … {end}")
     return before + begin + table + "\n" + end + rest.partition(end)[2]
+
+
+def write_tables(page: Path, tables: Mapping[str, Iterable[str]]) -> None:
+    """Put the rows of tables between their marks in a page."""
+    text = page.read_text(encoding="utf-8")
+    for name, rows in tables.items():
+        text = put(text, name, "\n".join(rows))
+    with aside(page) as draft:
+        draft.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

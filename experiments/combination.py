@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from docs.generate import write_tables
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
@@ -29,7 +30,7 @@ from experiments.isibrno2020 import (
     scored,
     there,
 )
-from experiments.outputs import RESAMPLES, write_tables
+from experiments.outputs import RESAMPLES
 from models.decision import decide
 from models.recipe import Part, part
 from models.rules import MODES, PUBLISHED, combine

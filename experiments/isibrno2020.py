@@ -24,12 +24,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from docs.generate import write_tables
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from ecg.plots import plot_reliability
 from ecg.records import read_record
-from experiments.outputs import Scored, read_scored, with_interval, write_tables
+from experiments.outputs import Scored, read_scored, with_interval
 from models.decision import decide, logit, sigmoid
 from models.expected import write_expected
 from models.folder import (

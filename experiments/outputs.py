@@ -1,13 +1,10 @@
 """Outputs read back: what a run says of a folder of labelled records, scored with any decision."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from docs.generate import put
-from ecg.files import aside
 from models.decision import decide
 from models.recipe import Part
 from scoring.bootstrap import intervals
@@ -67,15 +64,6 @@ def read_scored(labels: Path, outputs: Path) -> Scored:
     truth, _ = read_labels(pairs.headers, classes, 2021)
     names = tuple(Path(header).stem for header in pairs.headers)
     return Scored(truth, read_outputs(pairs.outputs, classes, 2021).probabilities, names)
-
-
-def write_tables(page: Path, tables: Mapping[str, Iterable[str]]) -> None:
-    """Put the rows of tables between their marks in a page."""
-    text = page.read_text(encoding="utf-8")
-    for name, rows in tables.items():
-        text = put(text, name, "\n".join(rows))
-    with aside(page) as draft:
-        draft.write_text(text, encoding="utf-8")
 
 
 def with_interval(scores: Decided) -> str:

@@ -24,7 +24,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from docs.generate import put
+from docs.generate import write_tables
 from ecg import LeadwiseError
 from ecg.files import aside
 from ecg.labels import class_name
@@ -219,12 +219,10 @@ def report(data: Path, out: Path, published: Path) -> None:
         "noise": "| rule | labelled, though clearly not | not labelled, though clearly so | F1 | "
         "F1 without these |",
     }
-    text = PAGE.read_text(encoding="utf-8")
-    for name, head in heads.items():
-        rows = [head, "| --- " * (head.count(" | ") + 1) + "|", *tables[name]]
-        text = put(text, f"rules-{name}", "\n".join(rows))
-    with aside(PAGE) as draft:
-        draft.write_text(text, encoding="utf-8")
+    rulers = {name: "| --- " * (head.count(" | ") + 1) + "|" for name, head in heads.items()}
+    write_tables(
+        PAGE, {f"rules-{name}": [heads[name], rulers[name], *tables[name]] for name in heads}
+    )
 
 
 def _compared(labels: np.ndarray, ours: np.ndarray, other: np.ndarray, folds: np.ndarray) -> str:
@@ -301,10 +299,7 @@ def elsewhere(waves: Path, samples: Path) -> None:
             f"| {rule.name} | {ill} of {SIMULATED} | {well} of {SIMULATED} | "
             f"{told[True][0]} of {told[True][1]} | {told[False][0]} of {told[False][1]} |"
         )
-    text = PAGE.read_text(encoding="utf-8")
-    text = put(put(text, "rules-pacing", "\n".join(rows)), "rules-elsewhere", "\n".join(more))
-    with aside(PAGE) as draft:
-        draft.write_text(text, encoding="utf-8")
+    write_tables(PAGE, {"rules-pacing": rows, "rules-elsewhere": more})
 
 
 def _is_paced(path: Path) -> bool | None:
