@@ -29,7 +29,7 @@ from training.loop import Task, check_names, fit_decision, train, training_key
 from training.progress import duration, say
 from training.results import write_history, write_problems
 from training.rules import read_answers
-from training.settings import Settings, device_of, read_settings, workers_of
+from training.settings import Settings, device_of, precision_of, read_settings, workers_of
 
 Answers = tuple[Sequence[str], Sequence[int], Sequence[float]]
 
@@ -85,16 +85,18 @@ def _train_lead_sets(
 
     say(f"{recipe.name}: {len(recipe.lead_sets)} lead sets, at most {recipe.epochs} epochs each, "
         f"budget {duration(60 * recipe.minutes)} for all.")  # fmt: skip
-    key = training_key(recipe, device, data_key, data.labels, data.validation)
+    precision = precision_of(settings, device)
+    key = training_key(recipe, device, precision, data_key, data.labels, data.validation)
     about = {"data": data_key, "learned": len(learn), "chosen": len(choose),
-             "device": str(device), "command": " ".join(sys.argv)}  # fmt: skip
+             "device": str(device), "precision": precision,
+             "command": " ".join(sys.argv)}  # fmt: skip
     spent = time.monotonic() - begun
     trained: list[TrainedSet] = []
     history = {}
     for place, leads in enumerate(recipe.lead_sets):
         name, sets_left = f"{len(leads)}-leads", len(recipe.lead_sets) - place
         items = items_of(data.signals, data.labels, leads, recipe)
-        task = Task(name, key, recipe, leads, CODES, device)
+        task = Task(name, key, recipe, leads, CODES, device, precision)
         seconds = (60 * recipe.minutes - spent) / sets_left
         ended = train(
             task, items.part(learn), items.part(choose), seconds, state / f"{name}.safetensors",

@@ -13,6 +13,37 @@ from models.spectral import Shape, convolve, spectrum, tile_size
 
 # Inputs of a group up to which PyTorch 2.13 is slower (by up to a third) than group after group.
 APART = 32
+REDUCTION = 8  # of squeeze and excitation
+
+
+class ByLength(nn.Module):
+    """A network without masks: what answers takes each length of a batch apart.
+
+    In training a batch is taken as it is, zeros behind a record included.  In evaluation records of
+    each length are answered without their padding, so that neither it nor the neighbours change an
+    answer.
+    """
+
+    def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Map (batch, rows, samples), of which `length` are valid, to logits (batch, classes)."""
+        if self.training or bool((length == signal.shape[2]).all()):
+            return self.forward_head(*self.forward_features(signal, length))
+        logits, order = [], []
+        for samples in length.unique().tolist():
+            places = (length == samples).nonzero()[:, 0]
+            logits.append(self.forward(signal[places, :, :samples], length[places]))
+            order.append(places)
+        return torch.cat(logits)[torch.cat(order).argsort()]
+
+    def forward_features(
+        self, signal: torch.Tensor, length: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the last convolutional map (batch, channels, steps) and its valid steps (batch,)."""
+        raise NotImplementedError
+
+    def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Map (batch, channels, steps) to logits (batch, classes); all steps are valid."""
+        raise NotImplementedError
 
 
 class Dropout(nn.Module):
@@ -40,6 +71,32 @@ class Dropout(nn.Module):
         threshold = round(self.probability * 2**16) - 2**15
         # The mask lies in memory as the signal does (channels last), whatever its shape.
         return words.as_strided(signal.shape, signal.stride()) >= threshold
+
+
+class Attention(nn.Module):
+    """Scales channels by a number between 0 and 1 that it makes of all steps."""
+
+    def scale(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, width, 1, steps) to (batch, width, 1, 1)."""
+        raise NotImplementedError
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, width, 1, steps) to the same shape."""
+        return signal * self.scale(signal)
+
+
+class SqueezeExcitation(Attention):
+    """By what their means over time say; Hu et al. 2018."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(width, max(width // REDUCTION, 1))
+        self.excite = nn.Linear(self.squeeze.out_features, width)
+
+    def scale(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, width, 1, steps) to (batch, width, 1, 1)."""
+        squeezed = functional.relu(self.squeeze(signal.mean((2, 3))))
+        return torch.sigmoid(self.excite(squeezed))[:, :, None, None]
 
 
 class Convolution(nn.Module):

@@ -14,6 +14,7 @@ from models.recipe import Recipe, part
 SMALL_NETWORKS = {
     "isibrno2020": {"widths": (8, 8, 8, 8, 16), "units": 8, "dropout": 0.1, "context_dropout": 0.1},
     "revenger2021": {"narrow": 8},
+    "house2026": {"widths": (8, 8, 16), "blocks": (1, 1, 1)},
 }
 
 

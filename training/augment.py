@@ -42,6 +42,33 @@ def lead_dropout(
     return np.where(kept[:, None], signal, signal.dtype.type(0))
 
 
+def shift(
+    signal: np.ndarray, leads: Sequence[str], generator: np.random.Generator, *, share: float
+) -> np.ndarray:
+    """Move a record by up to this share of its length, to either side; zeros come in."""
+    most = int(share * signal.shape[1])
+    by = int(generator.integers(-most, most + 1))
+    moved = np.zeros_like(signal)
+    kept = signal.shape[1] - abs(by)
+    moved[:, max(by, 0) :][:, :kept] = signal[:, max(-by, 0) :][:, :kept]
+    return moved
+
+
+def scale(
+    signal: np.ndarray, leads: Sequence[str], generator: np.random.Generator, *, spread: float
+) -> np.ndarray:
+    """Multiply a record by one factor, whose logarithm is Normal with this spread."""
+    return signal * signal.dtype.type(np.exp(generator.normal(0, spread)))
+
+
+def noise(
+    signal: np.ndarray, leads: Sequence[str], generator: np.random.Generator, *, mv: float
+) -> np.ndarray:
+    """Add white noise of this standard deviation, in mV, to each sample."""
+    added = generator.standard_normal(signal.shape, np.float32)
+    return (signal + mv * added).astype(signal.dtype)
+
+
 def mixup(
     batch: Batch, fs: float, generator: np.random.Generator, *,
     alpha: float = 0.3, share: float = 0.6,
@@ -100,7 +127,12 @@ def _some(size: int, share: float, generator: np.random.Generator) -> np.ndarray
     return generator.permutation(size)[: min(max(count, 0), size)]
 
 
-RECORDS: dict[str, Callable[..., np.ndarray]] = {"lead_dropout": lead_dropout}
+RECORDS: dict[str, Callable[..., np.ndarray]] = {
+    "lead_dropout": lead_dropout,
+    "shift": shift,
+    "scale": scale,
+    "noise": noise,
+}
 BATCHES: dict[str, Callable[..., Batch]] = {
     "mixup": mixup,
     "label_smoothing": label_smoothing,

@@ -56,6 +56,7 @@ class Task:
     leads: tuple[str, ...]
     classes: tuple[str, ...]
     device: torch.device
+    precision: str = "float32"
 
 
 def check_names(recipe: Recipe) -> None:
@@ -84,8 +85,9 @@ def check_names(recipe: Recipe) -> None:
 
 
 def training_key(
-    recipe: Recipe, device: torch.device, data: str, labels: np.ndarray, validation: np.ndarray
-) -> dict[str, str]:
+    recipe: Recipe, device: torch.device, precision: str, data: str, labels: np.ndarray,
+    validation: np.ndarray,
+) -> dict[str, str]:  # fmt: skip
     """Name all that a training's weights depend on; states of another key are not resumed.
 
     The budget and the other lead sets are left out: an interrupted training may go on with more
@@ -98,6 +100,7 @@ def training_key(
         "split": hashlib.sha256(validation.tobytes()).hexdigest(),
         **{f"recipe: {name}": json.dumps(value) for name, value in content.items()},
         "device": str(device),
+        "precision": precision,
         "threads": str(torch.get_num_threads()),
         **{f"version of {name}": version for name, version in versions().items()},
     }
@@ -218,8 +221,7 @@ def _backward(
     """Add up the gradients of a batch, piece by piece where it is long; give its loss."""
     recipe, device, total = task.recipe, task.device, 0.0
     loss_function = lookup(recipe, "LOSSES", recipe.loss.name)
-    cuda = device.type == "cuda"
-    mixed = cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+    mixed = task.precision == "bfloat16"
     for piece in learn.pieces(places):
         batch = Batch(*(part.to(device) for part in learn.batch(piece, generator)))
         with torch.autocast(device.type, torch.bfloat16, enabled=mixed):

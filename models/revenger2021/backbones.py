@@ -11,36 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.layers import Convolution, Dropout
+from models.layers import Attention, Convolution, Dropout, SqueezeExcitation
 
-REDUCTION = 8  # of squeeze and excitation
 RATIO = 4  # of the global context
-
-
-class Attention(nn.Module):
-    """Scales channels by a number between 0 and 1 that it makes of all steps."""
-
-    def scale(self, signal: torch.Tensor) -> torch.Tensor:
-        """Map (batch, width, 1, steps) to (batch, width, 1, 1)."""
-        raise NotImplementedError
-
-    def forward(self, signal: torch.Tensor) -> torch.Tensor:
-        """Map (batch, width, 1, steps) to the same shape."""
-        return signal * self.scale(signal)
-
-
-class SqueezeExcitation(Attention):
-    """By what their means over time say; Hu et al. 2018."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.squeeze = nn.Linear(width, max(width // REDUCTION, 1))
-        self.excite = nn.Linear(self.squeeze.out_features, width)
-
-    def scale(self, signal: torch.Tensor) -> torch.Tensor:
-        """Map (batch, width, 1, steps) to (batch, width, 1, 1)."""
-        squeezed = functional.relu(self.squeeze(signal.mean((2, 3))))
-        return torch.sigmoid(self.excite(squeezed))[:, :, None, None]
 
 
 class GlobalContext(Attention):

@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional
 
 from ecg import LeadwiseError
-from models.layers import Dropout
-from models.revenger2021.backbones import BACKBONES, GlobalContext, SqueezeExcitation
+from models.layers import ByLength, Dropout, SqueezeExcitation
+from models.revenger2021.backbones import BACKBONES, GlobalContext
 
 UNITS = 192  # of the LSTM, each way
 HIDDEN = 1024  # of the head of two layers
@@ -21,12 +21,10 @@ ATTENTIONS: dict[str, Callable[[int], nn.Module]] = {
 }
 
 
-class Network(nn.Module):
+class Network(ByLength):
     """A backbone and what follows it; logits for each class.
 
-    In training a batch is taken as it is, zeros behind a record included: the published networks
-    learned records that were padded to 10 s.  In evaluation records of each length are answered
-    apart, without their padding, so that neither it nor the neighbours change an answer.
+    The published networks learned records that were padded to 10 s, as this one does.
 
     Parameters
     ----------
@@ -90,17 +88,6 @@ class Network(nn.Module):
                 nn.Linear(width, hidden), nn.Mish(), Dropout(DROPOUT), nn.Linear(hidden, classes)
             )
         )
-
-    def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-        """Map (batch, rows, samples), of which `length` are valid, to logits (batch, classes)."""
-        if self.training or bool((length == signal.shape[2]).all()):
-            return self.forward_head(*self.forward_features(signal, length))
-        logits, order = [], []
-        for samples in length.unique().tolist():
-            places = (length == samples).nonzero()[:, 0]
-            logits.append(self.forward(signal[places, :, :samples], length[places]))
-            order.append(places)
-        return torch.cat(logits)[torch.cat(order).argsort()]
 
     def forward_features(
         self, signal: torch.Tensor, length: torch.Tensor

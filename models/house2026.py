@@ -1,0 +1,146 @@
+"""The house's own system: a small residual network that generalises, at 100 Hz.
+
+Put together from what worked in the systems beside it and for the Challenge's winners: squeeze and
+excitation in pre-activated residual blocks, little regularisation everywhere rather than much
+somewhere (mixup, shifts, scaling, noise, dropout of channels, weight decay), one cycle of the rate,
+and the moving average of the weights, which answers.  Cross-entropy instead of an asymmetric loss,
+because the decision afterwards wants probabilities.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from models.layers import ByLength, Convolution, SqueezeExcitation
+from models.recipe import Recipe, part
+
+PRIOR = -3.0  # logit before anything is learned: most classes are rare
+
+
+class Block(nn.Module):
+    """Norm and convolution twice, squeeze and excitation, beside a shortcut; He et al. 2016.
+
+    Where the rate is halved the shortcut is the mean of each two steps.
+    """
+
+    def __init__(
+        self, channels: int, width: int, kernel: int, *, halve: bool, dropout: float
+    ) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.first = Convolution(channels, width, kernel, stride=2 if halve else 1)
+        self.dropout = nn.Dropout2d(dropout)
+        self.second = Convolution(width, width, kernel, norm=False)
+        self.attention = SqueezeExcitation(width)
+        changed = halve or channels != width
+        self.halving = nn.AvgPool2d((1, 2), ceil_mode=True) if halve else nn.Identity()
+        self.shortcut = Convolution(channels, width, 1, norm=False) if changed else nn.Identity()
+
+    def forward(self, signal: torch.Tensor) -> torch.Tensor:
+        """Map (batch, channels, 1, steps) to (batch, width, 1, steps, or half of them)."""
+        hidden = functional.relu(self.norm(signal))
+        shortcut = self.shortcut(self.halving(signal))
+        hidden = self.second(self.dropout(functional.relu(self.first(hidden))))
+        return torch.addcmul(shortcut, hidden, self.attention.scale(hidden))
+
+
+class Network(ByLength):
+    """A stem, stages of blocks, mean and maximum over time, one linear layer; logits.
+
+    Parameters
+    ----------
+    rows : int
+        Rows of the input, a lead each.
+    classes : int
+        Logits.
+    widths, blocks : sequence of int
+        Channels and blocks of each stage; the rate is halved before and between the stages.
+    kernel : int
+        Of the blocks' convolutions, in steps.
+    dropout, head_dropout : float
+        Of channels in the blocks, of features before the head.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        classes: int,
+        *,
+        widths: tuple[int, ...] = (48, 64, 96, 128, 192),
+        blocks: tuple[int, ...] = (1, 1, 2, 2, 2),
+        kernel: int = 9,
+        dropout: float = 0.1,
+        head_dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        self.stem = Convolution(rows, widths[0], 15, stride=2, norm=False)
+        made, channels = [], widths[0]
+        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+            for place in range(count):
+                halve = stage > 0 and place == 0
+                made.append(Block(channels, width, kernel, halve=halve, dropout=dropout))
+                channels = width
+        self.blocks = nn.Sequential(*made)
+        self.norm = nn.BatchNorm2d(channels)
+        last = nn.Linear(2 * channels, classes)
+        nn.init.constant_(last.bias, PRIOR)
+        self.head = nn.Sequential(nn.Dropout(head_dropout), last)
+
+    def forward_features(
+        self, signal: torch.Tensor, length: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the last convolutional map (batch, channels, steps) and its valid steps (batch,)."""
+        hidden = signal[:, :, None].contiguous(memory_format=torch.channels_last)
+        features = functional.relu(self.norm(self.blocks(self.stem(hidden))))[:, :, 0]
+        return features, torch.full_like(length, features.shape[2])
+
+    def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Map (batch, channels, steps) to logits (batch, classes); all steps are valid."""
+        logits: torch.Tensor = self.head(torch.cat([features.mean(2), features.amax(2)], 1))
+        return logits
+
+
+NETWORKS = {"resnet": Network}
+
+RESNET = Recipe(
+    name="house-resnet",
+    system="house2026",
+    source="ours: docs/results.md says what it reaches",
+    summary="pre-activated SE-ResNet, mixup, one cycle, averaged weights, expected metric",
+    fs=100.0,
+    max_s=10.0,
+    stride_s=4.0,
+    steps=(part("hold", limit_mv=20), part("resample", to_hz=100)),
+    finish=(part("fit_length", seconds=10, tolerance=0.4),),
+    network=part("resnet"),
+    loss=part("bce"),
+    optimiser=part("adamw", lr=4e-3, weight_decay=0.02),
+    schedule=part("one_cycle", rising=0.2),
+    augment=(
+        part("shift", share=0.1),
+        part("scale", spread=0.15),
+        part("noise", mv=0.01),
+        part("mixup", alpha=0.3, share=1.0),
+    ),
+    average=0.998,
+    decision="expected",
+    rules="learned",
+    epochs=25,
+    batch=64,
+)
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        RESNET,
+        replace(
+            RESNET,
+            name="house-lead-dropout",
+            summary="`house-resnet`, one network for all lead sets: it learns with leads dropped",
+            augment=(part("lead_dropout", probability=0.5), *RESNET.augment),
+            lead_sets=RESNET.lead_sets[:1],
+        ),
+    )
+}
