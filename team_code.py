@@ -16,7 +16,6 @@ import torch
 from ecg import LeadwiseError
 from ecg.files import make_folder, remove_drafts, sync_folder
 from ecg.headers import Remark, parse_header
-from ecg.labels import CODES
 from ecg.records import Record
 from models.classifier import Classifier
 from models.folder import ModelFolder, TrainedSet, write_model, write_weights
@@ -70,7 +69,7 @@ def _train_lead_sets(
 ) -> None:  # fmt: skip
     """Prepare the records, train each lead set, and write what can be used after each."""
     state = folder / "state"
-    records, left_out = labelled_records(data_directory)
+    records, left_out = labelled_records(data_directory, recipe.classes)
     data_key = fingerprint(records)  # before they are read: a later change is one of the data
     cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)
     cache = open_cache(records, recipe, cache_folder, workers_of(settings), keep=keep)
@@ -96,7 +95,7 @@ def _train_lead_sets(
     for place, leads in enumerate(recipe.lead_sets):
         name, sets_left = f"{len(leads)}-leads", len(recipe.lead_sets) - place
         items = items_of(data.signals, data.labels, leads, recipe)
-        task = Task(name, key, recipe, leads, CODES, device, precision)
+        task = Task(name, key, recipe, leads, data.classes, device, precision)
         seconds = (60 * recipe.minutes - spent) / sets_left
         ended = train(
             task, items.part(learn), items.part(choose), seconds, state / f"{name}.safetensors",
@@ -110,7 +109,7 @@ def _train_lead_sets(
         trained.append(TrainedSet(leads, file, sha256, decision, ended.best_epoch, scores, rules))
         history[f"{len(leads)} leads"] = ended.history
         took = {"minutes": round(spent / 60, 1)}
-        write_model(ModelFolder(folder, recipe, CODES, tuple(trained), {**about, **took}))
+        write_model(ModelFolder(folder, recipe, data.classes, tuple(trained), {**about, **took}))
         write_history(folder, history)
 
 

@@ -5,7 +5,7 @@ The tables `dx_mapping_scored.csv` and `dx_mapping_unscored.csv` are the organis
 """
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -72,24 +72,61 @@ def read_codes(header: str) -> tuple[str, ...]:
     return tuple(codes)
 
 
-def label_matrix(codes: Sequence[Iterable[str]]) -> np.ndarray:
-    """Turn the codes of each record into labels of the 26 classes; other codes are ignored.
+def same_as(code: str) -> str:
+    """Give the code that we write for a code: of equal ones the first, any other as it is.
+
+    Examples
+    --------
+    >>> same_as("733534002"), same_as("284470004"), same_as("NORM")
+    ('164909002', '284470004', 'NORM')
+    """
+    return CODES[_CLASS_OF[code]] if code in _CLASS_OF else code
+
+
+def label_matrix(codes: Sequence[Iterable[str]], classes: Sequence[str] = CODES) -> np.ndarray:
+    """Turn the codes of each record into labels of the classes; other codes are ignored.
 
     Parameters
     ----------
     codes : sequence of iterables of str
         One entry a record.
+    classes : sequence of str
+        As `same_as` writes them.
 
     Returns
     -------
-    np.ndarray of bool, shape (records, 26)
+    np.ndarray of bool, shape (records, classes)
     """
-    labels = np.zeros((len(codes), len(CLASSES)), dtype=bool)
+    place = {code: at for at, code in enumerate(classes)}
+    labels = np.zeros((len(codes), len(classes)), dtype=bool)
     for row, listed in enumerate(codes):
-        for code in listed:
-            if code in _CLASS_OF:
-                labels[row, _CLASS_OF[code]] = True
+        for code in map(same_as, listed):
+            if code in place:
+                labels[row, place[code]] = True
     return labels
+
+
+def scored_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
+    """Give the Challenge's 26 classes, whatever the records' codes are."""
+    return CODES
+
+
+def all_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
+    """Give every code that a record has, in order; equal ones count once.
+
+    Examples
+    --------
+    >>> all_classes([["NORM", "SR"], ["IMI", "SR"]])
+    ('IMI', 'NORM', 'SR')
+    """
+    return tuple(sorted({same_as(code) for listed in codes for code in listed}))
+
+
+# What a recipe may learn, of the codes of the records in a training folder.
+POLICIES: dict[str, Callable[[Sequence[Iterable[str]]], tuple[str, ...]]] = {
+    "scored": scored_classes,
+    "all": all_classes,
+}
 
 
 @cache

@@ -142,5 +142,14 @@ RECIPES = {
             augment=(part("lead_dropout", probability=0.5), *RESNET.augment),
             lead_sets=RESNET.lead_sets[:1],
         ),
+        replace(
+            RESNET,
+            name="house-statements",
+            summary="`house-resnet` on all codes that the training headers name, whatever they are",
+            classes="all",
+            decision="global",
+            rules="off",
+            select="auroc",
+        ),
     )
 }

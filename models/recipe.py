@@ -64,6 +64,8 @@ class Recipe:
         the last weights answer.
     stop : Part
         When training ends before its last epoch, of `training.schedules.STOPS`.
+    classes : str
+        What the network learns to tell, of `ecg.labels.POLICIES`.
     decision : str
         How probabilities become labels, of `training.decisions.FITS`.
     rules : str
@@ -98,6 +100,7 @@ class Recipe:
     augment: tuple[Part, ...] = ()
     average: float = 0.0
     stop: Part = Part("never")
+    classes: str = "scored"
     decision: str = "global"
     rules: str = "off"
     select: str = "challenge"

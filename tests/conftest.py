@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from ecg.simulate import write_records
 from models import recipes_by_name
@@ -23,6 +24,17 @@ def small(recipe: Recipe) -> Recipe:
     options = {**recipe.network.options, **SMALL_NETWORKS[recipe.system]}
     network = part(recipe.network.name, **options)
     return replace(recipe, network=network, batch=16, epochs=2)
+
+
+def draw_norms(network: nn.Module) -> None:
+    """Draw statistics, scales and shifts of all norms, which begin as 0 and 1."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.5, 0.5)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+        if isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
 
 
 @pytest.fixture(autouse=True)

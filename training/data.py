@@ -9,7 +9,7 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.headers import Remark
-from ecg.labels import CODES, class_name, label_matrix
+from ecg.labels import POLICIES, class_name, label_matrix
 from ecg.leads import LEAD_SETS
 from ecg.records import Record, find_records, summarise
 from models import find
@@ -26,6 +26,7 @@ class Data(NamedTuple):
     """Usable records in the cache's order; `validation` marks those to choose on."""
 
     signals: Signals
+    classes: tuple[str, ...]
     labels: np.ndarray
     validation: np.ndarray
 
@@ -49,8 +50,14 @@ def chosen_recipe(settings: Settings) -> Recipe:
     )
 
 
-def labelled_records(folder: str) -> tuple[list[Record], list[Remark]]:
+def labelled_records(folder: str, classes: str = "scored") -> tuple[list[Record], list[Remark]]:
     """Read the headers of a training folder; records without any label are left out.
+
+    Parameters
+    ----------
+    folder : str
+    classes : str
+        A recipe's: one of them, at least, must occur.
 
     Returns
     -------
@@ -72,7 +79,8 @@ def labelled_records(folder: str) -> tuple[list[Record], list[Remark]]:
     ]
     if not labelled:
         raise LeadwiseError(f"{folder}: none of the records can be trained on; {_why(left_out)}")
-    if not label_matrix([record.header.codes for record in labelled]).any():
+    codes = [record.header.codes for record in labelled]
+    if not label_matrix(codes, POLICIES[classes](codes)).any():
         raise LeadwiseError(
             f"{folder}: none of the {len(labelled)} records has one of the 26 scored labels; "
             "is it the Challenge's data?"
@@ -97,22 +105,24 @@ def divide(
     usable = [records[place] for place in cache.usable]
     if not usable:
         raise LeadwiseError(f"{folder}: no record has a usable signal; {_why(cache.left_out)}")
-    labels = label_matrix([record.header.codes for record in usable])
+    codes = [record.header.codes for record in usable]
+    classes = POLICIES[recipe.classes](codes)
+    labels = label_matrix(codes, classes)
     names, folds = [record.name for record in usable], read_folds(Path(folder))
     if settings.validation is not None:
         validation = split_by_fold(names, folds, settings.validation)
     else:
         patients = [folds.get(name, ("", name))[1] for name in names]
         validation = stratified_split(labels, seed=recipe.seed, groups=patients)
-    _say_parts(labels, validation)
-    return Data(cache.signals(), labels, validation)
+    _say_parts(classes, labels, validation)
+    return Data(cache.signals(), classes, labels, validation)
 
 
-def _say_parts(labels: np.ndarray, validation: np.ndarray) -> None:
+def _say_parts(classes: Sequence[str], labels: np.ndarray, validation: np.ndarray) -> None:
     say(f"{(~validation).sum()} records to learn from, {validation.sum()} to choose on.")
-    codes = np.flatnonzero(labels[~validation].sum(0) == 0)
-    if len(codes):
-        names = ", ".join(class_name(CODES[place]) for place in codes)
+    unseen = np.flatnonzero(labels[~validation].sum(0) == 0).tolist()
+    if unseen:
+        names = ", ".join(class_name(classes[place]) for place in unseen)
         say(f"No positive to learn from: {names}. Their answers mean nothing.")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ecg import LeadwiseError
+from ecg.labels import POLICIES
 from models import lookup
 from models.classifier import build, probabilities_of
 from models.decision import decide
@@ -72,6 +73,7 @@ def check_names(recipe: Recipe) -> None:
         ("schedule", recipe.schedule.name, SCHEDULES),
         ("stop", recipe.stop.name, STOPS),
         *(("augmentation", part.name, AUGMENTATIONS) for part in recipe.augment),
+        ("classes", recipe.classes, POLICIES),
         ("decision", recipe.decision, FITS),
         ("rules", recipe.rules, USES),
         ("select", recipe.select, METRICS),

@@ -13,10 +13,12 @@ from ecg.labels import (
     CODES,
     SINUS_RHYTHM,
     abbreviations,
+    all_classes,
     class_name,
     codes_by_name,
     label_matrix,
     read_codes,
+    scored_classes,
 )
 
 TABLES = Path(ecg.labels.__file__).parent
@@ -76,6 +78,14 @@ def test_equal_codes_share_a_class_and_unknown_ones_are_ignored() -> None:
         [lbbb], [lbbb, rbbb], [], [], [rbbb]
     ]  # fmt: skip
     assert label_matrix([]).shape == (0, 26)
+
+
+def test_all_codes_of_a_folder_can_be_classes_and_equal_ones_are_one() -> None:
+    records = [["NORM", "733534002"], ["164909002", "SR"], ["NORM"]]
+    classes = all_classes(records)
+    assert classes == ("164909002", "NORM", "SR")
+    np.testing.assert_array_equal(label_matrix(records, classes), [[1, 1, 0], [1, 0, 1], [0, 1, 0]])
+    assert scored_classes(records) == CODES
 
 
 def test_names() -> None:

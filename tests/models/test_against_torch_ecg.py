@@ -13,6 +13,7 @@ from torch import nn
 
 from models.layers import Dropout
 from models.revenger2021 import Network
+from tests.conftest import draw_norms
 from tests.reference import torch_ecg_networks as theirs
 from tests.reference.torch_ecg_networks import NAMES, tensors
 
@@ -32,13 +33,7 @@ def pair(leads: int = 12, classes: int = 26, **options: Any) -> tuple[Network, n
     """Our network with all its numbers drawn, and theirs with the same numbers."""
     torch.manual_seed(0)
     network, other = Network(leads, classes, **options), theirs.build(leads, classes, **options)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -0.5, 0.5)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
-        if isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.5, 0.5)
+    draw_norms(network)
     theirs.give(network, other)
     return network.eval(), other.eval()
 

@@ -11,6 +11,7 @@ from ecg import LeadwiseError
 from models.layers import Convolution
 from models.revenger2021 import BACKBONES, Network
 from models.revenger2021.backbones import Branches, Residual
+from tests.conftest import draw_norms
 
 # Backbone, LSTM, attention, linear layers: parameters for 12 leads and 26 classes.
 TABLE_5 = {
@@ -128,13 +129,7 @@ def drawn(rows: int = 3, **options: Any) -> Network:
     """A small network whose statistics, scales and shifts are not those at the beginning."""
     torch.manual_seed(0)
     network = Network(rows, 5, **{**SMALL, **options})
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -0.5, 0.5)
-            nn.init.uniform_(module.running_var, 0.5, 1.5)
-        if isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.LayerNorm):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.5, 0.5)
+    draw_norms(network)
     return network.eval()
 
 

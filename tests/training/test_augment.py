@@ -13,7 +13,10 @@ from training.augment import (
     label_smoothing,
     lead_dropout,
     mixup,
+    noise,
     random_masking,
+    scale,
+    shift,
 )
 
 FS = 500.0
@@ -131,3 +134,54 @@ def test_lead_dropout_shows_what_the_five_sets_determine() -> None:
 
 def test_a_name_is_of_one_kind() -> None:
     assert len(AUGMENTATIONS) == len(RECORDS) + len(BATCHES)
+
+
+def test_a_record_moves_to_either_side_and_zeros_come_in() -> None:
+    signal = np.arange(1, 101, dtype=np.float32)[None].repeat(2, 0)
+    moves = set()
+    for seed in range(300):
+        moved = shift(signal, ("I", "II"), dice(seed), share=0.1)
+        (places,) = np.nonzero(moved[0])
+        by = int(places[0] - (moved[0, places[0]] - 1))
+        expected = np.zeros(100)
+        expected[max(by, 0) : 100 + min(by, 0)] = signal[0, max(-by, 0) : 100 - max(by, 0)]
+        np.testing.assert_array_equal(moved, [expected, expected])
+        moves.add(by)
+    assert moves == set(range(-10, 11))
+
+
+def test_a_record_is_scaled_by_one_factor_about_1() -> None:
+    signal = np.ones((3, 50), np.float32)
+    factors = []
+    for seed in range(400):
+        scaled = scale(signal, STANDARD[:3], dice(seed), spread=0.15)
+        assert np.ptp(scaled) == 0
+        factors.append(scaled[0, 0])
+    logarithms = np.log(factors)
+    assert abs(logarithms.mean()) < 0.03
+    assert abs(logarithms.std() - 0.15) < 0.02
+
+
+def test_noise_is_white_and_as_strong_as_stated() -> None:
+    added = noise(np.zeros((2, 5000), np.float32), ("I", "II"), dice(), mv=0.01)
+    assert abs(added.std() - 0.01) < 0.0005
+    assert abs(np.corrcoef(added)[0, 1]) < 0.05
+    assert abs(np.corrcoef(added[0, 1:], added[0, :-1])[0, 1]) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [("shift", {"share": 0.1}), ("scale", {"spread": 1.0}), ("noise", {"mv": 1})],
+)
+def test_records_are_altered_by_the_generator_alone_and_aside(
+    name: str, numbers: dict[str, float]
+) -> None:
+    signal = np.random.default_rng(0).normal(size=(2, 100)).astype(np.float16)
+    before = signal.copy()
+    first, again, other = (
+        RECORDS[name](signal, ("I", "II"), dice(seed), **numbers) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(signal, before)
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    assert first.dtype == signal.dtype

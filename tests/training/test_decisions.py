@@ -106,3 +106,11 @@ def test_of_many_records_an_even_part_fits_expected(monkeypatch: pytest.MonkeyPa
     assert some == FITS["expected"](probabilities[even], labels[even], CODES, 0)
     monkeypatch.undo()
     assert FITS["expected"](probabilities, labels, CODES, 0) != some
+
+
+def test_of_classes_that_the_challenge_knows_not_the_mean_f_measure_counts() -> None:
+    labels = np.array([[1, 0], [1, 1], [0, 1]], dtype=bool)
+    measure = measure_of(labels, ("NORM", "SR"))
+    outputs = np.array([[1, 0], [1, 0], [0, 0]], dtype=bool)
+    assert measure(labels) == 1
+    assert measure(outputs) == pytest.approx(0.5)  # F 1 and 0
