@@ -29,6 +29,7 @@ from training.progress import duration, say
 from training.results import write_history, write_problems
 from training.rules import read_answers
 from training.settings import Settings, device_of, precision_of, read_settings, workers_of
+from training.teaching import First, check_teaching, taught
 
 Answers = tuple[Sequence[str], Sequence[int], Sequence[float]]
 
@@ -48,6 +49,7 @@ def training_code(data_directory: str, model_directory: str) -> None:
     settings = read_settings()
     recipe, device = chosen_recipe(settings), device_of(settings)
     check_names(recipe)
+    check_teaching(recipe)
     folder, state = Path(model_directory), Path(model_directory, "state")
     lock = state / "lock"
     with locked(lock, "trains here; let it end, stop it, or choose another model folder"):
@@ -91,20 +93,24 @@ def _train_lead_sets(
              "command": " ".join(sys.argv)}  # fmt: skip
     spent = time.monotonic() - begun
     trained: list[TrainedSet] = []
+    first: First | None = None
     history = {}
     for place, leads in enumerate(recipe.lead_sets):
         name, sets_left = f"{len(leads)}-leads", len(recipe.lead_sets) - place
         items = items_of(data.signals, data.labels, leads, recipe)
+        asked = time.monotonic()
         task = Task(name, key, recipe, leads, data.classes, device, precision)
+        task, to_learn = taught(task, items.part(learn), first)
+        spent += time.monotonic() - asked
         seconds = (60 * recipe.minutes - spent) / sets_left
         ended = train(
-            task, items.part(learn), items.part(choose), seconds, state / f"{name}.safetensors",
-            sets_left,
+            task, to_learn, items.part(choose), seconds, state / f"{name}.safetensors", sets_left,
         )  # fmt: skip
         spent += ended.used_s  # also what an interrupted training had used
         best = ended.history[ended.best_epoch - 1]
         decision, rules = fit_decision(task, ended, items.part(choose), answers[leads])
         file, sha256 = write_weights(folder, name, ended.best)
+        first = first or First(task, to_learn, ended.best, sha256)
         scores = {recipe.select: best["score"]}
         trained.append(TrainedSet(leads, file, sha256, decision, ended.best_epoch, scores, rules))
         history[f"{len(leads)} leads"] = ended.history

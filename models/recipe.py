@@ -80,6 +80,8 @@ class Recipe:
         Where all random numbers begin.
     lead_sets : tuple of tuples of str
         Sets for which a network each is trained.
+    teach : Part
+        How the first lead set's network helps the later ones, of `training.teaching.TEACHERS`.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Recipe:
     minutes: float = 2600.0  # 43 of the 48 h that the organisers allow with a GPU
     seed: int = 0
     lead_sets: tuple[tuple[str, ...], ...] = tuple(LEAD_SETS.values())
+    teach: Part = Part("nothing")
 
 
 def recipe_to_json(recipe: Recipe) -> dict[str, Any]:

@@ -49,7 +49,11 @@ def averaged(
     copied = deepcopy(network).eval()  # no dropout
     for name, weight in copied.named_parameters():
         weight.copy_(average[name])
-    norms = [module for module in copied.modules() if isinstance(module, _BatchNorm)]
+    norms = [  # but those that are kept as they are
+        module
+        for module in copied.modules()
+        if isinstance(module, _BatchNorm) and module.weight.requires_grad
+    ]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.train()

@@ -37,10 +37,16 @@ def chosen_recipe(settings: Settings) -> Recipe:
     Raises
     ------
     LeadwiseError
-        There is no such recipe.
+        There is no such recipe, or the lead sets do not begin with the one that teaches the others.
     """
     recipe = find(settings.recipe)
+    first = len(recipe.lead_sets[0])
     sizes = settings.leads or [len(lead_set) for lead_set in recipe.lead_sets]
+    if recipe.teach.name != "nothing" and sizes[0] != first:
+        raise LeadwiseError(
+            f"{recipe.name}: the network of {first} leads teaches the others; let LEADWISE_LEADS "
+            f"begin with it: {first},{sizes[0]}"
+        )
     return replace(
         recipe,
         lead_sets=tuple(LEAD_SETS[size] for size in sizes),

@@ -30,6 +30,7 @@ class Items:
     signals : Signals
         Prepared for the twelve leads, (rows, samples) each.
     labels : np.ndarray of bool, shape (records, classes)
+        Float32 from 0 to 1 where another network has taught them (`training.teaching`).
     rows : list of int
         Which rows the lead set reads.
     recipe : Recipe

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 class Task:
     """What one lead set's training needs to know.
 
-    `name` is for people and files (`12-leads`), `key` is from `training_key`.
+    `name` is for people and files (`12-leads`), `key` is from `training_key`; `kept` are weights,
+    by name, with which the network begins and which stay as they are.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Task:
     classes: tuple[str, ...]
     device: torch.device
     precision: str = "float32"
+    kept: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 def check_names(recipe: Recipe) -> None:
@@ -164,11 +166,15 @@ def _begin(task: Task, state: State) -> tuple[torch.nn.Module, torch.optim.Optim
     with torch.random.fork_rng():
         torch.manual_seed(number_of(recipe.seed, task.name, "weights"))
         network = build(recipe, task.leads, len(task.classes))
+    network.load_state_dict({**network.state_dict(), **task.kept})
+    for name, weight in network.named_parameters():
+        weight.requires_grad_(name not in task.kept)
     if state.epoch:
         say(f"{task.name}: going on after epoch {state.epoch}.")
         network.load_state_dict(state.network)
     network.to(task.device)
-    optimiser = OPTIMISERS[recipe.optimiser.name](network.parameters(), **recipe.optimiser.options)
+    learning = [weight for weight in network.parameters() if weight.requires_grad]
+    optimiser = OPTIMISERS[recipe.optimiser.name](learning, **recipe.optimiser.options)
     if state.epoch:
         restore_optimiser(optimiser, state.optimiser)
     if recipe.average:
@@ -177,6 +183,18 @@ def _begin(task: Task, state: State) -> tuple[torch.nn.Module, torch.optim.Optim
             for name, weight in network.named_parameters()
         }
     return network, optimiser
+
+
+def to_learning(network: torch.nn.Module) -> None:
+    """Switch to training all but parts that are kept: their norms and dropouts stay as answering.
+
+    So what a kept part makes of a signal is what it made of it where it was learned.
+    """
+    network.train()
+    for part in network.modules():
+        learns = [weight.requires_grad for weight in part.parameters()]
+        if learns and not any(learns):
+            part.eval()
 
 
 def _epoch(
@@ -188,7 +206,7 @@ def _epoch(
     scores = _scores(state)
     lengths = np.minimum(learn.lengths, learn.longest)
     order = batches(lengths, recipe.batch, generator_of(recipe.seed, task.name, state.epoch))
-    network.train()
+    to_learning(network)
     losses: list[float] = []
     cuda = [device] if device.type == "cuda" else []
     with (
@@ -299,9 +317,7 @@ def fit_decision(
     rules : tuple of Part
         With what each does to the labels that are so decided.
     """
-    network = build(task.recipe, task.leads, len(task.classes))
-    network.load_state_dict(state.best)
-    probabilities = predict(task, network.to(task.device), choose)
+    probabilities = predict(task, network_of(task, state.best), choose)
     fit = FITS[task.recipe.decision]
     decision = fit(probabilities, choose.labels, task.classes, task.recipe.seed)
     outputs = decide(decision, probabilities)
@@ -309,6 +325,13 @@ def fit_decision(
     for line in rule_lines(rules):
         say(f"{task.name}: {line}")
     return decision, rules
+
+
+def network_of(task: Task, weights: Mapping[str, torch.Tensor]) -> torch.nn.Module:
+    """Build the network of a lead set with weights that were learned."""
+    network = build(task.recipe, task.leads, len(task.classes))
+    network.load_state_dict(weights)
+    return network.to(task.device)
 
 
 def predict(task: Task, network: torch.nn.Module, items: Items) -> np.ndarray:

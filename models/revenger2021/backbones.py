@@ -4,7 +4,7 @@ A backbone says `width`, its map's channels, and `shortest`, the samples that it
 signal, or one whose length is no multiple of `multiple`, gets zeros at its end.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -261,6 +261,20 @@ class LeadWise(Branches):
     def __init__(self, rows: int, *, lead_width: int | None = None, narrow: int = 1) -> None:
         each = (lead_width or LEAD_WIDTHS.get(rows, LEAD_WIDTHS[12])) // narrow
         super().__init__(rows, base=rows * each, leads=rows)
+        self.rows = rows
+
+    def of_rows(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Give the weights of a backbone that reads these of the rows, in this order: copies.
+
+        No weight is of two leads, and each tensor holds lead after lead, so this is exact; a
+        network as small has as many channels a lead (`lead_width`).
+        """
+        return {
+            name: value.unflatten(0, (self.rows, -1))[list(rows)].flatten(0, 1)
+            if value.ndim
+            else value.clone()  # batch norm counts its batches
+            for name, value in self.state_dict().items()
+        }
 
 
 def _branch(

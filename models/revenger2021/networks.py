@@ -1,6 +1,6 @@
 """The network: a backbone, perhaps an LSTM, perhaps an attention, the maximum over time, a head."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from ecg import LeadwiseError
 from models.layers import ByLength, Dropout, SqueezeExcitation
-from models.revenger2021.backbones import BACKBONES, GlobalContext
+from models.revenger2021.backbones import BACKBONES, GlobalContext, LeadWise
 
 UNITS = 192  # of the LSTM, each way
 HIDDEN = 1024  # of the head of two layers
@@ -103,6 +103,23 @@ class Network(ByLength):
         hidden = functional.pad(signal, (0, wanted - samples))[:, :, None]
         features = self.backbone(hidden.contiguous(memory_format=torch.channels_last))[:, :, 0]
         return features, torch.full_like(length, features.shape[2])
+
+    def backbone_of(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Give the weights, by name, of the backbone of a network that reads these of the rows.
+
+        Kang & Wen 2022 name this reuse and leave it undone.  On the rows as this network reads them
+        the backbone makes of each what it makes of it here.
+
+        Raises
+        ------
+        LeadwiseError
+            The backbone mixes leads.
+        """
+        if not isinstance(self.backbone, LeadWise):
+            raise LeadwiseError(
+                "a backbone that mixes leads cannot be reused for fewer; 'branched-lw' can"
+            )
+        return {f"backbone.{name}": one for name, one in self.backbone.of_rows(rows).items()}
 
     def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map (batch, channels, steps) to logits (batch, classes); all steps are valid."""

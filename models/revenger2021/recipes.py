@@ -9,13 +9,18 @@ record, mixup, asymmetric loss, AdamW with AMSGrad, one cycle.  Where the logs a
 - `…-100hz` reads at 100 Hz, where 60 Hz is beyond what there is: no band-pass, and everything else
   alike.  PTB-XL at 100 Hz holds no more, and an epoch takes a fifth of the time;
 - `…-rules` lets rules speak for Brady, LAD, RAD and LQRSV, and for pacing where spikes can be seen,
-  in place of the network: the paper's 21 classes by the network and five by rules.
+  in place of the network: the paper's 21 classes by the network and five by rules;
+- `revenger-branched-lw-reuse`, `…-zero-filled` and `…-lead-dropout` are three ways to serve few
+  leads with what twelve have taught, which the paper names and leaves undone. Here the z-score is
+  each lead's own, and each lead has 16, 32 and 64 channels whatever the lead set: what comes of a
+  lead then depends on that lead alone, from the record on.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from ecg.labels import CODES
+from ecg.leads import LEAD_SETS
 from models.losses import constant_weights
 from models.recipe import Recipe, part
 from models.revenger2021.backbones import BACKBONES
@@ -111,10 +116,45 @@ def _family() -> Iterator[Recipe]:
         )
 
 
+def _for_few_leads() -> Iterator[Recipe]:
+    """Give the three ways of the lead-wise network to serve few leads, at 500 and at 100 Hz."""
+    for rate in ("", "-100hz"):
+        published = FAMILY[f"revenger-branched-lw{rate}"]
+        network = part("crnn", backbone="branched-lw", lead_width=16, **NETWORK)
+        own = replace(
+            published,
+            source=f"ours, after {PAPER}, which leaves it undone",
+            finish=(part("z_score"), *published.finish[1:]),
+            network=network,
+        )
+        at = " at 100 Hz" if rate else ""
+        yield replace(
+            own,
+            name=f"revenger-branched-lw-reuse{rate}",
+            summary=f"The lead-wise backbone of 12 leads, cut down and kept for fewer{at}",
+            teach=part("backbone"),
+        )
+        whole = replace(own, lead_sets=(LEAD_SETS[12],))
+        yield replace(
+            whole,
+            name=f"revenger-branched-lw-zero-filled{rate}",
+            summary=f"One lead-wise network for all lead sets; missing leads are zero{at}",
+        )
+        # A record can show three things: 12 leads, the limb leads alone (two of the five sets) or
+        # with V2 (two more).  Each is seen as often.
+        yield replace(
+            whole,
+            name=f"revenger-branched-lw-lead-dropout{rate}",
+            summary=f"One lead-wise network for all lead sets, which has learned from each{at}",
+            augment=(part("lead_dropout", probability=5 / 6), *own.augment),
+        )
+
+
 FAMILY = {recipe.name: recipe for recipe in _family()}
 
 RECIPES = {
     **FAMILY,
+    **{recipe.name: recipe for recipe in _for_few_leads()},
     **{
         recipe.name: recipe
         for recipe in (
