@@ -146,7 +146,8 @@ class Convolution(nn.Module):
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
         """Map (batch, channels, 1, steps) to (batch, width, 1, ceil(steps / stride))."""
-        if not self.training and not torch.is_grad_enabled():
+        estimating = self.norm is not None and self.norm.training  # `training.average` does
+        if not self.training and not estimating and not torch.is_grad_enabled():
             return self._answer(signal)
         hidden = self._convolve(signal, self.weight, self.bias)
         hidden = hidden if self.blur is None else self.blur(hidden)

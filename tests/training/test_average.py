@@ -84,3 +84,18 @@ def test_so_many_batches_are_taken_and_none_without_batch_norm() -> None:
     assert len(list(many)) == 5
     plain = nn.Linear(2, 2)
     averaged(plain, weights_of(plain), batches_of(0))
+
+
+@pytest.mark.parametrize("name", ["house-resnet", "revenger-nc-se-100hz"])
+def test_norms_that_are_folded_while_answering_are_estimated_too(name: str) -> None:
+    torch.manual_seed(0)
+    network = build(small(find(name)), ["I", "II"], 26)
+    weights = weights_of(network)
+    generator = torch.Generator().manual_seed(0)
+    signals = [3 + torch.randn(4, 2, 1000, generator=generator) for _ in range(2)]
+    shown = [Batch(signal, torch.full((4,), 1000), torch.zeros(4, 26)) for signal in signals]
+    copied = averaged(network, weights, shown)
+    for name_of_norm, norm in copied.named_modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_mean.abs().max() > 0, name_of_norm
+            assert int(norm.num_batches_tracked) == 2
