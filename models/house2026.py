@@ -30,7 +30,9 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(channels)
-        self.first = Convolution(channels, width, kernel, stride=2 if halve else 1)
+        self.first = Convolution(
+            channels, width, kernel, stride=2 if halve else 1, activation=nn.ReLU(inplace=True)
+        )
         self.dropout = nn.Dropout2d(dropout)
         self.second = Convolution(width, width, kernel, norm=False)
         self.attention = SqueezeExcitation(width)
@@ -42,7 +44,7 @@ class Block(nn.Module):
         """Map (batch, channels, 1, steps) to (batch, width, 1, steps, or half of them)."""
         hidden = functional.relu(self.norm(signal))
         shortcut = self.shortcut(self.halving(signal))
-        hidden = self.second(self.dropout(functional.relu(self.first(hidden))))
+        hidden = self.second(self.dropout(self.first(hidden)))
         return torch.addcmul(shortcut, hidden, self.attention.scale(hidden))
 
 

@@ -13,6 +13,7 @@ from models.spectral import Shape, convolve, spectrum, tile_size
 
 # Inputs of a group up to which PyTorch 2.13 is slower (by up to a third) than group after group.
 APART = 32
+ONEDNN = torch.backends.mkldnn.is_available()  # x86 builds have it
 REDUCTION = 8  # of squeeze and excitation
 
 
@@ -100,11 +101,12 @@ class SqueezeExcitation(Attention):
 
 
 class Convolution(nn.Module):
-    """A convolution over time with "same" padding, and the batch norm after it.
+    """A convolution over time with "same" padding, the batch norm and the activation after it.
 
     While answering (evaluation without gradients) the norm is folded into the weights, and where it
     is faster the convolution goes through `models.spectral`; both change the last digits alone.
-    The folded and transformed weights are kept until the weights change: some 6 times the weights'
+    Elsewhere oneDNN has the weights in its own order and computes the activation as it goes.  The
+    folded and transformed weights are kept until the weights change: some 6 times the weights'
     memory, where kernels are long.
 
     Parameters
@@ -115,7 +117,9 @@ class Convolution(nn.Module):
     norm : bool
         Whether batch norm follows.
     blur : nn.Module, optional
-        Comes between them; keeps constants, so that it may as well come last.
+        Comes between convolution and norm; keeps constants, so that it may as well come after it.
+    activation : nn.Module, optional
+        Comes last.
     """
 
     def __init__(
@@ -130,6 +134,7 @@ class Convolution(nn.Module):
         bias: bool = False,
         norm: bool = True,
         blur: nn.Module | None = None,
+        activation: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.stride, self.dilation, self.groups = stride, dilation, groups
@@ -137,6 +142,7 @@ class Convolution(nn.Module):
         self.weight, self.bias = plain.weight, plain.bias  # in PyTorch's default initialisation
         self.blur = blur
         self.norm = nn.BatchNorm2d(width) if norm else None
+        self.activation = activation
         self._folded: Any = None
 
     def train(self, mode: bool = True) -> "Convolution":
@@ -150,8 +156,13 @@ class Convolution(nn.Module):
         if not self.training and not estimating and not torch.is_grad_enabled():
             return self._answer(signal)
         hidden = self._convolve(signal, self.weight, self.bias)
-        hidden = hidden if self.blur is None else self.blur(hidden)
-        return hidden if self.norm is None else self.norm(hidden)
+        return self._after(hidden, self.norm)
+
+    def _after(self, hidden: torch.Tensor, norm: nn.Module | None = None) -> torch.Tensor:
+        """Do what follows the convolution; a norm is given where it is not folded."""
+        for part in (self.blur, norm, self.activation):
+            hidden = hidden if part is None else part(hidden)
+        return hidden
 
     def _convolve(
         self, signal: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
@@ -177,24 +188,44 @@ class Convolution(nn.Module):
         return functional.conv2d(signal, weight, bias, groups=self.groups, **steps)
 
     def _answer(self, signal: torch.Tensor) -> torch.Tensor:
-        weight, bias, spectra = self._fold()
-        outputs, inputs, _, kernel = weight.shape
-        shape, size = Shape(inputs, outputs, kernel, self.stride, self.dilation), None
+        weight, bias, kept = self._fold()
         usual = signal.device.type == "cpu" and signal.dtype == torch.float32
-        if usual and self.groups == 1 and not torch.is_autocast_enabled("cpu"):
-            size = tile_size(shape, signal.shape[0], signal.shape[3])
+        if not usual or not ONEDNN or self.groups > 1 or torch.is_autocast_enabled("cpu"):
+            return self._after(self._convolve(signal, weight, bias))
+        outputs, inputs, _, kernel = weight.shape
+        shape = Shape(inputs, outputs, kernel, self.stride, self.dilation)
+        size = tile_size(shape, signal.shape[0], signal.shape[3])
+        if size not in kept:
+            kept.clear()  # of signals of another length
+            kept[size] = (
+                torch.ops.mkldnn._reorder_convolution_weight(
+                    weight, *self._places(kernel), 1, list(signal.shape)
+                )
+                if size is None
+                else spectrum(weight[:, :, 0], shape, size)
+            )
         if size is None:
-            hidden = self._convolve(signal, weight, bias)
-        else:
-            if size not in spectra:
-                spectra.clear()  # of signals of another length
-                spectra[size] = spectrum(weight[:, :, 0], shape, size)
-            hidden = convolve(signal, spectra[size], shape)
-            hidden = hidden if bias is None else hidden + bias[:, None, None]
-        return hidden if self.blur is None else self.blur(hidden)
+            # The most common activation is computed in the same pass.
+            fused = isinstance(self.activation, nn.ReLU) and self.blur is None
+            hidden = torch.ops.mkldnn._convolution_pointwise(
+                signal, kept[size], bias, *self._places(kernel), 1,
+                "relu" if fused else "none", [], "",
+            )  # fmt: skip
+            return hidden if fused else self._after(hidden)
+        hidden = convolve(signal, kept[size], shape)
+        return self._after(hidden if bias is None else hidden + bias[:, None, None])
 
-    def _fold(self) -> tuple[torch.Tensor, torch.Tensor | None, dict[int, torch.Tensor]]:
-        """Give weight and bias with the norm in them, and a place for transformed weights."""
+    def _places(self, kernel: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+        """Give padding, stride and dilation of the two-dimensional convolution."""
+        return (0, kernel // 2 * self.dilation), (1, self.stride), (1, self.dilation)
+
+    def _fold(
+        self,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, dict[int | None, torch.Tensor]]:
+        """Give weight and bias with the norm in them, and a place for what is made of the weight.
+
+        That is its transform by the tiles' size, or what oneDNN reads, by None.
+        """
         tensors = [*self.parameters(), *self.buffers()]
         state = [
             (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
@@ -202,8 +233,8 @@ class Convolution(nn.Module):
         ]
         if self._folded is None or self._folded[0] != state:
             self._folded = state, *self._with_norm(), {}
-        weight, bias, spectra = self._folded[1:]
-        return weight, bias, spectra
+        weight, bias, kept = self._folded[1:]
+        return weight, bias, kept
 
     def _with_norm(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         norm = self.norm

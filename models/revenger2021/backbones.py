@@ -54,7 +54,10 @@ class Blur(nn.Module):
 
 
 class Residual(nn.Module):
-    """Convolutions and attention beside a shortcut: sum, activation, dropout."""
+    """Convolutions, each but the last with its activation, and attention, beside a shortcut.
+
+    Then sum, activation, dropout.
+    """
 
     def __init__(
         self,
@@ -66,7 +69,7 @@ class Residual(nn.Module):
     ) -> None:
         super().__init__()
         self.shortcut = shortcut
-        between = [part for one in convolutions[1:] for part in (activation, Dropout(dropout), one)]
+        between = [part for one in convolutions[1:] for part in (Dropout(dropout), one)]
         self.body = nn.Sequential(convolutions[0], *between)
         self.attention = attention
         self.end = nn.Sequential(activation, Dropout(dropout))
@@ -111,27 +114,26 @@ class ResNet(nn.Sequential):
         self, rows: int, *, attention: type[Attention], bottleneck: bool, narrow: int = 1
     ) -> None:
         base, kernel, stride = 64 // narrow, self.KERNEL, self.STRIDE
-        parts: list[nn.Module] = [Convolution(rows, base, kernel, bias=True), nn.ReLU(inplace=True)]
+        relu = nn.ReLU(inplace=True)
+        parts: list[nn.Module] = [Convolution(rows, base, kernel, bias=True, activation=relu)]
         channels = base
         for neck in (2 * base, 3 * base, 4 * base, 5 * base):
             width = 4 * neck if bottleneck else neck
             convolutions = (
                 [
-                    Convolution(channels, neck, 1),
-                    Convolution(neck, neck, kernel, stride=stride),
+                    Convolution(channels, neck, 1, activation=relu),
+                    Convolution(neck, neck, kernel, stride=stride, activation=relu),
                     Convolution(neck, width, 1),
                 ]
                 if bottleneck
                 else [
-                    Convolution(channels, width, kernel, stride=stride),
+                    Convolution(channels, width, kernel, stride=stride, activation=relu),
                     Convolution(width, width, kernel),
                 ]
             )
             shortcut = Convolution(channels, width, 1, stride=stride)
             made = [kaiming(convolution) for convolution in convolutions]
-            parts.append(
-                Residual(shortcut, made, attention(width), nn.ReLU(inplace=True), self.DROPOUT)
-            )
+            parts.append(Residual(shortcut, made, attention(width), relu, self.DROPOUT))
             channels = width
         super().__init__(*parts)
         self.width = channels
@@ -181,35 +183,49 @@ class TResNet(nn.Sequential):
 
     def _block(self, stage: int, channels: int, width: int, *, halve: bool) -> nn.Module:
         shortcut: nn.Module = nn.Identity()
+        leaky = nn.LeakyReLU(inplace=True)
         if halve:
             shortcut = nn.Sequential(
                 Blur(channels, (1, 6, 15, 20, 15, 6, 1)), Convolution(channels, width, 1)
             )
         if stage < 2:
-            convolutions = [self._long(channels, width, halve=halve), self._long(width, width)]
+            convolutions = [
+                self._long(channels, width, halve=halve, activation=leaky),
+                self._long(width, width),
+            ]
         else:
             neck = width // 4
             convolutions = [
-                self._short(channels, neck),
-                self._long(neck, neck, halve=halve),
+                self._short(channels, neck, activation=leaky),
+                self._long(neck, neck, halve=halve, activation=leaky),
                 self._short(neck, width),
             ]
         attention = SqueezeExcitation(width) if stage < 3 else None
-        return Residual(shortcut, convolutions, attention, nn.LeakyReLU(inplace=True), 0.0)
+        return Residual(shortcut, convolutions, attention, leaky, 0.0)
 
-    def _short(self, channels: int, width: int) -> nn.Module:
-        made = Convolution(channels, width, 1)
+    def _short(
+        self, channels: int, width: int, *, activation: nn.Module | None = None
+    ) -> nn.Module:
+        made = Convolution(channels, width, 1, activation=activation)
         return kaiming(made) if self.separable else made
 
-    def _long(self, channels: int, width: int, *, halve: bool = False) -> nn.Module:
+    def _long(
+        self,
+        channels: int,
+        width: int,
+        *,
+        halve: bool = False,
+        activation: nn.Module | None = None,
+    ) -> nn.Module:
         kernel, stride = self.kernel, 2 if halve else 1
         if self.separable:
             depthwise = Convolution(
                 channels, channels, kernel, stride=stride, groups=channels, norm=False
             )
-            return kaiming(nn.Sequential(depthwise, Convolution(channels, width, 1)))
+            pointwise = Convolution(channels, width, 1, activation=activation)
+            return kaiming(nn.Sequential(depthwise, pointwise))
         blur = Blur(width, (1, 2, 1)) if halve else None
-        return Convolution(channels, width, kernel, blur=blur)
+        return Convolution(channels, width, kernel, blur=blur, activation=activation)
 
 
 DILATIONS = (  # of each convolution of the three blocks of a branch
@@ -286,13 +302,14 @@ def _branch(
     for block, kernel in enumerate(KERNELS):
         width = base * 2**block
         for dilation in dilations[block]:
+            relu = nn.ReLU(inplace=True)
             convolution = Convolution(
-                channels, width, kernel, dilation=dilation, groups=leads or 1, bias=True, norm=False
-            )
+                channels, width, kernel, dilation=dilation, groups=leads or 1, bias=True,
+                norm=False, activation=None if leads else relu,
+            )  # fmt: skip
             parts.append(kaiming(convolution))
             if leads:
-                parts.append(nn.GroupNorm(leads, width))
-            parts.append(nn.ReLU(inplace=True))
+                parts += [nn.GroupNorm(leads, width), relu]
             channels = width
         parts += [nn.BatchNorm2d(width), nn.MaxPool2d((1, 2)), Dropout(DROPOUTS[block])]
     return nn.Sequential(*parts)
