@@ -184,6 +184,7 @@ def test_the_command_fills_the_page(
     page.write_text("before\n" + "\n".join(marks) + "\nafter\n")
     monkeypatch.setattr(transfer, "PAGE", page)
     monkeypatch.setattr(transfer, "ENOUGH", 4)
+    monkeypatch.setattr(transfer, "RESAMPLES", 20)
     report(samples, ludb, [model_folder], samples)
     text = page.read_text()
     assert text.startswith("before\n")
