@@ -8,7 +8,8 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.files import aside
-from ecg.labels import class_name
+from ecg.labels import class_name, codes_by_name
+from ecg.ludb import CLASS_OF, WITHOUT_CLASS
 from ecg.rules import RULES, Rule
 from ecg.signals import Step, butterworth_band_pass, fir_band_pass
 from models import recipes_by_name
@@ -17,7 +18,7 @@ from training.settings import VARIABLES, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README, RULES_PAGE = ROOT / "README.md", ROOT / "docs" / "rules.md"
-FILTERS_PAGE = ROOT / "docs" / "filters.md"
+FILTERS_PAGE, TRANSFER_PAGE = ROOT / "docs" / "filters.md", ROOT / "docs" / "transfer.md"
 HERTZ = (0, 0.1, 0.5, 1, 2, 3, 5, 10, 20, 40, 50, 55, 60, 65, 70)
 
 
@@ -106,11 +107,25 @@ def _rates(recipe: Recipe) -> tuple[str, str, str]:
     return f"{recipe.fs:g} Hz", "; ".join(said) or "none", "; ".join(needed) or "any rate"
 
 
+def ludb_classes_table() -> str:
+    """Make the table of LUDB's texts that are a class."""
+    rows = ["| LUDB's text | class | SNOMED CT |", "| --- | --- | --- |"]
+    rows += [f"| {text} | {name} | {codes_by_name()[name]} |" for text, name in CLASS_OF.items()]
+    return "\n".join(rows)
+
+
+def ludb_others_table() -> str:
+    """Make the table of LUDB's texts that are none."""
+    rows = ["| LUDB's text | why it is no class |", "| --- | --- |"]
+    return "\n".join([*rows, *(f"| {text} | {why} |" for text, why in WITHOUT_CLASS.items())])
+
+
 # What each page has between its marks: `<!-- settings -->` … `<!-- /settings -->`.
 PAGES = {
     README: {"settings": settings_table, "recipes": recipes_table},
     RULES_PAGE: {"rules": rules_sections},
     FILTERS_PAGE: {"gains": gains_table, "rates": rates_table},
+    TRANSFER_PAGE: {"ludb-classes": ludb_classes_table, "ludb-others": ludb_others_table},
 }
 
 

@@ -7,7 +7,7 @@ usable is a `Remark`, what is not a `LeadwiseError`; both name the record.
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -144,6 +144,21 @@ def parse_header(text: str, name: str) -> Header:
         codes=read_codes(text),
         lines=parsed,
     )
+
+
+def with_gain(header: Header, gain: float) -> Header:
+    """Give a header the gain that its source is known to have, units a mV, in place of its own.
+
+    All leads get it; the sample 0 means 0 mV.
+    """
+    count = len(header.leads)
+    lines = header.lines._replace(
+        gains=(gain,) * count,
+        units=("mV",) * count,
+        mv_per_adu=(1 / gain,) * count,
+        baselines=(0,) * count,
+    )
+    return replace(header, lines=lines)
 
 
 def _age(text: str) -> float:

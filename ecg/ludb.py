@@ -1,0 +1,150 @@
+"""LUDB, the Lobachevsky University database: records in mV, their texts as the Challenge's codes.
+
+Kalyakulina et al., IEEE Access 2020;8:186181, doi 10.13026/eegm-h675: 10 s, 12 leads, 500 Hz.  Its
+headers name rhythm, axis and diagnoses in words, one a line below `<diagnoses>`; which class of the
+Challenge each of them is was decided by us and stands in docs/transfer.md.  A text that stands in
+neither table is an error, since silence would make a negative of it.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from ecg import LeadwiseError
+from ecg.files import contents
+from ecg.headers import Remark, with_gain
+from ecg.labels import codes_by_name
+from ecg.records import Record, find_records
+
+# The samples are microvolts: in them I + III = II holds to the unit.  The published headers give
+# each lead the span of its own samples as its gain, so that every lead would span 1 mV.
+GAIN = 1000.0  # units a mV
+
+# A text as it stands, or what stands before its first colon or comma.
+CLASS_OF = {
+    "Rhythm: Sinus rhythm": "NSR",
+    "Rhythm: Sinus bradycardia": "SB",
+    "Rhythm: Sinus tachycardia": "STach",
+    "Rhythm: Sinus arrhythmia": "SA",
+    "Rhythm: Atrial fibrillation": "AF",
+    "Rhythm: Atrial flutter, typical": "AFL",
+    "Electric axis of the heart: left axis deviation": "LAD",
+    "Electric axis of the heart: right axis deviation": "RAD",
+    "I degree AV block": "IAVB",
+    "Incomplete right bundle branch block": "IRBBB",
+    "Complete right bundle branch block": "CRBBB",
+    "Complete left bundle branch block": "CLBBB",
+    "Left anterior hemiblock": "LAnFB",
+    "Non-specific intravintricular conduction delay": "NSIVCB",
+    "Atrial extrasystole": "PAC",
+    "Ventricular extrasystole": "PVC",
+    "UNIpolar ventricular pacing": "PR",
+    "BIpolar ventricular pacing": "PR",
+    "Biventricular pacing": "PR",
+}
+NOT_SCORED = "no scored class"
+WITHOUT_CLASS = {
+    "Rhythm: Irregular sinus rhythm": "irregular by extrasystoles in both records, so not SA",
+    "Electric axis of the heart: normal": "normal",
+    "Electric axis of the heart: vertical": "normal",
+    "Electric axis of the heart: horizontal": "normal",
+    "III degree AV-block": NOT_SCORED,
+    "Incomplete left bundle branch block": NOT_SCORED,
+    "Aberrant conduction": NOT_SCORED,
+    "Wandering atrial pacemaker": NOT_SCORED,
+    "P-synchrony": "a mode of pacing; the pacing itself is named apart, or not (record 72)",
+    "Left ventricular hypertrophy": NOT_SCORED,
+    "Right ventricular hypertrophy": NOT_SCORED,
+    "Left atrial hypertrophy": NOT_SCORED,
+    "Left ventricular overload": NOT_SCORED,
+    "Left atrial overload": NOT_SCORED,
+    "Right atrial overload": NOT_SCORED,
+    "Early repolarization syndrome": NOT_SCORED,
+    "Non-specific repolarization abnormalities": "ST or T, which is not told: TAb only in part",
+    "STEMI": "TInv or QAb may be there, which is not told",
+    "Ischemia": "TAb or TInv may be there, which is not told",
+    "Undefined ischemia/scar/supp.NSTEMI": "TAb, TInv or QAb may be there, which is not told",
+    "Scar formation": "QAb may be there, which is not told",
+}
+
+
+def read_ludb(folder: str | Path) -> tuple[list[Record], list[Remark]]:
+    """Read LUDB's headers; signals are read when asked for, which takes the wfdb package.
+
+    Age and sex are left out.  The gain is that of microvolts, whatever the header says.
+
+    Returns
+    -------
+    records : list of Record
+        By name, in the order of `find_records`; `header.codes` are the Challenge's.
+    problems : list of Remark
+        What is not among the records, and why.
+
+    Raises
+    ------
+    LeadwiseError
+        There is no such folder, a header is not LUDB's, or a text is unknown.
+    """
+    records, problems = find_records(folder)
+    return [_labelled(record) for record in records], problems
+
+
+def _labelled(record: Record) -> Record:
+    texts = texts_of(contents(f"{record.stem}.hea").decode("utf-8", errors="replace"))
+    if not texts:
+        raise LeadwiseError(
+            f"{record.name}: nothing stands below <diagnoses> in its header; is this LUDB's folder?"
+        )
+    try:
+        codes = codes_of(texts)
+    except LeadwiseError as error:
+        raise LeadwiseError(f"{record.name}: {error}") from None
+    return replace(record, header=replace(with_gain(record.header, GAIN), codes=codes))
+
+
+def texts_of(header: str) -> tuple[str, ...]:
+    r"""Read the texts below `<diagnoses>`, without their full stops.
+
+    Examples
+    --------
+    >>> texts_of("1 12 500\n#<age>: 51\n#<diagnoses>:\n#Rhythm: Sinus rhythm. \n#STEMI: apical.\n")
+    ('Rhythm: Sinus rhythm', 'STEMI: apical')
+    """
+    comments = [line[1:].strip() for line in header.splitlines() if line.startswith("#")]
+    if "<diagnoses>:" not in comments:
+        return ()
+    told = comments[comments.index("<diagnoses>:") + 1 :]
+    return tuple(text.rstrip(".") for text in told if text)
+
+
+def entry_of(text: str) -> str:
+    """Give the entry of the tables that a text falls under: itself, or its beginning.
+
+    Raises
+    ------
+    LeadwiseError
+        There is none.
+
+    Examples
+    --------
+    >>> entry_of("Atrial extrasystole, type: single PAC"), entry_of("STEMI: apical")
+    ('Atrial extrasystole', 'STEMI')
+    """
+    for entry in (text, re.split("[:,]", text)[0]):
+        if entry in CLASS_OF or entry in WITHOUT_CLASS:
+            return entry
+    raise LeadwiseError(f"'{text}' is no text that is known of LUDB; add it to ecg/ludb.py")
+
+
+def codes_of(texts: Iterable[str]) -> tuple[str, ...]:
+    """Give the codes of a record's texts, each once; most texts have none.
+
+    Raises
+    ------
+    LeadwiseError
+        A text is unknown.
+    """
+    entries = [entry_of(text) for text in texts]
+    named = dict.fromkeys(CLASS_OF[entry] for entry in entries if entry in CLASS_OF)
+    return tuple(codes_by_name()[name] for name in named)
