@@ -14,7 +14,7 @@ from ecg.leads import LEAD_SETS
 from ecg.records import Record, find_records, summarise
 from models import find
 from models.inputs import unfit
-from models.recipe import Recipe
+from models.recipe import Recipe, read_recipe
 from training.cache import Cache
 from training.mapped import Signals
 from training.progress import say
@@ -31,14 +31,15 @@ class Data(NamedTuple):
 
 
 def chosen_recipe(settings: Settings) -> Recipe:
-    """Find the recipe and put in what the settings say.
+    """Find the recipe, by name or in a file of its own, and put in what the settings say.
 
     Raises
     ------
     LeadwiseError
         There is no such recipe.
     """
-    recipe = find(settings.recipe)
+    in_file = settings.recipe.endswith(".json")
+    recipe = read_recipe(Path(settings.recipe)) if in_file else find(settings.recipe)
     sizes = settings.leads or [len(lead_set) for lead_set in recipe.lead_sets]
     return replace(
         recipe,
