@@ -1,1 +1,1 @@
-"""Experiments: one command each, `python -m experiments.NAME --help`."""
+"""Experiments: grids by `python -m experiments --help`, others by `python -m experiments.NAME`."""

@@ -24,17 +24,15 @@ from experiments.isibrno2020 import (
     CHOOSE,
     FINAL,
     REPORT,
-    ROOT,
     answers_of_fold,
-    folder,
     scored,
     there,
 )
-from experiments.outputs import RESAMPLES
+from experiments.outputs import Gain, paired_gain, signed
+from experiments.runs import ROOT, folder
 from models.decision import decide
 from models.recipe import Part, part
 from models.rules import MODES, PUBLISHED, combine
-from scoring.challenge import prepare
 from training.decisions import FITS
 from training.rules import choose_modes
 from training.splits import read_folds
@@ -65,25 +63,9 @@ class Side(NamedTuple):
         return Side(*(one[chosen] for one in self))
 
 
-class Gain(NamedTuple):
-    """A gain in the Challenge metric, and its paired bootstrap's standard error."""
-
-    gain: float
-    error: float
-
-    def __str__(self) -> str:
-        """Write both."""
-        return f"{_signed(self.gain)} ± {self.error:.4f}"
-
-
 def gain_of(side: Side, joined: np.ndarray) -> Gain:
-    """Measure what other outputs gain; both see the same resamples of the records."""
-    ready, records = prepare(side.labels), len(side.labels)
-    generator = np.random.default_rng(0)
-    times = generator.multinomial(records, np.full(records, 1 / records), RESAMPLES)
-    gains = ready.metric(joined, times) - ready.metric(side.outputs, times)
-    gain = float(ready.metric(joined) - ready.metric(side.outputs))
-    return Gain(gain, float(gains.std(ddof=1)))
+    """Measure what rules gain on a fold."""
+    return paired_gain(side.labels, side.outputs, joined)
 
 
 def rule_rows(chosen: Side, reported: Side) -> Iterator[str]:
@@ -91,7 +73,7 @@ def rule_rows(chosen: Side, reported: Side) -> Iterator[str]:
     learned = choose_modes(chosen.outputs, chosen.answers, chosen.labels, CODES)
     for rule in learned:
         forced = (reported.joined([part(rule.name, mode=mode)]) for mode in FORCED)
-        gains = " | ".join(_signed(gain_of(reported, joined).gain) for joined in forced)
+        gains = " | ".join(signed(gain_of(reported, joined).gain) for joined in forced)
         yield f"{_cells(rule.name, rule.options['mode'], chosen, reported, [rule])} | {gains} |"
     nothing = " | ".join("–" for _ in FORCED)
     together = gain_of(reported, reported.joined(learned))
@@ -112,11 +94,7 @@ def _cells(name: str, mode: str, chosen: Side, reported: Side, rules: Sequence[P
     removed = int((reported.outputs & ~joined).sum())
     before = gain_of(chosen, chosen.joined(rules)).gain
     after = gain_of(reported, joined)
-    return f"{name} | {mode} | {_signed(before)} | {added} | {removed} | {after}"
-
-
-def _signed(gain: float) -> str:
-    return f"{round(gain, 4) + 0.0:+.4f}"  # no -0.0000
+    return f"{name} | {mode} | {signed(before)} | {added} | {removed} | {after}"
 
 
 def cross_fitted(side: Side, patients: Sequence[str]) -> tuple[Gain, Counter[str]]:

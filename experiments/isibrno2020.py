@@ -12,14 +12,10 @@ rules as fold 8 would have them.
 """
 
 import argparse
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +26,8 @@ from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from ecg.plots import plot_reliability
 from ecg.records import read_record
-from experiments.outputs import Scored, read_scored, with_interval
+from experiments.outputs import Scored, read_scored, spread, with_interval
+from experiments.runs import ROOT, answered, folder, reduced, trained
 from models.decision import decide, logit, sigmoid
 from models.expected import write_expected
 from models.folder import (
@@ -47,7 +44,6 @@ from training.decisions import FITS, temperature
 from training.rules import fit_rules, read_answers
 from training.settings import read_settings, workers_of
 
-ROOT = Path(__file__).resolve().parent.parent
 LEARN, CHOOSE, REPORT = tuple("1234567"), "8", "9"
 DECISIONS = ("global", "per class", "expected")  # the paper's two, and ours
 
@@ -85,68 +81,14 @@ def train(data: Path, runs: Path, names: list[str]) -> None:
     for name in names or RUNS:
         run = RUNS[name]
         model = runs / name / "model"
-        if not (model / "model.json").exists() or (model / "state").exists():
-            here = folder(data, runs, (*LEARN, CHOOSE), run.records)
-            command(
-                "train_model.py", here, model,
-                LEADWISE_RECIPE=run.recipe, LEADWISE_LEADS=run.leads, LEADWISE_EPOCHS=run.epochs,
-                LEADWISE_SEED=run.seed, LEADWISE_VALIDATION=CHOOSE, LEADWISE_CACHE=runs / "cache",
-            )  # fmt: skip
+        trained(
+            model, folder(data, runs, (*LEARN, CHOOSE), run.records, whole=(CHOOSE,)),
+            LEADWISE_RECIPE=run.recipe, LEADWISE_LEADS=run.leads, LEADWISE_EPOCHS=run.epochs,
+            LEADWISE_SEED=run.seed, LEADWISE_VALIDATION=CHOOSE, LEADWISE_CACHE=runs / "cache",
+        )  # fmt: skip
         for fold in (CHOOSE, REPORT):
-            outputs = runs / name / f"fold-{fold}"
-            if not outputs.exists():
-                draft = outputs.with_suffix(".part")
-                shutil.rmtree(draft, ignore_errors=True)
-                command("run_model.py", model, reduced(data, runs, fold, run.leads), draft)
-                draft.rename(outputs)
-
-
-def folder(data: Path, runs: Path, folds: tuple[str, ...], records: int | None = None) -> Path:
-    """Make a data folder of some folds by links; `records` limits those to learn from."""
-    made = runs / "data" / f"folds-{'-'.join(folds)}{f'-{records}' if records else ''}"
-    if made.exists():
-        return made
-    head, *rows = (data / "folds.tsv").read_text().splitlines()
-    of_folds = [row for row in rows if row.split("\t")[1] in folds]
-    learned = [row for row in of_folds if row.split("\t")[1] in LEARN][:records]
-    kept = learned + [row for row in of_folds if row.split("\t")[1] not in LEARN]
-    draft = made.with_suffix(f".{os.getpid()}.part")
-    draft.mkdir(parents=True)
-    for name in (row.split("\t")[0] for row in kept):
-        for ending in (".hea", ".mat"):
-            (draft / (name + ending)).symlink_to((data / (name + ending)).resolve())
-    (draft / "folds.tsv").write_text("\n".join([head, *kept]) + "\n")
-    return settled(draft, made)
-
-
-def settled(draft: Path, made: Path) -> Path:
-    """Give a folder its name, unless another process has made the same one meanwhile."""
-    try:
-        draft.rename(made)
-    except OSError:
-        if not made.exists():
-            raise
-        shutil.rmtree(draft)
-    return made
-
-
-def reduced(data: Path, runs: Path, fold: str, size: int) -> Path:
-    """Make a data folder of one fold with the leads of a lead set."""
-    whole = folder(data, runs, (fold,))
-    made = whole.with_name(f"{whole.name}-of-{size}-leads")
-    if size == 12 or made.exists():
-        return whole if size == 12 else made
-    draft = made.with_suffix(f".{os.getpid()}.part")
-    command("extract_leads_wfdb.py", "-i", whole, "-o", draft, "-l", *LEAD_SETS[size])
-    return settled(draft, made)
-
-
-def command(*words: object, **settings: object) -> None:
-    """Run one of our commands; stop where it fails."""
-    environment = {**os.environ, **{name: str(value) for name, value in settings.items()}}
-    ended = subprocess.run([sys.executable, *map(str, words)], cwd=ROOT, env=environment)
-    if ended.returncode:
-        sys.exit(f"Error: {words[0]} ended with status {ended.returncode}")
+            some = reduced(folder(data, runs, (fold,)), run.leads)
+            answered(runs / name / f"fold-{fold}", model, some)
 
 
 def scored(data: Path, runs: Path, run: Run, fold: str) -> Scored:
@@ -241,8 +183,10 @@ def ablation_rows(data: Path, runs: Path) -> Iterator[str]:
         )
     for (recipe, _), metrics in of_seeds.items():
         if len(metrics) > 1:
-            spread = f"{mean(metrics):.3f} ({min(metrics):.3f} to {max(metrics):.3f})"
-            yield f"| mean and range of {len(metrics)} seeds | `{recipe}` | | | {spread} | | |"
+            yield (
+                f"| mean and range of {len(metrics)} seeds | `{recipe}` | | | {spread(metrics)} | "
+                "| |"
+            )
 
 
 def ship(data: Path, runs: Path, weights: Path) -> None:

@@ -5,8 +5,10 @@ Names are looked up in plain dicts when they are used, so that a model folder ca
 what stands in them.
 """
 
+import json
 import math
 from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from ecg import LeadwiseError
@@ -148,6 +150,24 @@ def recipe_from_json(content: Any) -> Recipe:
         if not isinstance(values[key], kinds) or isinstance(values[key], bool):
             raise LeadwiseError(f"the recipe's {key} is {content[key]!r}, which cannot be")
     return Recipe(**values)
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a recipe from a file: one that no system lists, such as a grid's variant.
+
+    Raises
+    ------
+    LeadwiseError
+        The file cannot be read or holds no recipe.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise LeadwiseError(f"{path}: cannot be read as a recipe ({error})") from error
+    try:
+        return recipe_from_json(content)
+    except LeadwiseError as error:
+        raise LeadwiseError(f"{path}: {error}") from error
 
 
 def frozen(value: Any) -> Any:

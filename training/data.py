@@ -14,7 +14,7 @@ from ecg.leads import LEAD_SETS
 from ecg.records import Record, find_records, summarise
 from models import find
 from models.inputs import unfit
-from models.recipe import Recipe
+from models.recipe import Recipe, read_recipe
 from training.cache import Cache
 from training.mapped import Signals
 from training.progress import say
@@ -32,14 +32,15 @@ class Data(NamedTuple):
 
 
 def chosen_recipe(settings: Settings) -> Recipe:
-    """Find the recipe and put in what the settings say.
+    """Find the recipe, by name or in a file of its own, and put in what the settings say.
 
     Raises
     ------
     LeadwiseError
         There is no such recipe, or the lead sets do not begin with the one that teaches the others.
     """
-    recipe = find(settings.recipe)
+    in_file = settings.recipe.endswith(".json")
+    recipe = read_recipe(Path(settings.recipe)) if in_file else find(settings.recipe)
     first = len(recipe.lead_sets[0])
     sizes = settings.leads or [len(lead_set) for lead_set in recipe.lead_sets]
     if recipe.teach.name != "nothing" and sizes[0] != first:

@@ -27,7 +27,10 @@ class Settings:
     `train_model.py` takes the same as options (`--minutes 30`).
     """
 
-    recipe: str = _setting(DEFAULT_RECIPE, "which recipe to train", DEFAULT_RECIPE)
+    recipe: str = _setting(
+        DEFAULT_RECIPE, "which recipe to train: its name, or a file NAME.json that holds it",
+        DEFAULT_RECIPE,
+    )  # fmt: skip
     minutes: float | None = _setting(None, "budget for all lead sets together, in minutes", "30")
     leads: tuple[int, ...] | None = _setting(None, "lead sets to train, by their size", "12,2")
     device: str | None = _setting(None, "where to compute: cpu, cuda, cuda:1", "cpu")

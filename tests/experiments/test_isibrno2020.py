@@ -8,8 +8,9 @@ import pytest
 
 from ecg.labels import CODES
 from experiments import isibrno2020
+from experiments import runs as runs_module
 from experiments.isibrno2020 import Run, ablation_rows, calibration_rows, final_rows, ship, train
-from experiments.outputs import Scored, read_scored, with_interval
+from experiments.outputs import Scored, read_scored, scores_of, with_interval
 from models.classifier import Classifier
 from models.expected import differences
 from models.folder import read_model
@@ -105,15 +106,17 @@ def test_a_finished_run_is_left_alone(
 ) -> None:
     data, runs = folders
     monkeypatch.setattr(isibrno2020, "RUNS", {run.name: run for run in FINAL})
-    monkeypatch.setattr(isibrno2020, "command", lambda *_, **__: pytest.fail("ran again"))
+    monkeypatch.setattr(runs_module, "command", lambda *_, **__: pytest.fail("ran again"))
     train(data, runs, ["final-2"])
 
 
 def test_intervals_hold_the_metric() -> None:
     rng = np.random.default_rng(0)
     probabilities = rng.random((200, 26)) ** 4
-    scored = Scored(rng.random(probabilities.shape) < probabilities, probabilities)
+    labels = rng.random(probabilities.shape) < probabilities
+    scored = Scored(labels, probabilities, probabilities >= 0.3)
     decided = scored.decided(part("thresholds", values=(0.3,) * len(CODES)))
     low, high = decided.interval
     assert low < decided.metric < high
+    assert scores_of(labels, scored.outputs, probabilities) == decided
     assert with_interval(decided).startswith(f"{decided.metric:.3f} (")

@@ -3,12 +3,13 @@
 import json
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ecg import LeadwiseError
 from models import SYSTEMS, find, lookup, recipes_by_name
-from models.recipe import part, recipe_from_json, recipe_to_json
+from models.recipe import part, read_recipe, recipe_from_json, recipe_to_json
 
 
 @pytest.mark.parametrize("name", recipes_by_name())
@@ -67,3 +68,18 @@ def test_a_recipe_older_than_a_field_has_the_fields_default() -> None:
 
 def test_a_part_is_the_same_in_any_order() -> None:
     assert part("x", b=1, a=2) == part("x", a=2, b=1)
+
+
+def test_a_recipe_is_read_from_its_file(tmp_path: Path) -> None:
+    recipe = replace(find("revenger-nc-se"), name="mine", batch=8)
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(recipe_to_json(recipe)))
+    assert read_recipe(path) == recipe
+    path.write_text("{")
+    with pytest.raises(LeadwiseError, match=r"mine.json: cannot be read as a recipe \(Expecting"):
+        read_recipe(path)
+    path.write_text('{"name": "mine"}')
+    with pytest.raises(LeadwiseError, match="mine.json: not a recipe of this version: check"):
+        read_recipe(path)
+    with pytest.raises(LeadwiseError, match="none.json: cannot be read as a recipe"):
+        read_recipe(tmp_path / "none.json")

@@ -1,0 +1,150 @@
+"""Charts of experiments: lines, points with ranges, and a matrix.  PNG, SVG or PDF files."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ecg import LeadwiseError
+from ecg.plots import COLOURS, QUIET, _figure, _plain, _save
+
+STYLES = ("-", "--", ":", "-.")  # when the colours are used up
+MARKERS = ("o", "s", "^", "D")
+Pairs = Sequence[tuple[float, float]]  # x, y
+
+
+class Point(NamedTuple):
+    """A value with its range, and the published one, NaN where there is none."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+    published: float = float("nan")
+
+
+def plot_lines(
+    path: str | Path, lines: Mapping[str, Sequence[Pairs]], *, title: str, x_name: str, y_name: str,
+    dashed: Mapping[str, Pairs] | None = None, ticks: Mapping[float, str] | None = None,
+) -> None:  # fmt: skip
+    """Draw named lines; a name may have several (one a seed), which share its colour.
+
+    Parameters
+    ----------
+    path : str or Path
+        .png, .svg or .pdf; written aside and renamed.
+    lines : mapping of str to sequences of (x, y)
+    dashed : mapping of str to (x, y), optional
+        What was published, in the colour of the line of the same name.
+    ticks : mapping of float to str, optional
+        Words on the horizontal axis.
+
+    Raises
+    ------
+    LeadwiseError
+        There is no line.
+    """
+    if not lines:
+        raise LeadwiseError(f"{path}: there is nothing to draw yet.")
+    figure = _figure(10, max(4.4, 1.2 + 0.24 * len(lines)))
+    axes = figure.subplots()
+    for place, (name, traces) in enumerate(lines.items()):
+        colour, style = _look(place, STYLES)
+        for number, trace in enumerate(traces):
+            x, y = np.array(trace, float).T
+            axes.plot(
+                x, y, style, color=colour, linewidth=1.4, marker="." if len(x) < 8 else None,
+                label=None if number else name,
+            )  # fmt: skip
+        if dashed and name in dashed:
+            x, y = np.array(dashed[name], float).T
+            axes.plot(x, y, "x", linestyle=(0, (1, 2)), color=colour, label=f"{name}, published")
+    if ticks:
+        axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.set(title=title, xlabel=x_name, ylabel=y_name)
+    _plain(axes)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def plot_points(
+    path: str | Path, points: Mapping[str, Point], *, title: str, x_name: str, y_name: str,
+) -> None:  # fmt: skip
+    """Draw named points with their ranges over a logarithmic axis; published ones are hollow.
+
+    Parameters
+    ----------
+    path : str or Path
+        .png, .svg or .pdf; written aside and renamed.
+
+    Raises
+    ------
+    LeadwiseError
+        There is no point.
+    """
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
+
+    if not points:
+        raise LeadwiseError(f"{path}: there is nothing to draw yet.")
+    figure = _figure(10, max(4.4, 1.2 + 0.24 * len(points)))
+    axes = figure.subplots()
+    for place, (name, point) in enumerate(points.items()):
+        colour, marker = _look(place, MARKERS)
+        axes.plot([point.x] * 2, [point.low, point.high], color=colour, linewidth=1.2)
+        axes.plot(point.x, point.y, marker, color=colour, markersize=7, label=name)
+        axes.plot(point.x, point.published, marker, color=colour, fillstyle="none", markersize=7)
+    axes.set(title=title, xlabel=x_name, ylabel=y_name, xscale="log")
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(ScalarFormatter())
+    if len(axes.get_xticks(minor=True)) > 12:
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    _plain(axes)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    if not np.isnan([point.published for point in points.values()]).all():
+        axes.text(
+            0.01, 0.01, "hollow: published", transform=axes.transAxes, color=QUIET, fontsize=9
+        )
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def plot_matrix(
+    path: str | Path, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], *,
+    title: str, row_name: str, column_name: str,
+) -> None:  # fmt: skip
+    """Draw a matrix of shares, 0 to 1, as colours with the percent in each cell.
+
+    Parameters
+    ----------
+    path : str or Path
+        .png, .svg or .pdf; written aside and renamed.
+    values : np.ndarray of shape (rows, columns)
+        NaN cells stay grey and empty.
+    """
+    figure = _figure(2.2 + 0.36 * len(columns), 1.6 + 0.33 * len(rows))
+    axes = figure.subplots()
+    axes.set_facecolor("#e6e6e6")
+    shown = axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, column in np.argwhere(np.isfinite(values)).tolist():
+        share = float(values[row, column])
+        if round(100 * share):
+            colour = "white" if share > 0.55 else "#1a1a1a"
+            axes.text(
+                column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=7.5,
+                color=colour,
+            )  # fmt: skip
+    axes.set_xticks(range(len(columns)), list(columns), rotation=90)
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set(title=title, xlabel=column_name, ylabel=row_name)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    figure.colorbar(shown, ax=axes, fraction=0.03, pad=0.02)
+    figure.tight_layout()
+    _save(figure, path)
+
+
+def _look(place: int, looks: Sequence[str]) -> tuple[str, str]:
+    """Give the colour of a place, and the look that tells it from others of this colour."""
+    return COLOURS[place % len(COLOURS)], looks[place // len(COLOURS) % len(looks)]

@@ -1,0 +1,84 @@
+"""Grids are data: what they change, and the published figures beside them."""
+
+from dataclasses import fields
+
+import pytest
+
+from ecg import LeadwiseError
+from experiments.cells import cells_of
+from experiments.grids import GRIDS, Grid, find_grid, narrowed
+from models import find
+from models.recipe import Recipe, recipe_from_json, recipe_to_json
+from training.loop import check_names
+
+NOTHING = {"leads": None, "folds": None, "seeds": None, "only": None, "epochs": None}
+
+
+def differing(recipe: Recipe, other: Recipe) -> set[str]:
+    """The fields in which recipes differ, but for what they are called."""
+    return {
+        field.name for field in fields(Recipe)
+        if getattr(recipe, field.name) != getattr(other, field.name)
+    } - {"name", "summary"}  # fmt: skip
+
+
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
+def test_each_recipe_can_be_trained_and_kept(grid: Grid) -> None:
+    for recipe in grid.recipes.values():
+        check_names(recipe)
+        assert recipe_from_json(recipe_to_json(recipe)) == recipe
+    names = [recipe.name for recipe in grid.recipes.values()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("rate", ["", "-100hz"])
+def test_ablation_0_changes_one_component_at_a_time(rate: str) -> None:
+    grid = find_grid(f"ablation-0{rate}")
+    base = grid.recipes["base"]
+    assert base == find(f"revenger-nc-se{rate}")
+    changed = {name: differing(recipe, base) for name, recipe in grid.recipes.items()}
+    assert changed["constant-rate"] == {"schedule", "optimiser"}
+    two = {"no-z-score-no-mixup", "no-z-score-label-smoothing", "constant-rate"}
+    assert {name for name, some in changed.items() if len(some) != 1} == {"base", *two}
+    assert set().union(*changed.values()) == {
+        "loss", "steps", "finish", "augment", "schedule", "optimiser", "batch",
+    }  # fmt: skip
+    assert all(part.name != "record_z_score" for part in grid.recipes["no-z-score"].finish)
+    assert len(base.finish) == 2
+
+
+def test_the_papers_studies_are_all_there() -> None:
+    """Table 5 has 22 rows; the studies share some, and add five runs of study 0."""
+    networks = {
+        recipe.network
+        for name in ("ablation-i", "ablation-ii", "ablation-iii", "eight-way")
+        for variant, recipe in GRIDS[name].recipes.items()
+        if variant != "gc-backbone-1"
+    }
+    assert len(networks) == 22
+    assert GRIDS["lead-sets"].leads == (12, 6, 4, 3, 2)
+    drop = GRIDS["lead-sets"].published["base", 12] - GRIDS["lead-sets"].published["base", 2]
+    assert drop == pytest.approx(0.036, abs=0.0005)  # the paper's section 6.1
+    gain = [GRIDS["losses"].published[name, 12] for name in ("asymmetric", "weighted-bce")]
+    assert gain[0] - gain[1] == pytest.approx(0.052)
+
+
+def test_a_grid_is_recipes_by_lead_sets_by_folds_by_seeds() -> None:
+    grid = narrowed(
+        GRIDS["losses"], leads=(12, 2), folds=(("7", "8"), ("8", "9")), seeds=(0, 1, 2),
+        only=("bce", "asymmetric"), epochs=3,
+    )  # fmt: skip
+    cells = cells_of(grid, records=100)
+    assert len(cells) == len({cell.name for cell in cells}) == 2 * 2 * 2 * 3
+    assert {cell.epochs for cell in cells} == {3}
+    assert list(grid.recipes) == ["asymmetric", "bce"]
+    assert cells_of(narrowed(GRIDS["losses"], **NOTHING)) == cells_of(GRIDS["losses"])
+    longest = narrowed(GRIDS["losses"], **(NOTHING | {"epochs": 1000})).recipes["bce"]
+    assert longest.epochs == 50
+
+
+def test_unknown_names_are_answered_with_the_known_ones() -> None:
+    with pytest.raises(LeadwiseError, match="no grid 'ablation'; known are ablation-0, ablation-i"):
+        find_grid("ablation")
+    with pytest.raises(LeadwiseError, match="losses has no 'mse'; it has asymmetric, bce, weighte"):
+        narrowed(GRIDS["losses"], **(NOTHING | {"only": ("mse",)}))
