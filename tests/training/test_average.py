@@ -84,3 +84,14 @@ def test_so_many_batches_are_taken_and_none_without_batch_norm() -> None:
     assert len(list(many)) == 5
     plain = nn.Linear(2, 2)
     averaged(plain, weights_of(plain), batches_of(0))
+
+
+def test_norms_that_are_kept_keep_their_statistics() -> None:
+    network = network_of(0).train()
+    kept = network.blocks[0].shortcut_norm
+    nn.init.constant_(kept.running_mean, 7)
+    for weight in kept.parameters():
+        weight.requires_grad_(False)
+    copied = averaged(network, weights_of(network), batches_of(3))
+    assert (copied.blocks[0].shortcut_norm.running_mean == 7).all()
+    assert not (copied.blocks[1].shortcut_norm.running_mean == 0).all(), "the others are estimated"
