@@ -11,7 +11,7 @@ record, mixup, asymmetric loss, AdamW with AMSGrad, one cycle.  Where the logs a
 - `…-rules` lets rules speak for Brady, LAD, RAD and LQRSV, and for pacing where spikes can be seen,
   in place of the network: the paper's 21 classes by the network and five by rules;
 - `revenger-branched-lw-reuse`, `…-zero-filled` and `…-lead-dropout` are three ways to serve few
-  leads with what twelve have taught, which the paper names and leaves undone. Here the z-score is
+  leads with what twelve have taught, which the paper names and leaves undone.  Here the z-score is
   each lead's own, and each lead has 16, 32 and 64 channels whatever the lead set: what comes of a
   lead then depends on that lead alone, from the record on.
 """
@@ -97,64 +97,67 @@ OFFICIAL = replace(
 )
 
 
+def _at_100_hz(recipe: Recipe) -> Recipe:
+    """Let a recipe read at 100 Hz, and leave everything else alike."""
+    return replace(
+        recipe,
+        name=f"{recipe.name}-100hz",
+        summary=f"`{recipe.name}` at 100 Hz",
+        fs=100.0,
+        steps=(part("hold", limit_mv=20), part("resample", to_hz=100)),
+    )
+
+
 def _family() -> Iterator[Recipe]:
-    """Give each backbone its recipe at 500 and at 100 Hz."""
+    """Give each backbone its recipe."""
     for backbone in BACKBONES:
         name = f"revenger-{backbone}"
         summary = f"{backbone}, LSTM, SE and a head of two layers, as in the second ablation"
-        at_500 = BASE
-        if name != BASE.name:
+        if name == BASE.name:
+            yield BASE
+        else:
             network = part("crnn", backbone=backbone, **NETWORK)
-            at_500 = replace(BASE, name=name, network=network, summary=summary)
-        yield at_500
-        yield replace(
-            at_500,
-            name=f"{name}-100hz",
-            summary=f"`{name}` at 100 Hz",
-            fs=100.0,
-            steps=(part("hold", limit_mv=20), part("resample", to_hz=100)),
-        )
+            yield replace(BASE, name=name, network=network, summary=summary)
 
 
 def _for_few_leads() -> Iterator[Recipe]:
-    """Give the three ways of the lead-wise network to serve few leads, at 500 and at 100 Hz."""
-    for rate in ("", "-100hz"):
-        published = FAMILY[f"revenger-branched-lw{rate}"]
-        network = part("crnn", backbone="branched-lw", lead_width=16, **NETWORK)
-        own = replace(
-            published,
-            source=f"ours, after {PAPER}, which leaves it undone",
-            finish=(part("z_score"), *published.finish[1:]),
-            network=network,
-        )
-        at = " at 100 Hz" if rate else ""
-        yield replace(
-            own,
-            name=f"revenger-branched-lw-reuse{rate}",
-            summary=f"The lead-wise backbone of 12 leads, cut down and kept for fewer{at}",
-            teach=part("backbone"),
-        )
-        whole = replace(own, lead_sets=(LEAD_SETS[12],))
-        yield replace(
-            whole,
-            name=f"revenger-branched-lw-zero-filled{rate}",
-            summary=f"One lead-wise network for all lead sets; missing leads are zero{at}",
-        )
-        # A record can show three things: 12 leads, the limb leads alone (two of the five sets) or
-        # with V2 (two more).  Each is seen as often.
-        yield replace(
-            whole,
-            name=f"revenger-branched-lw-lead-dropout{rate}",
-            summary=f"One lead-wise network for all lead sets, which has learned from each{at}",
-            augment=(part("lead_dropout", probability=5 / 6), *own.augment),
-        )
+    """Give the three ways of a lead-wise network to serve few leads."""
+    reuse = replace(
+        BASE,
+        name="revenger-branched-lw-reuse",
+        source=f"ours, after {PAPER}, which leaves it undone",
+        summary="Branched-LW of 12 leads, whose backbone is cut down and kept for fewer",
+        finish=(part("z_score"), *BASE.finish[1:]),
+        network=part("crnn", backbone="branched-lw", lead_width=16, **NETWORK),
+        teach=part("backbone"),
+    )
+    zero_filled = replace(
+        reuse,
+        name="revenger-branched-lw-zero-filled",
+        summary="Branched-LW of 12 leads for all lead sets; leads that a record lacks are 0",
+        teach=part("nothing"),
+        lead_sets=(LEAD_SETS[12],),
+    )
+    yield reuse
+    yield zero_filled
+    # A record can show three things: all leads, the limb leads (two of the five sets), or these and
+    # V2 (two more).  Each is seen as often.
+    yield replace(
+        zero_filled,
+        name="revenger-branched-lw-lead-dropout",
+        summary="Branched-LW of 12 leads for all lead sets, which has seen records of each",
+        augment=(part("lead_dropout", probability=5 / 6), *BASE.augment),
+    )
 
 
-FAMILY = {recipe.name: recipe for recipe in _family()}
+FAMILY = {
+    recipe.name: recipe
+    for at_500 in (*_family(), *_for_few_leads())
+    for recipe in (at_500, _at_100_hz(at_500))
+}
 
 RECIPES = {
     **FAMILY,
-    **{recipe.name: recipe for recipe in _for_few_leads()},
     **{
         recipe.name: recipe
         for recipe in (

@@ -8,6 +8,10 @@ from torch import nn
 from torch.nn import functional
 
 from ecg import LeadwiseError
+from ecg.leads import LEAD_SETS, STANDARD
+from ecg.simulate import simulate
+from models import find
+from models.inputs import finish, prepare
 from models.layers import Convolution
 from models.revenger2021 import BACKBONES, Network
 from models.revenger2021.backbones import Branches, Residual
@@ -279,6 +283,50 @@ def test_a_lead_goes_its_own_way(training: bool, lead_width: int | None) -> None
         maps.append(features.view(3, 3, leads, -1, features.shape[2]))  # batch, branch, lead
     changed = [not torch.equal(maps[0][:, :, lead], maps[1][:, :, lead]) for lead in range(leads)]
     assert changed == [False, False, True, False]
+
+
+@pytest.mark.parametrize("leads", [*(LEAD_SETS[size] for size in (6, 4, 3, 2)), ("V6", "aVR", "I")])
+@pytest.mark.parametrize("narrow", [1, 8])
+def test_reuse_is_exact(leads: tuple[str, ...], narrow: int) -> None:
+    """On a record of these leads alone: channel 768 · branch + 64 · lead + i of the twelve."""
+    recipe = find("revenger-branched-lw-reuse-100hz")
+    options = {**recipe.network.options, "narrow": narrow}
+    network = drawn(12, **options)
+    reduced = Network(len(leads), 26, **options).eval()
+    places = [STANDARD.index(lead) for lead in leads]
+    found = reduced.load_state_dict(network.backbone_of(places), strict=False)
+    assert not found.unexpected_keys
+    assert not [name for name in found.missing_keys if name.startswith("backbone")]
+    record = simulate(("AF",), seed=1, duration_s=8.0, fs=500.0)
+    maps = []
+    for one, have, want in ((network, STANDARD, STANDARD), (reduced, leads[::-1], leads)):
+        rows = [record.leads.index(lead) for lead in have]
+        inputs = prepare(recipe, record.signal[rows], have, want, record.fs)
+        assert not inputs.missing
+        signal = torch.from_numpy(finish(recipe, inputs.signal))[None]
+        with torch.inference_mode():
+            maps.append(one.forward_features(signal, valid(signal))[0])
+    each = 64 // narrow
+    channels = [768 // narrow * branch + each * place + i
+                for branch in range(3) for place in places for i in range(each)]  # fmt: skip
+    torch.testing.assert_close(maps[1], maps[0][:, channels], atol=1e-6, rtol=0)
+
+
+def test_what_is_taken_from_a_backbone_is_a_copy() -> None:
+    network = drawn(3, backbone="branched-lw", lead_width=16)
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    for weight in network.backbone_of([0, 1, 2]).values():
+        weight.zero_()
+    for name, weight in network.state_dict().items():
+        assert torch.equal(weight, before[name]), name
+
+
+@pytest.mark.parametrize("backbone", sorted(set(BACKBONES) - {"branched-lw"}))
+def test_a_backbone_that_mixes_leads_is_not_reused(backbone: str) -> None:
+    with pytest.raises(
+        LeadwiseError, match="mixes leads cannot be reused for fewer; 'branched-lw'"
+    ):
+        drawn(backbone=backbone).backbone_of([0])
 
 
 @ALL

@@ -99,3 +99,14 @@ def test_norms_that_are_folded_while_answering_are_estimated_too(name: str) -> N
         if isinstance(norm, nn.BatchNorm2d):
             assert norm.running_mean.abs().max() > 0, name_of_norm
             assert int(norm.num_batches_tracked) == 2
+
+
+def test_norms_that_are_kept_keep_their_statistics() -> None:
+    network = network_of(0).train()
+    kept = network.blocks[0].shortcut_norm
+    nn.init.constant_(kept.running_mean, 7)
+    for weight in kept.parameters():
+        weight.requires_grad_(False)
+    copied = averaged(network, weights_of(network), batches_of(3))
+    assert (copied.blocks[0].shortcut_norm.running_mean == 7).all()
+    assert not (copied.blocks[1].shortcut_norm.running_mean == 0).all(), "the others are estimated"
