@@ -1,0 +1,53 @@
+"""Trained models side by side, and one of them made ready for others."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments import ptbxl, runs
+from models.expected import differences
+from models.folder import read_model, read_weights, write_model
+
+
+@pytest.fixture(scope="module")
+def two(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model with two of its lead sets."""
+    copy = tmp_path_factory.mktemp("models") / "two"
+    shutil.copytree(model_folder, copy)
+    model = read_model(copy)
+    write_model(replace(model, lead_sets=(model.lead_sets[0], model.lead_sets[-1])))
+    return copy
+
+
+def test_a_row_a_lead_set_with_intervals_that_hold_their_scores(
+    folded: Path, two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = list(ptbxl.rows(folded, tmp_path, [two]))
+    head, _, *found = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [row[1] for row in found] == ["12", "2"]
+    for row in found:
+        assert len(row) == len(head)
+        for cell in row[5:9]:
+            score, low, _, high = cell.replace("(", "").replace(")", "").split()
+            assert float(low) <= float(score) <= float(high)
+    monkeypatch.setattr(runs, "command", lambda *_, **__: pytest.fail("answered again"))
+    assert list(ptbxl.rows(folded, tmp_path, [two])) == rows
+
+
+def test_a_shipped_model_is_half_as_large_and_says_what_it_answers(
+    two: Path, tmp_path: Path
+) -> None:
+    ptbxl.ship(two, tmp_path / "weights")
+    before, after = read_model(two), read_model(tmp_path / "weights")
+    assert after.recipe == before.recipe
+    for one, other in zip(before.lead_sets, after.lead_sets, strict=True):
+        assert (one.leads, one.decision, one.rules) == (other.leads, other.decision, other.rules)
+        for name, weight in read_weights(before, one).items():
+            if weight.is_floating_point():
+                halves = read_weights(after, other)[name]
+                assert halves.dtype == torch.float16
+                torch.testing.assert_close(halves.float(), weight, atol=1e-3, rtol=1e-3)
+    assert max(differences(tmp_path / "weights")) < 1e-5
