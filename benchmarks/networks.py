@@ -10,15 +10,11 @@ each figure is the best of the rounds after one to warm up, in records a second 
 
 import argparse
 import os
-import time
-from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
-from torch import nn
-from torch.nn import functional
 
 from benchmarks.scoring import machine
+from benchmarks.speed import Side, answered, race, side_of, trained
 from models.revenger2021 import Network
 from tests.reference import torch_ecg_networks as theirs
 
@@ -27,59 +23,12 @@ BACKBONES = ("nc-se", "nc-bs", "branched", "branched-lw")
 LOGITS = 1e-5  # how far answers may differ, beside their size
 
 
-class Side(NamedTuple):
-    """One side's network, and how it is called."""
-
-    network: nn.Module
-    answer: Callable[[torch.Tensor], torch.Tensor]
-
-
 def sides(backbone: str) -> tuple[Side, Side]:
     """Make ours and theirs, with the same weights."""
     torch.manual_seed(0)
     network, other = (build(LEADS, CLASSES, backbone=backbone) for build in (Network, theirs.build))
     theirs.give(network, other)
-
-    def answer(signal: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = network(signal, torch.full((len(signal),), signal.shape[2]))
-        return logits
-
-    return Side(network, answer), Side(other, other)
-
-
-def trained(side: Side, signal: torch.Tensor) -> Callable[[], None]:
-    """Give a function that takes a training step."""
-    optimiser = torch.optim.AdamW(side.network.parameters(), lr=1e-3, amsgrad=True)
-    labels = (torch.rand(len(signal), CLASSES) < 0.06).float()
-
-    def step() -> None:
-        side.network.train()
-        loss = functional.binary_cross_entropy_with_logits(side.answer(signal), labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-
-    return step
-
-
-def answered(side: Side, signal: torch.Tensor) -> Callable[[], None]:
-    """Give a function that answers a batch."""
-
-    def answer() -> None:
-        side.answer(signal)
-
-    return answer
-
-
-def race(functions: list[Callable[[], None]], rounds: int) -> list[float]:
-    """Call functions in turns; the answer is the least seconds that each took."""
-    took: list[list[float]] = [[] for _ in functions]
-    for _ in range(rounds + 1):
-        for times, function in zip(took, functions, strict=True):
-            begun = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - begun)
-    return [min(times[1:]) for times in took]
+    return side_of(network), Side(other, other)
 
 
 def measure(backbone: str, batch: int, rounds: int) -> str:
@@ -91,7 +40,7 @@ def measure(backbone: str, batch: int, rounds: int) -> str:
         ours, foreign = (side.answer(signal) for side in both)
         error = float((ours - foreign).abs().max() / foreign.abs().max().clamp(min=1))
         inference = race([answered(side, signal) for side in both], 3 * rounds)
-    training = race([trained(side, signal) for side in both], rounds)
+    training = race([trained(side, signal, CLASSES) for side in both], rounds)
     cells = [f"{batch / took:.3g}" for took in (*training, *inference)]
     ratios = [f"{theirs_s / ours_s:.2f}" for ours_s, theirs_s in (training, inference)]
     said = f"{error:.0e}" + ("" if error <= LOGITS else ", **unequal**")

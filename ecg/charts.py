@@ -11,6 +11,7 @@ from ecg.plots import COLOURS, QUIET, _figure, _plain, _save
 
 STYLES = ("-", "--", ":", "-.")  # when the colours are used up
 MARKERS = ("o", "s", "^", "D")
+FAR = 4.0  # from this ratio on an axis is logarithmic
 Pairs = Sequence[tuple[float, float]]  # x, y
 
 
@@ -45,6 +46,8 @@ def plot_lines(
     LeadwiseError
         There is no line.
     """
+    from matplotlib.ticker import MaxNLocator
+
     if not lines:
         raise LeadwiseError(f"{path}: there is nothing to draw yet.")
     figure = _figure(10, max(4.4, 1.2 + 0.24 * len(lines)))
@@ -60,6 +63,7 @@ def plot_lines(
         if dashed and name in dashed:
             x, y = np.array(dashed[name], float).T
             axes.plot(x, y, "x", linestyle=(0, (1, 2)), color=colour, label=f"{name}, published")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if ticks:
         axes.set_xticks(list(ticks), list(ticks.values()))
     axes.set(title=title, xlabel=x_name, ylabel=y_name)
@@ -72,7 +76,7 @@ def plot_lines(
 def plot_points(
     path: str | Path, points: Mapping[str, Point], *, title: str, x_name: str, y_name: str,
 ) -> None:  # fmt: skip
-    """Draw named points with their ranges over a logarithmic axis; published ones are hollow.
+    """Draw named points with their ranges; published ones are hollow.
 
     Parameters
     ----------
@@ -84,7 +88,7 @@ def plot_points(
     LeadwiseError
         There is no point.
     """
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
+    from matplotlib.ticker import LogLocator, NullLocator
 
     if not points:
         raise LeadwiseError(f"{path}: there is nothing to draw yet.")
@@ -95,11 +99,13 @@ def plot_points(
         axes.plot([point.x] * 2, [point.low, point.high], color=colour, linewidth=1.2)
         axes.plot(point.x, point.y, marker, color=colour, markersize=7, label=name)
         axes.plot(point.x, point.published, marker, color=colour, fillstyle="none", markersize=7)
-    axes.set(title=title, xlabel=x_name, ylabel=y_name, xscale="log")
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(ScalarFormatter())
-    if len(axes.get_xticks(minor=True)) > 12:
-        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(title=title, xlabel=x_name, ylabel=y_name)
+    places = [point.x for point in points.values()]
+    if max(places) > FAR * min(places):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
     _plain(axes)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     if not np.isnan([point.published for point in points.values()]).all():
@@ -140,7 +146,7 @@ def plot_matrix(
     axes.set(title=title, xlabel=column_name, ylabel=row_name)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    figure.colorbar(shown, ax=axes, fraction=0.03, pad=0.02)
+    figure.colorbar(shown, ax=axes, fraction=0.03, pad=0.02, format=lambda x, _: f"{100 * x:.0f}")
     figure.tight_layout()
     _save(figure, path)
 

@@ -3,9 +3,13 @@
     python -m experiments list
     python -m experiments run GRID DATA RUNS [--epochs 4 --records 2000 --seeds 0,1,2 …]
     python -m experiments report GRID RUNS
+    python -m experiments table5 [RUNS]
+    python -m experiments matrix RECORDS OUTPUTS PICTURE
+    python -m experiments contradictions RECORDS OUTPUTS FOLDER
 
 DATA is a folder of labelled records with its folds.tsv.  Interrupted and called again, `run` goes
 on where it was; `report` writes RUNS/GRID/report.md and its pictures, and prints the table.
+OUTPUTS is what `run_model.py` left for the labelled RECORDS.
 """
 
 import argparse
@@ -14,8 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ecg import LeadwiseError
+from ecg.files import aside
 from ecg.leads import LEAD_SETS
 from experiments.cells import cells_of, run_cells
+from experiments.faults import draw_contradictions, draw_matrix
 from experiments.grids import GRIDS, Grid, find_grid, narrowed
 from experiments.tables import write_report
 
@@ -24,7 +30,8 @@ def main() -> None:
     """Run the command."""
     options = parser().parse_args()
     commands: dict[str, Callable[[argparse.Namespace], None]] = {
-        "list": list_grids, "run": run, "report": report,
+        "list": list_grids, "run": run, "report": report, "matrix": matrix,
+        "contradictions": contradictions, "table5": table5,
     }  # fmt: skip
     try:
         commands[options.what](options)
@@ -61,6 +68,34 @@ def report(options: argparse.Namespace) -> None:
     print(write_report(find_grid(options.grid), options.runs.resolve()), end="")
 
 
+def table5(options: argparse.Namespace) -> None:
+    """Print the paper's table 5 anew; with RUNS also write it there."""
+    from experiments.table5 import heading, table
+
+    runs = options.runs.resolve() if options.runs else None
+    print(heading(options.batch, options.rounds), end="\n\n")
+    lines = []
+    for line in table(runs, batch=options.batch, rounds=options.rounds):
+        print(line, flush=True)
+        lines.append(line)
+    if runs:
+        page = "\n".join([heading(options.batch, options.rounds), "", *lines])
+        with aside(runs / "table5.md") as draft:
+            draft.write_text(f"{page}\n", encoding="utf-8")
+
+
+def matrix(options: argparse.Namespace) -> None:
+    """Draw the matrix of mean probabilities."""
+    draw_matrix(options.records, options.outputs, options.picture)
+
+
+def contradictions(options: argparse.Namespace) -> None:
+    """Draw and list the records that contradict the model most."""
+    print("\n".join(draw_contradictions(
+        options.records, options.outputs, options.folder, options.count
+    )))  # fmt: skip
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe the command lines."""
     made = argparse.ArgumentParser(
@@ -75,7 +110,25 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("report", help="one table and one set of pictures of a grid")
     one.add_argument("grid", metavar="GRID")
     one.add_argument("runs", metavar="RUNS", type=Path)
+    rows = commands.add_parser("table5", help="Kang & Wen's table 5: sizes, speeds, scores")
+    rows.add_argument("runs", metavar="RUNS", type=Path, nargs="?", help="where grids have run")
+    rows.add_argument("--batch", type=_count, default=8, help="records at once (default: 8)")
+    rows.add_argument(
+        "--rounds", type=int, default=5, help="steps to measure, 0 for none (default: 5)"
+    )
+    chart = commands.add_parser("matrix", help="mean probabilities of each labelled class")
+    _add_outputs(chart)
+    chart.add_argument("picture", metavar="PICTURE", type=Path, help=".png, .svg or .pdf")
+    odd = commands.add_parser("contradictions", help="pictures of the most doubtful records")
+    _add_outputs(odd)
+    odd.add_argument("folder", metavar="FOLDER", type=Path, help="folder to write to")
+    odd.add_argument("--count", type=_count, default=12, help="records (default: 12)")
     return made
+
+
+def _add_outputs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("records", metavar="RECORDS", type=Path, help="labelled records")
+    command.add_argument("outputs", metavar="OUTPUTS", type=Path, help="what the model answered")
 
 
 def _add_run_options(command: argparse.ArgumentParser) -> None:

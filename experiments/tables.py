@@ -38,6 +38,7 @@ HEAD = (
     "parameters | minutes |"
 )
 NO = "–"
+TOLD_APART = 1.05  # networks whose numbers of parameters differ less are no picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +68,17 @@ def read_results(grid: Grid, runs: Path) -> list[Result]:
         raise LeadwiseError(f"{runs / grid.name}: no cell of this grid is done; run it first")
     order = list(grid.recipes)
     cells.sort(key=lambda cell: (order.index(cell.variant), -cell.leads, cell.report, cell.seed))
-    return [_read(cell, runs) for cell in cells]
+    return [read_result(cell, runs) for cell in cells]
 
 
-def _read(cell: Cell, runs: Path) -> Result:
+def read_result(cell: Cell, runs: Path) -> Result:
+    """Read and score a cell that is done.
+
+    Raises
+    ------
+    LeadwiseError
+        It cannot be read.
+    """
     model = read_model(cell.place(runs) / "model")
     (entry,) = model.lead_sets
     scored = read_scored(place(runs, (cell.report,)), cell.outputs(runs))
@@ -158,8 +166,8 @@ def write_report(grid: Grid, runs: Path) -> str:
     records = ", ".join("all" if each is None else f"the first {each}" for each in limits)
     lines = [
         f"# {grid.name}: {grid.summary}", "",
-        f"{len(results)} cells are done; at most {' or '.join(map(str, epochs))} epochs, {records} "
-        "of the records to learn from.  Gains are over the first variant of the same leads, fold "
+        f"Cells done: {len(results)}.  Epochs at most: {', '.join(map(str, epochs))}.  Records to "
+        f"learn from: {records}.  Gains are over the first variant of the same leads, fold "
         "and seed, and of that variant over its 12 leads, ± their standard error.", "",
         *rows(grid, results), "",
         *([f"Published: {grid.source}.", ""] if grid.source else []),
@@ -184,7 +192,8 @@ def draw(grid: Grid, results: Sequence[Result], here: Path) -> list[str]:
         {names[key]: [result.curve for result in some] for key, some in grouped.items()},
         title=f"{grid.name}: validation part", x_name="epoch", y_name="Challenge metric",
     )  # fmt: skip
-    if len({result.parameters for result in results}) > 1:
+    sizes = [result.parameters for result in results]
+    if max(sizes) > TOLD_APART * min(sizes):
         made.append("parameters.png")
         points = {names[key]: _point(grid, key, some) for key, some in grouped.items()}
         plot_points(
@@ -210,18 +219,17 @@ def draw_lead_sets(grid: Grid, grouped: dict[tuple[str, int], list[Result]], pat
     sizes = sorted({leads for _, leads in grouped}, reverse=True)
     at = {size: float(place) for place, size in enumerate(sizes)}
     ours: dict[str, dict[int, float]] = {}
+    published: dict[str, dict[int, float]] = {}
     for (variant, size), some in grouped.items():
         ours.setdefault(variant, {})[size] = mean(result.scores.metric for result in some)
-    published = {
-        variant: {size: grid.published[variant, size] for size in sizes
-                  if (variant, size) in grid.published}
-        for variant in ours
-    }  # fmt: skip
+        if (variant, size) in grid.published:
+            published.setdefault(variant, {})[size] = grid.published[variant, size]
     plot_lines(
-        path, {variant: [_drops(scores, at)] for variant, scores in ours.items()},
-        title=f"{grid.name}: change from the largest lead set", x_name="leads",
-        y_name="Challenge metric", ticks={place: str(size) for size, place in at.items()},
-        dashed={variant: _drops(scores, at) for variant, scores in published.items() if scores},
+        path, {name: [_drops(scores, at)] for name, scores in ours.items() if sizes[0] in scores},
+        title=f"{grid.name}: change from {sizes[0]} leads", x_name="leads",
+        y_name="change of the Challenge metric",
+        ticks={place: str(size) for size, place in at.items()},
+        dashed={n: _drops(scores, at) for n, scores in published.items() if sizes[0] in scores},
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "scoring": {"ecg"},
     "models": {"ecg"},
     "training": {"ecg", "scoring", "models"},
-    "experiments": {"docs", "ecg", "scoring", "models", "training"},
+    "experiments": {"benchmarks", "docs", "ecg", "scoring", "models", "training"},
     "docs": {"ecg", "scoring", "models", "training"},
     "team_code": {"ecg", "models", "training"},
     "helper_code": {"ecg", "scoring"},
