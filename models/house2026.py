@@ -8,12 +8,14 @@ because the decision afterwards wants probabilities.
 """
 
 from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from models.layers import ByLength, Convolution, SqueezeExcitation
+from models.losses import Batch
 from models.recipe import Recipe, part
 
 PRIOR = -3.0  # logit before anything is learned: most classes are rare
@@ -104,7 +106,54 @@ class Network(ByLength):
         return logits
 
 
-NETWORKS = {"resnet": Network}
+class Several(ByLength):
+    """Networks that learn side by side, each by itself, and answer by their mean logit.
+
+    Parameters
+    ----------
+    rows, classes : int
+    members : int
+        How many.
+    options
+        Of `Network`.
+    """
+
+    def __init__(self, rows: int, classes: int, *, members: int, **options: Any) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(Network(rows, classes, **options) for _ in range(members))
+
+    def forward_features(
+        self, signal: torch.Tensor, length: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the members' maps, channels behind channels, and their valid steps (batch,)."""
+        members = cast("list[Network]", self.members)
+        maps, steps = zip(*(one.forward_features(signal, length) for one in members), strict=True)
+        return torch.cat(maps, 1), steps[0]
+
+    def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Map (batch, channels of all, steps) to mean logits (batch, classes)."""
+        return self.logits_of_each(features, length).mean(0)
+
+    def logits_of_each(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Map (batch, channels of all, steps) to (members, batch, classes)."""
+        members = cast("list[Network]", self.members)
+        pairs = zip(members, features.chunk(len(members), 1), strict=True)
+        return torch.stack([one.forward_head(own, length) for one, own in pairs])
+
+
+def bce_of_each(network: Several, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+    """Compute the mean over members, records and classes of the binary cross-entropy.
+
+    Of their mean logit it would make them share the work, and be wrong together.
+    """
+    features = network.forward_features(batch.signal, batch.length)
+    logits = network.logits_of_each(*features).float()
+    labels = batch.labels.expand_as(logits)
+    return functional.binary_cross_entropy_with_logits(logits, labels), {}
+
+
+NETWORKS = {"resnet": Network, "resnets": Several}
+LOSSES = {"bce_of_each": bce_of_each}
 
 RESNET = Recipe(
     name="house-resnet",
@@ -137,6 +186,13 @@ RECIPES = {
     recipe.name: recipe
     for recipe in (
         RESNET,
+        replace(
+            RESNET,
+            name="house-pair",
+            summary="two networks of `house-resnet` that learn side by side and answer together",
+            network=part("resnets", members=2),
+            loss=part("bce_of_each"),
+        ),
         replace(
             RESNET,
             name="house-lead-dropout",

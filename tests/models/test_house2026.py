@@ -6,7 +6,8 @@ import torch
 from ecg.leads import LEAD_SETS, STANDARD
 from models import find
 from models.classifier import build
-from models.house2026 import Block, Network
+from models.house2026 import Block, Network, Several, bce_of_each
+from models.losses import Batch, bce
 
 
 def test_its_size_is_what_the_results_say() -> None:
@@ -53,3 +54,16 @@ def test_mean_and_maximum_over_time_answer() -> None:
     features, length = torch.rand(1, 4, 10), torch.tensor([10])
     both = torch.cat([features.mean(2), features.amax(2)], 1)
     torch.testing.assert_close(network.forward_head(features, length), network.head(both))
+
+
+def test_members_answer_by_their_mean_logit_and_learn_each_by_itself() -> None:
+    torch.manual_seed(0)
+    both = Several(2, 3, members=2, widths=(4, 8), blocks=(1, 1)).eval()
+    signal, length = torch.randn(5, 2, 200), torch.full((5,), 200)
+    each = torch.stack([member(signal, length) for member in both.members])
+    assert (each[0] - each[1]).abs().min() > 1e-6, "they begin differently"
+    torch.testing.assert_close(both(signal, length), each.mean(0))
+    labels = (torch.rand(5, 3) < 0.5).float()
+    loss, _ = bce_of_each(both, Batch(signal, length, labels))
+    alone = [bce(member, Batch(signal, length, labels))[0] for member in both.members]
+    torch.testing.assert_close(loss, torch.stack(alone).mean())
