@@ -93,7 +93,7 @@ def _train_lead_sets(
     history = {}
     for place, leads in enumerate(recipe.lead_sets):
         name, sets_left = f"{len(leads)}-leads", len(recipe.lead_sets) - place
-        items = items_of(data.signals, data.labels, leads, recipe)
+        items = items_of(data.signals, data.labels, leads, recipe, data.known)
         task = Task(name, key, recipe, leads, CODES, device)
         seconds = (60 * recipe.minutes - spent) / sets_left
         ended = train(

@@ -66,6 +66,8 @@ class Recipe:
         the last weights answer.
     stop : Part
         When training ends before its last epoch, of `training.schedules.STOPS`.
+    mask : str
+        Which labels count as known, of `training.masks.MASKS`; others teach nothing.
     decision : str
         How probabilities become labels, of `training.decisions.FITS`.
     rules : str
@@ -100,6 +102,7 @@ class Recipe:
     augment: tuple[Part, ...] = ()
     average: float = 0.0
     stop: Part = Part("never")
+    mask: str = "off"
     decision: str = "global"
     rules: str = "off"
     select: str = "challenge"
