@@ -97,7 +97,7 @@ def _train_lead_sets(
     history = {}
     for place, leads in enumerate(recipe.lead_sets):
         name, sets_left = f"{len(leads)}-leads", len(recipe.lead_sets) - place
-        items = items_of(data.signals, data.labels, leads, recipe)
+        items = items_of(data.signals, data.labels, leads, recipe, data.known)
         asked = time.monotonic()
         task = Task(name, key, recipe, leads, data.classes, device, precision)
         task, to_learn = taught(task, items.part(learn), first)

@@ -3,6 +3,7 @@
     python -m experiments list
     python -m experiments run GRID DATA RUNS [--epochs 4 --records 2000 --seeds 0,1,2 …]
     python -m experiments report GRID RUNS
+    python -m experiments leave-one-source-out DATA RUNS [--recipe NAME …]
     python -m experiments table5 [RUNS]
     python -m experiments matrix RECORDS OUTPUTS PICTURE
     python -m experiments contradictions RECORDS OUTPUTS FOLDER
@@ -23,7 +24,10 @@ from ecg.leads import LEAD_SETS
 from experiments.cells import cells_of, run_cells
 from experiments.faults import draw_contradictions, draw_matrix
 from experiments.grids import GRIDS, Grid, find_grid, narrowed
+from experiments.sources import leave_one_out
 from experiments.tables import write_report
+from training.data import named_recipe
+from training.settings import DEFAULT_RECIPE
 
 
 def main() -> None:
@@ -32,6 +36,7 @@ def main() -> None:
     commands: dict[str, Callable[[argparse.Namespace], None]] = {
         "list": list_grids, "run": run, "report": report, "matrix": matrix,
         "contradictions": contradictions, "table5": table5,
+        "leave-one-source-out": leave_one_source_out,
     }  # fmt: skip
     try:
         commands[options.what](options)
@@ -49,6 +54,13 @@ def list_grids(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the cells of a grid that are not done."""
     run_grid(find_grid(options.grid), options)
+
+
+def leave_one_source_out(options: argparse.Namespace) -> None:
+    """Train with each source left out, and report."""
+    grid = leave_one_out(options.data.resolve(), named_recipe(options.recipe))
+    run_grid(grid, options)
+    print(write_report(grid, options.runs.resolve()), end="")
 
 
 def run_grid(grid: Grid, options: argparse.Namespace) -> None:
@@ -107,6 +119,15 @@ def parser() -> argparse.ArgumentParser:
     some = commands.add_parser("run", help="train and answer the cells of a grid")
     some.add_argument("grid", metavar="GRID")
     _add_run_options(some)
+    left = commands.add_parser(
+        "leave-one-source-out", help="train on all sources but one, test on it, each in turn"
+    )
+    left.add_argument(
+        "--recipe",
+        default=DEFAULT_RECIPE,
+        help="a name, or a file NAME.json (default: %(default)s)",
+    )
+    _add_run_options(left)
     one = commands.add_parser("report", help="one table and one set of pictures of a grid")
     one.add_argument("grid", metavar="GRID")
     one.add_argument("runs", metavar="RUNS", type=Path)

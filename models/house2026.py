@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from models.layers import ByLength, Convolution, SqueezeExcitation
-from models.losses import Batch
+from models.losses import Batch, bce
 from models.recipe import Recipe, part
 
 PRIOR = -3.0  # logit before anything is learned: most classes are rare
@@ -132,13 +132,9 @@ class Several(ByLength):
 
     def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map (batch, channels of all, steps) to mean logits (batch, classes)."""
-        return self.logits_of_each(features, length).mean(0)
-
-    def logits_of_each(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-        """Map (batch, channels of all, steps) to (members, batch, classes)."""
         members = cast("list[Network]", self.members)
         pairs = zip(members, features.chunk(len(members), 1), strict=True)
-        return torch.stack([one.forward_head(own, length) for one, own in pairs])
+        return torch.stack([one.forward_head(own, length) for one, own in pairs]).mean(0)
 
 
 def bce_of_each(network: Several, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
@@ -146,10 +142,8 @@ def bce_of_each(network: Several, batch: Batch) -> tuple[torch.Tensor, dict[str,
 
     Of their mean logit it would make them share the work, and be wrong together.
     """
-    features = network.forward_features(batch.signal, batch.length)
-    logits = network.logits_of_each(*features).float()
-    labels = batch.labels.expand_as(logits)
-    return functional.binary_cross_entropy_with_logits(logits, labels), {}
+    members = cast("list[Network]", network.members)
+    return torch.stack([bce(member, batch)[0] for member in members]).mean(), {}
 
 
 NETWORKS = {"resnet": Network, "resnets": Several}

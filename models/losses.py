@@ -11,6 +11,9 @@ probability, m the margin and p_m = max(p − m, 0):
 | `asymmetric_deep_psp` | −y (1−p)^γ₊ log p − (1−y) p^γ₋ log(1−p_m) | mean |
 | `asymmetric_alibaba` | −[y log p + (1−y) log(1−p_m)] (y(1−p) + (1−y)p_m)^(γ₊y + γ₋(1−y)) | sum |
 
+A label that nobody knows is NaN: its element costs 0 and moves no weight, and the mean is still
+over all elements, so that the known ones weigh what they weigh without a mask.
+
 Over records all take the mean, where the original adds up: a batch may be cut into pieces, and a
 step of Adam's kind does not depend on the scale.
 """
@@ -64,13 +67,14 @@ class Batch(NamedTuple):
 
     signal: torch.Tensor  # (batch, rows, samples) float32
     length: torch.Tensor  # (batch,) int64
-    labels: torch.Tensor  # (batch, classes) float32, 0 to 1
+    labels: torch.Tensor  # (batch, classes) float32, 0 to 1, NaN where not known
 
 
 def bce(network: nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
     """Compute the mean binary cross-entropy over records and classes."""
     logits = network(batch.signal, batch.length)
-    return functional.binary_cross_entropy_with_logits(logits.float(), batch.labels), {}
+    labels, known = _known(batch.labels)
+    return functional.binary_cross_entropy_with_logits(logits.float(), labels, known), {}
 
 
 def weighted_bce(
@@ -86,8 +90,15 @@ def weighted_bce(
     logits = network(batch.signal, batch.length).float()
     if len(weights) != logits.shape[1]:
         raise LeadwiseError(f"{len(weights)} weights for {logits.shape[1]} classes")
-    weight = logits.new_tensor(weights)
-    return functional.binary_cross_entropy_with_logits(logits, batch.labels, weight), {}
+    labels, known = _known(batch.labels)
+    weight = logits.new_tensor(weights) * known
+    return functional.binary_cross_entropy_with_logits(logits, labels, weight), {}
+
+
+def _known(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give labels without NaN, and 1 where they are known, else 0: (batch, classes) both."""
+    unknown = labels.isnan()
+    return labels.masked_fill(unknown, 0), (~unknown).float()
 
 
 def constant_weights(classes: Sequence[str]) -> tuple[float, ...]:
@@ -190,7 +201,8 @@ def _loss_of(elements: Callable[..., torch.Tensor], *, summed: bool = False) -> 
         network: nn.Module, batch: Batch, **numbers: float
     ) -> tuple[torch.Tensor, dict[str, Any]]:
         logits = network(batch.signal, batch.length).float()
-        found = elements(logits, batch.labels, **numbers)
+        labels, known = _known(batch.labels)
+        found = elements(logits, labels, **numbers) * known
         return (found.sum(1) if summed else found).mean(), {}
 
     return loss

@@ -68,6 +68,8 @@ class Recipe:
         When training ends before its last epoch, of `training.schedules.STOPS`.
     classes : str
         What the network learns to tell, of `ecg.labels.POLICIES`.
+    mask : str
+        Which labels count as known, of `training.masks.MASKS`; others teach nothing.
     decision : str
         How probabilities become labels, of `training.decisions.FITS`.
     rules : str
@@ -105,6 +107,7 @@ class Recipe:
     average: float = 0.0
     stop: Part = Part("never")
     classes: str = "scored"
+    mask: str = "off"
     decision: str = "global"
     rules: str = "off"
     select: str = "challenge"

@@ -17,18 +17,23 @@ from models.inputs import unfit
 from models.recipe import Recipe, read_recipe
 from training.cache import Cache
 from training.mapped import Signals
+from training.masks import MASKS
 from training.progress import say
 from training.settings import Settings
 from training.splits import read_folds, split_by_fold, stratified_split
 
 
 class Data(NamedTuple):
-    """Usable records in the cache's order; `validation` marks those to choose on."""
+    """Usable records in the cache's order; `validation` marks those to choose on.
+
+    `known` tells which labels (records, classes) the recipe's mask leaves; None: all.
+    """
 
     signals: Signals
     classes: tuple[str, ...]
     labels: np.ndarray
     validation: np.ndarray
+    known: np.ndarray | None = None
 
 
 def chosen_recipe(settings: Settings) -> Recipe:
@@ -39,8 +44,7 @@ def chosen_recipe(settings: Settings) -> Recipe:
     LeadwiseError
         There is no such recipe, or the lead sets do not begin with the one that teaches the others.
     """
-    in_file = settings.recipe.endswith(".json")
-    recipe = read_recipe(Path(settings.recipe)) if in_file else find(settings.recipe)
+    recipe = named_recipe(settings.recipe)
     first = len(recipe.lead_sets[0])
     sizes = settings.leads or [len(lead_set) for lead_set in recipe.lead_sets]
     if recipe.teach.name != "nothing" and sizes[0] != first:
@@ -55,6 +59,17 @@ def chosen_recipe(settings: Settings) -> Recipe:
         minutes=settings.minutes or recipe.minutes,
         seed=recipe.seed if settings.seed is None else settings.seed,
     )
+
+
+def named_recipe(name: str) -> Recipe:
+    """Find a recipe by its name, or read it from a file NAME.json.
+
+    Raises
+    ------
+    LeadwiseError
+        There is no such recipe.
+    """
+    return read_recipe(Path(name)) if name.endswith(".json") else find(name)
 
 
 def labelled_records(folder: str, classes: str = "scored") -> tuple[list[Record], list[Remark]]:
@@ -122,7 +137,8 @@ def divide(
         patients = [folds.get(name, ("", name))[1] for name in names]
         validation = stratified_split(labels, seed=recipe.seed, groups=patients)
     _say_parts(classes, labels, validation)
-    return Data(cache.signals(), classes, labels, validation)
+    known = MASKS[recipe.mask](names, labels, classes)
+    return Data(cache.signals(), classes, labels, validation, known)
 
 
 def _say_parts(classes: Sequence[str], labels: np.ndarray, validation: np.ndarray) -> None:

@@ -35,12 +35,15 @@ class Items:
         Which rows the lead set reads.
     recipe : Recipe
         How records are finished, cut and altered.
+    known : np.ndarray of bool, shape (records, classes), optional
+        Labels that count; the others are NaN in a batch, which costs nothing (`models.losses`).
     """
 
     signals: Signals
     labels: np.ndarray
     rows: list[int]
     recipe: Recipe
+    known: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Count the records."""
@@ -62,7 +65,8 @@ class Items:
 
     def part(self, places: np.ndarray) -> "Items":
         """Take some of the records."""
-        return Items(self.signals.part(places), self.labels[places], self.rows, self.recipe)
+        known = None if self.known is None else self.known[places]
+        return Items(self.signals.part(places), self.labels[places], self.rows, self.recipe, known)
 
     def batch(self, places: Sequence[int], generator: np.random.Generator | None = None) -> Batch:
         """Make a batch; with a generator one to learn from, altered as the recipe says.
@@ -71,6 +75,8 @@ class Items:
         """
         pieces = [self._piece(place, generator) for place in places]
         labels = torch.from_numpy(self.labels[list(places)].astype(np.float32))
+        if self.known is not None:
+            labels[torch.from_numpy(~self.known[list(places)])] = torch.nan
         batch = Batch(*pad(pieces), labels)
         return alter_batch(self.recipe, batch, generator) if generator else batch
 
@@ -104,10 +110,13 @@ class Items:
         return made
 
 
-def items_of(signals: Signals, labels: np.ndarray, leads: Sequence[str], recipe: Recipe) -> Items:
+def items_of(
+    signals: Signals, labels: np.ndarray, leads: Sequence[str], recipe: Recipe,
+    known: np.ndarray | None = None,
+) -> Items:  # fmt: skip
     """Make items of a lead set; signals were prepared for the twelve standard leads."""
     kinds = signals.rows // len(STANDARD)
-    return Items(signals, labels, rows_of(leads, STANDARD, kinds), recipe)
+    return Items(signals, labels, rows_of(leads, STANDARD, kinds), recipe, known)
 
 
 def batches(lengths: np.ndarray, size: int, generator: np.random.Generator) -> Iterator[list[int]]:

@@ -24,6 +24,7 @@ from training.augment import AUGMENTATIONS
 from training.average import averaged, follow, kept
 from training.decisions import FITS, global_threshold, measure_of
 from training.items import Items, batch_count, batches
+from training.masks import MASKS
 from training.pace import Pace
 from training.progress import bar, duration, say
 from training.rules import USES, fit_rules, rule_lines
@@ -76,6 +77,7 @@ def check_names(recipe: Recipe) -> None:
         ("stop", recipe.stop.name, STOPS),
         *(("augmentation", part.name, AUGMENTATIONS) for part in recipe.augment),
         ("classes", recipe.classes, POLICIES),
+        ("mask", recipe.mask, MASKS),
         ("decision", recipe.decision, FITS),
         ("rules", recipe.rules, USES),
         ("select", recipe.select, METRICS),

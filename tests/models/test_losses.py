@@ -153,3 +153,26 @@ def test_soft_labels_work_with_every_loss_and_are_fitted_best_by_themselves(name
     loss, _ = LOSSES[name](network, batch_of(labels), **numbers)
     loss.backward()
     np.testing.assert_allclose(network.logits.grad, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_is_not_known_costs_nothing_and_the_rest_what_it_costs_alone(name: str) -> None:
+    """The known elements' gradients are those without a mask; the others have none."""
+    numbers = {
+        "weighted_bce": {"weights": (1.0, 2.0, 3.0)},
+        "asymmetric": {"gamma_positive": 1, "gamma_negative": 0.2},
+        "asymmetric_deep_psp": {"gamma_positive": 1, "gamma_negative": 0.2},
+    }.get(name, {})
+    logits, labels = torch.tensor([[2.0, -1, 0.5], [-4, 0, 3]]), torch.eye(3)[:2]
+    gradients = []
+    for unknown in (False, True):
+        network, some = Given(logits.clone()), labels.clone()
+        some[0, 1] = torch.nan if unknown else some[0, 1]
+        loss, _ = LOSSES[name](network, batch_of(some), **numbers)
+        loss.backward()
+        gradients.append(network.logits.grad.clone())
+    whole, masked = gradients
+    assert torch.isfinite(loss)
+    assert masked[0, 1] == 0 != whole[0, 1]
+    masked[0, 1] = whole[0, 1]
+    torch.testing.assert_close(masked, whole)

@@ -178,3 +178,18 @@ def test_lengths_are_those_of_finished_records() -> None:
     items = items_of(signals_of(records), np.ones((5, 1), bool), LEAD_SETS[2], fitted)
     assert items.lengths.tolist() == [300, 100, 100, 100, 300]
     assert items.batch([1, 2, 3]).length.tolist() == [100, 100, 100]
+
+
+def test_labels_that_are_not_known_are_nan_also_after_mixing() -> None:
+    records = [np.ones((12, 40), np.float16)] * 4
+    known = np.ones((4, 2), bool)
+    known[0, 1] = False
+    mixing = reading(40, augment=(part("mixup", alpha=5, share=1.0),))
+    items = items_of(signals_of(records), np.ones((4, 2), bool), LEAD_SETS[2], mixing, known)
+    assert np.isnan(items.batch([0, 1]).labels.numpy()).tolist() == [[False, True], [False] * 2]
+    mixed = [items.batch(range(4), np.random.default_rng(seed)).labels for seed in range(8)]
+    unknown = {int(labels[:, 1].isnan().sum()) for labels in mixed}
+    assert unknown <= {1, 2}  # the record, and who is mixed with it
+    assert 2 in unknown
+    assert not any(labels[:, 0].isnan().any() for labels in mixed)
+    assert items.part(np.array([1, 2])).known.all()

@@ -1,0 +1,78 @@
+"""Leave one source out, from the command to the table, on two simulated sources."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ecg import LeadwiseError
+from ecg.labels import codes_by_name
+from ecg.records import write_record
+from ecg.simulate import simulate
+from experiments import __main__ as command
+from experiments.cells import cells_done
+from experiments.sources import leave_one_out
+from models import find
+from models.folder import read_model
+from models.recipe import recipe_to_json
+from tests.conftest import small
+
+RECIPE = replace(small(find("isibrno-basic")), epochs=1)
+SOURCES = {"A": ("AF", "NSR"), "E": ("NSR", "AF")}  # prefix: what it labels, what it does not
+
+
+@pytest.fixture(scope="module")
+def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """32 records each, 24 of a diagnosis that the source labels, 8 of one that it does not."""
+    folder = tmp_path_factory.mktemp("sources")
+    codes = codes_by_name()
+    for prefix, (labelled, silent) in SOURCES.items():
+        (folder / prefix).mkdir()
+        for number in range(32):
+            shown = labelled if number % 4 else silent
+            made = simulate([shown], seed=number, duration_s=3, fs=250)
+            known = (codes[labelled],) if number % 4 else (codes["LAD"],)
+            write_record(
+                folder / prefix, f"{prefix}{number:04d}", made.signal, made.leads, made.fs,
+                codes=known, comments=("simulated",),
+            )  # fmt: skip
+    return folder
+
+
+def test_each_source_is_tested_by_a_model_that_never_saw_it(
+    two_sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    recipe, runs = tmp_path / "tiny.json", tmp_path / "runs"
+    recipe.write_text(json.dumps(recipe_to_json(RECIPE)))
+    words = [str(two_sources), str(runs), "--recipe", str(recipe), "--only", "masked"]
+    monkeypatch.setattr("sys.argv", ["experiments", "leave-one-source-out", *words])
+    command.main()
+    said = capfd.readouterr()
+    cells = cells_done(runs, "leave-one-source-out")
+    assert [cell.report for cell in cells] == ["cpsc2018", "georgia"]
+    for cell, prefix, other in zip(cells, "AE", "EA", strict=True):
+        model = read_model(cell.place(runs) / "model")
+        assert model.recipe.mask == "sources"
+        assert (model.training["learned"], model.training["chosen"]) == (24, 8)
+        learned = runs / "data" / ("folds-georgia" if prefix == "A" else "folds-cpsc2018")
+        assert {path.stem[0] for path in learned.glob("*.hea")} == {other}
+        assert {path.stem[0] for path in cell.outputs(runs).iterdir()} == {prefix}
+    rows = [line for line in said.out.splitlines() if line.startswith("| masked |")]
+    assert [row.split("|")[3].strip() for row in rows] == ["cpsc2018", "georgia"]
+    assert "Not known of georgia (32 records): AF," in said.err
+    assert "Not known of cpsc2018 (32 records): AFL," in said.err
+
+
+def test_one_source_alone_is_refused(simulated_folder: Path) -> None:
+    with pytest.raises(LeadwiseError, match=r"all records are from one source \(simulated\)"):
+        leave_one_out(simulated_folder, RECIPE)
+
+
+def test_both_variants_differ_in_the_mask_alone(two_sources: Path) -> None:
+    grid = leave_one_out(two_sources, replace(RECIPE, mask="sources"))
+    assert [recipe.mask for recipe in grid.recipes.values()] == ["off", "sources"]
+    assert grid.folds == (("", "cpsc2018"), ("", "georgia"))
+    unmasked = replace(grid.recipes["masked"], mask="off", summary=RECIPE.summary)
+    assert replace(unmasked, name=RECIPE.name) == RECIPE
