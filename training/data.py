@@ -9,9 +9,10 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.headers import Remark
-from ecg.labels import POLICIES, class_name, label_matrix
+from ecg.labels import CODES, POLICIES, class_name, label_matrix
 from ecg.leads import LEAD_SETS
 from ecg.records import Record, find_records, summarise
+from ecg.reference import labelled
 from models import find
 from models.inputs import unfit
 from models.recipe import Recipe
@@ -56,18 +57,22 @@ def chosen_recipe(settings: Settings) -> Recipe:
     )
 
 
-def labelled_records(folder: str, classes: str = "scored") -> tuple[list[Record], list[Remark]]:
-    """Read the headers of a training folder; records without any label are left out.
+def labelled_records(
+    folder: str, classes: str = "scored", *, exclusive: bool = False
+) -> tuple[list[Record], list[Remark]]:
+    """Read the headers of a training folder, and its REFERENCE.csv; see `ecg.reference`.
 
     Parameters
     ----------
     folder : str
-    classes : str
-        A recipe's: one of them, at least, must occur.
+    classes, exclusive
+        A recipe's: one of the classes, at least, must occur.
 
     Returns
     -------
     records : list of Record
+        With all their labels as codes; without any a record is left out, and so it is where
+        classes are exclusive and it has not exactly one of them.
     left_out : list of Remark
         What cannot be used, and why.
 
@@ -76,22 +81,35 @@ def labelled_records(folder: str, classes: str = "scored") -> tuple[list[Record]
     LeadwiseError
         Nothing usable is left.
     """
-    records, left_out = find_records(folder)
-    labelled = [record for record in records if record.header.codes]
+    found, left_out = find_records(folder)
+    records, odd = labelled(folder, found)
+    said = {remark.record for remark in odd}
+    text = "the header has no Dx code, and no REFERENCE.csv names it; nothing to learn from it"
+    left_out += odd
     left_out += [
-        Remark(record.name, "no label", "the header has no Dx code; nothing to learn from it")
+        Remark(record.name, "no label", text)
         for record in records
-        if not record.header.codes
+        if not record.header.codes and record.name not in said
     ]
-    if not labelled:
-        raise LeadwiseError(f"{folder}: none of the records can be trained on; {_why(left_out)}")
-    codes = [record.header.codes for record in labelled]
-    if not label_matrix(codes, POLICIES[classes](codes)).any():
+    records = [record for record in records if record.header.codes]
+    names = POLICIES[classes]([record.header.codes for record in records])
+    counts = label_matrix([record.header.codes for record in records], names).sum(1)
+    if records and not counts.any():
+        known = "26 scored labels" if names == CODES else f"labels {', '.join(names)}"
         raise LeadwiseError(
-            f"{folder}: none of the {len(labelled)} records has one of the 26 scored labels; "
+            f"{folder}: none of the {len(records)} records has one of the {known}; "
             "is it the Challenge's data?"
         )
-    return labelled, left_out
+    if exclusive:
+        text = f"of the classes {', '.join(names)}, of which each record has one"
+        left_out += [
+            Remark(records[at].name, "not one class", f"has {counts[at]} {text}")
+            for at in np.flatnonzero(counts != 1)
+        ]
+        records = [records[at] for at in np.flatnonzero(counts == 1)]
+    if not records:
+        raise LeadwiseError(f"{folder}: none of the records can be trained on; {_why(left_out)}")
+    return records, left_out
 
 
 def _why(left_out: Sequence[Remark]) -> str:
