@@ -66,6 +66,8 @@ class Recipe:
         When training ends before its last epoch, of `training.schedules.STOPS`.
     classes : str
         What the network learns to tell, of `ecg.labels.POLICIES`.
+    exclusive : bool
+        Whether a record has exactly one of the classes, so that probabilities are a softmax.
     decision : str
         How probabilities become labels, of `training.decisions.FITS`.
     rules : str
@@ -103,6 +105,7 @@ class Recipe:
     average: float = 0.0
     stop: Part = Part("never")
     classes: str = "scored"
+    exclusive: bool = False
     decision: str = "global"
     rules: str = "off"
     select: str = "challenge"
@@ -122,6 +125,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, Part):
         return {"name": value.name, **{key: plain(item) for key, item in value.numbers}}
     return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+# What JSON may hold for a field of each type; the others are tuples.
+_KINDS: dict[Any, Any] = {float: (int, float), int: int, str: str, bool: bool, Part: Part}
 
 
 def recipe_from_json(content: Any) -> Recipe:
@@ -144,8 +151,8 @@ def recipe_from_json(content: Any) -> Recipe:
     values = {key: frozen(value) for key, value in content.items()}
     hints = get_type_hints(Recipe)
     for key in values:
-        kinds: Any = {float: (int, float), int: int, str: str, Part: Part}.get(hints[key], tuple)
-        if not isinstance(values[key], kinds) or isinstance(values[key], bool):
+        kinds: Any = _KINDS.get(hints[key], tuple)
+        if not isinstance(values[key], kinds) or (isinstance(values[key], bool) != (kinds is bool)):
             raise LeadwiseError(f"the recipe's {key} is {content[key]!r}, which cannot be")
     return Recipe(**values)
 
