@@ -38,23 +38,34 @@ def chosen_recipe(settings: Settings) -> Recipe:
     Raises
     ------
     LeadwiseError
-        There is no such recipe, or the lead sets do not begin with the one that teaches the others.
+        There is no such recipe, it has other lead sets than the Challenge's five, or the set ones do
+        not begin with the one that teaches the others.
     """
     recipe = find(settings.recipe)
+    if settings.leads:
+        recipe = replace(recipe, lead_sets=_lead_sets(recipe, settings.leads))
+    return replace(
+        recipe,
+        epochs=min(settings.epochs or recipe.epochs, recipe.epochs),
+        minutes=settings.minutes or recipe.minutes,
+        seed=recipe.seed if settings.seed is None else settings.seed,
+    )
+
+
+def _lead_sets(recipe: Recipe, sizes: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+    """Take the Challenge's lead sets of these sizes for a recipe."""
+    if not set(recipe.lead_sets) <= set(LEAD_SETS.values()):
+        own = "; ".join(", ".join(lead_set) for lead_set in recipe.lead_sets)
+        raise LeadwiseError(
+            f"{recipe.name}: reads its own leads ({own}); LEADWISE_LEADS is not for it, unset it"
+        )
     first = len(recipe.lead_sets[0])
-    sizes = settings.leads or [len(lead_set) for lead_set in recipe.lead_sets]
     if recipe.teach.name != "nothing" and sizes[0] != first:
         raise LeadwiseError(
             f"{recipe.name}: the network of {first} leads teaches the others; let LEADWISE_LEADS "
             f"begin with it: {first},{sizes[0]}"
         )
-    return replace(
-        recipe,
-        lead_sets=tuple(LEAD_SETS[size] for size in sizes),
-        epochs=min(settings.epochs or recipe.epochs, recipe.epochs),
-        minutes=settings.minutes or recipe.minutes,
-        seed=recipe.seed if settings.seed is None else settings.seed,
-    )
+    return tuple(LEAD_SETS[size] for size in sizes)
 
 
 def labelled_records(

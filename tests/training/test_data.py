@@ -1,5 +1,6 @@
 """Data: what a folder of 2017 teaches, and what is left out of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 
 from ecg import LeadwiseError
 from ecg.records import write_record
-from training.data import labelled_records
+from models import find
+from training.data import chosen_recipe, labelled_records
+from training.settings import Settings
 
 
 @pytest.fixture
@@ -17,6 +20,16 @@ def folder(tmp_path: Path) -> Path:
     for number in range(1, 9):
         write_record(tmp_path, f"A{number}", signal, ["ECG"], 300)
     return tmp_path
+
+
+def test_the_five_lead_sets_are_not_for_a_recipe_of_other_leads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    single = replace(find("house-resnet"), lead_sets=(("ECG",),))
+    monkeypatch.setattr("training.data.find", lambda _: single)
+    assert chosen_recipe(Settings()).lead_sets == (("ECG",),)
+    with pytest.raises(LeadwiseError, match=r"own leads \(ECG\); LEADWISE_LEADS is not for it"):
+        chosen_recipe(Settings(leads=(2,)))
 
 
 def test_a_folder_of_2017_is_read_and_what_has_no_class_is_left_out(folder: Path) -> None:
