@@ -38,7 +38,7 @@ def chosen_recipe(settings: Settings) -> Recipe:
     Raises
     ------
     LeadwiseError
-        There is no such recipe, it has other lead sets than the Challenge's five, or the set ones do
+        There is no such recipe, it reads other leads than the Challenge's five sets, or the sets do
         not begin with the one that teaches the others.
     """
     recipe = find(settings.recipe)
