@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ecg import LeadwiseError
+from ecg import FAILURES, LeadwiseError
 from ecg.files import make_folder
 from ecg.records import find_headers, read_record
 from helper_code import (
@@ -28,10 +28,6 @@ from helper_code import (
     save_outputs,
     sort_leads,
 )
-
-# What a record can do to a model: odd numbers, short signals, too little memory (torch's is a
-# RuntimeError).  TypeError, AttributeError and the like are faults of the code: they end the run.
-FAILURES = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, ValueError)
 
 Answer = tuple[Sequence[str], Sequence[Any], Sequence[Any]]
 FAILED: Answer = ((), (), ())

@@ -71,7 +71,7 @@ def _train_lead_sets(
 ) -> None:  # fmt: skip
     """Prepare the records, train each lead set, and write what can be used after each."""
     state = folder / "state"
-    records, left_out = labelled_records(data_directory, recipe.classes)
+    records, left_out = labelled_records(data_directory, recipe.classes, exclusive=recipe.exclusive)
     data_key = fingerprint(records)  # before they are read: a later change is one of the data
     cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)
     cache = open_cache(records, recipe, cache_folder, workers_of(settings), keep=keep)

@@ -59,7 +59,7 @@ def make_example(folder: Path, data: Path) -> None:
 
 
 def timed_process(folder: Path, words: list[str], threads: int) -> Seconds:
-    """Run Python in a folder, and measure it.
+    """Run a command in a folder, and measure it.
 
     Raises
     ------
@@ -69,15 +69,13 @@ def timed_process(folder: Path, words: list[str], threads: int) -> Seconds:
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     with tempfile.TemporaryFile("w+") as said:
         begun = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, *words], cwd=folder, env=environment, stdout=said, stderr=said
-        )
+        process = subprocess.Popen(words, cwd=folder, env=environment, stdout=said, stderr=said)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begun
         said.seek(0)
         text = said.read()
     if status or "failed" in text:
-        raise LeadwiseError(f"{words[0]}: {text[-1000:]}")
+        raise LeadwiseError(f"{' '.join(words[:2])}: {text[-1000:]}")
     return Seconds(wall, usage.ru_utime + usage.ru_stime)
 
 
@@ -115,7 +113,8 @@ def report(headers: list[Path], folder: Path, options: argparse.Namespace) -> No
             for side, (place, driver, model) in places.items():
                 for data in ("one", "all"):
                     outputs = folder / f"outputs-{side}-{data}"
-                    words = [driver, str(model), str(folder / data), str(outputs)]
+                    data_folder = str(folder / data)
+                    words = [sys.executable, driver, str(model), data_folder, str(outputs)]
                     seconds = timed_process(place, words, threads)
                     took.setdefault((side, threads, data), []).append(seconds)
     print("side     threads   ms a record    start-up, one record, s")

@@ -1,5 +1,8 @@
 """Labels: the Challenge's SNOMED CT codes, its 26 scored classes, and which codes are equal.
 
+Beside them stand the four letters of the 2017 Challenge.  Which records have which labels is the
+business of `ecg.reference`.
+
 The tables `dx_mapping_scored.csv` and `dx_mapping_unscored.csv` are the organisers', unchanged
 (evaluation-2021, BSD-2-Clause).
 """
@@ -43,6 +46,7 @@ CLASSES = (
 )
 CODES = tuple(codes[0] for codes in CLASSES)
 SINUS_RHYTHM = "426783006"
+AF_LETTERS = ("N", "A", "O", "~")  # 2017: normal, atrial fibrillation, other rhythm, too noisy
 _CLASS_OF = {code: place for place, codes in enumerate(CLASSES) for code in codes}
 
 
@@ -91,13 +95,18 @@ def label_matrix(codes: Sequence[Iterable[str]], classes: Sequence[str] = CODES)
     codes : sequence of iterables of str
         One entry a record.
     classes : sequence of str
-        As `same_as` writes them.
+        As `same_as` writes them; a bar joins codes that are one class, as in the weights tables.
 
     Returns
     -------
     np.ndarray of bool, shape (records, classes)
+
+    Examples
+    --------
+    >>> label_matrix([["A"], ["O"], ["~"]], ["N|O|~", "A"]).astype(int).tolist()
+    [[0, 1], [1, 0], [1, 0]]
     """
-    place = {code: at for at, code in enumerate(classes)}
+    place = {code: at for at, joined in enumerate(classes) for code in joined.split("|")}
     labels = np.zeros((len(codes), len(classes)), dtype=bool)
     for row, listed in enumerate(codes):
         for code in map(same_as, listed):
@@ -122,10 +131,22 @@ def all_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
     return tuple(sorted({same_as(code) for listed in codes for code in listed}))
 
 
+def af_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
+    """Give the four classes of the 2017 Challenge, whatever the records' codes are."""
+    return AF_LETTERS
+
+
+def af_or_not(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
+    """Give two classes, the other three letters of 2017 as one and atrial fibrillation."""
+    return ("N|O|~", "A")
+
+
 # What a recipe may learn, of the codes of the records in a training folder.
 POLICIES: dict[str, Callable[[Sequence[Iterable[str]]], tuple[str, ...]]] = {
     "scored": scored_classes,
     "all": all_classes,
+    "af": af_classes,
+    "af2": af_or_not,
 }
 
 

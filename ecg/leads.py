@@ -1,7 +1,7 @@
 """Leads: their standard order, the Challenge's five sets, and what follows from which."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ LEAD_SETS = {
     3: ("I", "II", "V2"),
     2: ("I", "II"),
 }
+SINGLE = "ECG"  # the one lead of the 2017 Challenge's records, and of networks of one lead
 
 # The frontal plane has two dimensions: each limb lead as (share of I, share of II), Einthoven
 # 1912 and Goldberger 1942.  Any two limb leads therefore give the other four.
@@ -71,6 +72,9 @@ def determined(leads: Iterable[str]) -> frozenset[str]:
 def choose(signal: np.ndarray, have: Sequence[str], want: Sequence[str]) -> Choice:
     """Take leads by name, derive limb leads where two are there, and fill the rest with zeros.
 
+    Where the `SINGLE` lead is wanted and none has this name, lead I is it, which is what AliveCor's
+    device, 2017's, measures between the hands; without lead I the only lead that there is.
+
     Parameters
     ----------
     signal : np.ndarray of shape (len(have), samples)
@@ -87,7 +91,7 @@ def choose(signal: np.ndarray, have: Sequence[str], want: Sequence[str]) -> Choi
     rows: dict[str, int] = {}
     for row, lead in enumerate(have):
         rows.setdefault(spelled(lead), row)
-    wanted = [spelled(lead) for lead in want]
+    wanted = [_single(rows) if lead == SINGLE else spelled(lead) for lead in want]
     if all(lead in rows for lead in wanted):
         return Choice(signal[[rows[lead] for lead in wanted]], ())
     pair = next(itertools.combinations([lead for lead in LIMB if lead in rows], 2), None)
@@ -103,6 +107,13 @@ def choose(signal: np.ndarray, have: Sequence[str], want: Sequence[str]) -> Choi
         else:
             missing.append(lead)
     return Choice(chosen, tuple(missing))
+
+
+def _single(rows: Collection[str]) -> str:
+    """Name the lead that serves as the single one among the leads of a record."""
+    if SINGLE not in rows and "I" in determined(rows):
+        return "I"
+    return next(iter(rows)) if len(rows) == 1 else SINGLE
 
 
 def serving_set(leads: Iterable[str], trained: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

@@ -137,11 +137,15 @@ def _faults(header: Header, digital: np.ndarray) -> Iterator[Remark]:
     if said is not None and said != found:
         text = f"the header says {said} samples, the signal holds {found}"
         yield Remark(header.name, "other length", text)
-    stated = list(zip(header.lines.firsts, header.lines.checksums, strict=True))
-    if digital.dtype != np.int16 or not any(first or checksum for first, checksum in stated):
+    firsts, checksums = header.lines.firsts, header.lines.checksums
+    if digital.dtype != np.int16 or not any((*firsts, *checksums)):
         return  # not stated, or all zero where a tool did not fill them in
     sums = digital.sum(axis=1, dtype=np.int16).tolist()
     actual = list(zip(digital[:, 0].tolist(), sums, strict=True))
+    if any(checksums):
+        stated = list(zip(firsts, checksums, strict=True))
+    else:  # 2017's headers give first values alone, and 0 for all checksums
+        stated = list(zip(firsts, sums, strict=True))
     wrong = [row for row, pair in enumerate(stated) if pair != actual[row] and None not in pair]
     if not wrong:
         return

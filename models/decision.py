@@ -44,6 +44,13 @@ def near_ties(
     return labels
 
 
+def highest(probabilities: np.ndarray) -> np.ndarray:
+    """Call one class positive, the one with the highest probability; of equals the first."""
+    labels = np.zeros(probabilities.shape, dtype=bool)
+    labels[np.arange(len(labels)), probabilities.argmax(axis=1)] = True
+    return labels
+
+
 def expected(
     probabilities: np.ndarray, *, slope: float, offset: float, rewards: Sequence[Sequence[float]]
 ) -> np.ndarray:
@@ -124,6 +131,7 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
 DECISIONS: dict[str, Callable[..., np.ndarray]] = {
     "thresholds": thresholds,
     "near ties": near_ties,
+    "highest": highest,
     "expected": expected,
 }
 

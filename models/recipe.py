@@ -70,6 +70,8 @@ class Recipe:
         What the network learns to tell, of `ecg.labels.POLICIES`.
     mask : str
         Which labels count as known, of `training.masks.MASKS`; others teach nothing.
+    exclusive : bool
+        Whether a record has exactly one of the classes, so that probabilities are a softmax.
     decision : str
         How probabilities become labels, of `training.decisions.FITS`.
     rules : str
@@ -108,6 +110,7 @@ class Recipe:
     stop: Part = Part("never")
     classes: str = "scored"
     mask: str = "off"
+    exclusive: bool = False
     decision: str = "global"
     rules: str = "off"
     select: str = "challenge"
@@ -127,6 +130,10 @@ def plain(value: Any) -> Any:
     if isinstance(value, Part):
         return {"name": value.name, **{key: plain(item) for key, item in value.numbers}}
     return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+# What JSON may hold for a field of each type; the others are tuples.
+_KINDS: dict[Any, Any] = {float: (int, float), int: int, str: str, bool: bool, Part: Part}
 
 
 def recipe_from_json(content: Any) -> Recipe:
@@ -149,8 +156,8 @@ def recipe_from_json(content: Any) -> Recipe:
     values = {key: frozen(value) for key, value in content.items()}
     hints = get_type_hints(Recipe)
     for key in values:
-        kinds: Any = {float: (int, float), int: int, str: str, Part: Part}.get(hints[key], tuple)
-        if not isinstance(values[key], kinds) or isinstance(values[key], bool):
+        kinds: Any = _KINDS.get(hints[key], tuple)
+        if not isinstance(values[key], kinds) or (isinstance(values[key], bool) != (kinds is bool)):
             raise LeadwiseError(f"the recipe's {key} is {content[key]!r}, which cannot be")
     return Recipe(**values)
 

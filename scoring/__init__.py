@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from scoring import af
 from scoring.challenge import challenge_metric
 from scoring.measures import accuracy, areas, count, f_measure, macro
 
@@ -21,4 +22,8 @@ METRICS: dict[str, Metric] = {
     "auprc": lambda labels, _, probabilities, __: float(macro(areas(labels, probabilities).auprc)),
     "f_measure": lambda labels, outputs, _, __: float(macro(f_measure(count(labels, outputs)))),
     "accuracy": lambda labels, outputs, _, __: float(accuracy(labels, outputs)),
+    "af_accuracy": lambda labels, outputs, _, classes: (
+        af.of_classes(labels, outputs, classes).accuracy
+    ),
+    "af_f1": lambda labels, outputs, _, classes: af.of_classes(labels, outputs, classes).f1_four,
 }

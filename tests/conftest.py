@@ -4,10 +4,13 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from torch import nn
 
-from ecg.simulate import write_records
+from ecg.labels import AF_LETTERS
+from ecg.records import write_record
+from ecg.simulate import simulate, write_records
 from models import recipes_by_name
 from models.recipe import Recipe, part
 
@@ -37,6 +40,31 @@ def draw_norms(network: nn.Module) -> None:
             nn.init.uniform_(module.bias, -0.5, 0.5)
 
 
+AF_CODES = {"N": "NSR", "A": "AF", "O": "SB"}  # what a simulated record of 2017 has; ~ is noise
+
+
+def single_lead(recipe: Recipe) -> Recipe:
+    """A recipe that tells 2017's four classes from one lead."""
+    return replace(
+        recipe, lead_sets=(("ECG",),), classes="af", exclusive=True, decision="highest",
+        rules="off", select="af_accuracy", loss=part("bce"),
+    )  # fmt: skip
+
+
+def write_2017(folder: Path, records: int) -> None:
+    """Simulated records of 9 s of one lead, and their REFERENCE.csv."""
+    letters = (AF_LETTERS * records)[:records]
+    for number, letter in enumerate(letters, 1):
+        if letter in AF_CODES:
+            made = simulate((AF_CODES[letter],), seed=number, duration_s=9.0, fs=300.0, leads=["I"])
+            signal = made.signal
+        else:
+            signal = np.random.default_rng(number).normal(scale=0.5, size=(1, 2700))
+        write_record(folder, f"A{number:05d}", signal, ["ECG"], 300.0)
+    rows = "".join(f"A{number:05d},{letter}\n" for number, letter in enumerate(letters, 1))
+    (folder / "REFERENCE.csv").write_text(rows)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("LEADWISE_")]:
@@ -61,4 +89,25 @@ def model_folder(simulated_folder: Path, tmp_path_factory: pytest.TempPathFactor
         patch.setattr("training.data.find", lambda name: small(recipes_by_name()["isibrno-basic"]))
         patch.setenv("LEADWISE_EPOCHS", "1")
         team_code.training_code(str(simulated_folder), str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def folder_2017(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 simulated records of one lead at 300 Hz, six of each class."""
+    folder = tmp_path_factory.mktemp("training2017")
+    write_2017(folder, 24)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_2017(folder_2017: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of these records' four classes, trained by `team_code` on a small network."""
+    import team_code
+
+    folder = tmp_path_factory.mktemp("model2017")
+    with pytest.MonkeyPatch.context() as patch:
+        recipe = single_lead(small(recipes_by_name()["house-resnet"]))
+        patch.setattr("training.data.find", lambda name: recipe)
+        team_code.training_code(str(folder_2017), str(folder))
     return folder

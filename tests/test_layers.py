@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "experiments": {"benchmarks", "docs", "ecg", "scoring", "models", "training"},
     "docs": {"ecg", "scoring", "models", "training"},
     "team_code": {"ecg", "models", "training"},
+    "entries": {"ecg", "models", "helper_code", "team_code"},
     "helper_code": {"ecg", "scoring"},
     "evaluate_model": {"ecg", "scoring"},
     "extract_leads_wfdb": {"ecg", "helper_code"},

@@ -1,8 +1,9 @@
 """The cache: each record read and prepared once, for all lead sets, in one memory-mapped file.
 
-Ragged float16: for each usable record its rows (12 leads, then their envelopes or whatever the
-recipe's steps add), one after the other.  `NAME.json` beside it is written last and says that the
-file is whole; it is found again by names, sizes and times of the records, steps and version.
+Ragged float16: for each usable record its rows (12 leads, or those that a recipe of other leads
+reads, then their envelopes or whatever the recipe's steps add), one after the other.  `NAME.json`
+beside it is written last and says that the file is whole; it is found again by names, sizes and
+times of the records, steps and version.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ import numpy as np
 from ecg import LeadwiseError, __version__
 from ecg.files import aside, remove_drafts
 from ecg.headers import Remark
-from ecg.leads import STANDARD
+from ecg.leads import STANDARD, sort_leads
 from ecg.records import Record
 from models.inputs import prepare, rows_per_lead
 from models.recipe import Recipe, recipe_to_json
@@ -47,7 +48,7 @@ class Cache:
     Attributes
     ----------
     rows : int
-        Of each record: 12 leads times kinds of rows.
+        Of each record: its leads (`cached_leads`) times kinds of rows.
     usable : np.ndarray of int
         Which of the records (by place) are in it, in order.
     lengths : np.ndarray of int
@@ -74,6 +75,26 @@ class Cache:
         """Delete the files."""
         self.path.with_suffix(".json").unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
+
+
+def cached_leads(recipe: Recipe) -> tuple[str, ...]:
+    """Name the leads that a recipe's cache holds.
+
+    The standard twelve, so that one cache serves whichever of the five lead sets are trained; for a
+    recipe that reads others, such as the single lead of 2017, what its lead sets name.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from models import find
+    >>> recipe = find("isibrno-basic")
+    >>> cached_leads(replace(recipe, lead_sets=(("I", "II"),))) == STANDARD
+    True
+    >>> cached_leads(replace(recipe, lead_sets=(("ECG",),)))
+    ('ECG',)
+    """
+    named = {lead: None for lead_set in recipe.lead_sets for lead in lead_set}
+    return STANDARD if named.keys() <= set(STANDARD) else sort_leads(named)
 
 
 def open_cache(
@@ -130,7 +151,7 @@ def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, k
             index["usable"].append(place)
             index["remarks"] += prepared.remarks
     with aside(path.with_suffix(".json")) as draft:
-        draft.write_text(json.dumps({"rows": 12 * rows_per_lead(recipe), **index}))
+        draft.write_text(json.dumps({"rows": _rows(recipe), **index}))
     made = _read_index(path)
     assert made is not None, "the index was written a moment ago"
     return made
@@ -160,6 +181,8 @@ def _key(records: Sequence[Record], recipe: Recipe) -> str:
     """Name the content of a cache by what it is made of: data, steps and version."""
     content = recipe_to_json(recipe)
     steps = {key: content[key] for key in ("system", "fs", "steps")}
+    if (leads := cached_leads(recipe)) != STANDARD:
+        steps["leads"] = leads
     made_of = json.dumps([__version__, steps, fingerprint(records)])
     return hashlib.sha256(made_of.encode()).hexdigest()
 
@@ -188,10 +211,13 @@ def _read_index(path: Path) -> Cache | None:
     return Cache(path, rows, usable, lengths, remarks, left_out, content)
 
 
+def _rows(recipe: Recipe) -> int:
+    return len(cached_leads(recipe)) * rows_per_lead(recipe)
+
+
 def _expected_bytes(records: Sequence[Record], recipe: Recipe) -> int:
-    rows = 12 * rows_per_lead(recipe)
     seconds = sum((record.header.samples or 10 * record.fs) / record.fs for record in records)
-    return int(2 * rows * recipe.fs * seconds)
+    return int(2 * _rows(recipe) * recipe.fs * seconds)
 
 
 def _check_disk(folder: Path, expected: int) -> None:
@@ -204,7 +230,7 @@ def _check_disk(folder: Path, expected: int) -> None:
 
 
 def prepare_record(record: Record, recipe: Recipe) -> Prepared:
-    """Read a record and apply the recipe's steps to its 12 leads.
+    """Read a record and apply the recipe's steps to the leads that the cache holds.
 
     A record whose signal cannot be read, is flat throughout, or is not the one that its header
     describes is left out: what it would teach is not known.
@@ -217,7 +243,7 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
     useless = [remark for remark in reading.remarks if remark.kind == "all leads flat"]
     if reading.faults or useless:
         return Prepared(None, (*reading.faults, *useless))
-    inputs = prepare(recipe, reading.signal, record.leads, STANDARD, record.fs)
+    inputs = prepare(recipe, reading.signal, record.leads, cached_leads(recipe), record.fs)
     remarks = [*record.header.remarks, *reading.remarks]
     if inputs.missing:
         text = f"{', '.join(inputs.missing)} missing and not derivable; read as 0"

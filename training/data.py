@@ -9,9 +9,10 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.headers import Remark
-from ecg.labels import POLICIES, class_name, label_matrix
+from ecg.labels import CODES, POLICIES, class_name, label_matrix
 from ecg.leads import LEAD_SETS
 from ecg.records import Record, find_records, summarise
+from ecg.reference import labelled
 from models import find
 from models.inputs import unfit
 from models.recipe import Recipe, read_recipe
@@ -42,19 +43,14 @@ def chosen_recipe(settings: Settings) -> Recipe:
     Raises
     ------
     LeadwiseError
-        There is no such recipe, or the lead sets do not begin with the one that teaches the others.
+        There is no such recipe, it reads other leads than the Challenge's five sets, or the sets do
+        not begin with the one that teaches the others.
     """
     recipe = named_recipe(settings.recipe)
-    first = len(recipe.lead_sets[0])
-    sizes = settings.leads or [len(lead_set) for lead_set in recipe.lead_sets]
-    if recipe.teach.name != "nothing" and sizes[0] != first:
-        raise LeadwiseError(
-            f"{recipe.name}: the network of {first} leads teaches the others; let LEADWISE_LEADS "
-            f"begin with it: {first},{sizes[0]}"
-        )
+    if settings.leads:
+        recipe = replace(recipe, lead_sets=_lead_sets(recipe, settings.leads))
     return replace(
         recipe,
-        lead_sets=tuple(LEAD_SETS[size] for size in sizes),
         epochs=min(settings.epochs or recipe.epochs, recipe.epochs),
         minutes=settings.minutes or recipe.minutes,
         seed=recipe.seed if settings.seed is None else settings.seed,
@@ -72,18 +68,38 @@ def named_recipe(name: str) -> Recipe:
     return read_recipe(Path(name)) if name.endswith(".json") else find(name)
 
 
-def labelled_records(folder: str, classes: str = "scored") -> tuple[list[Record], list[Remark]]:
-    """Read the headers of a training folder; records without any label are left out.
+def _lead_sets(recipe: Recipe, sizes: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+    """Take the Challenge's lead sets of these sizes for a recipe."""
+    if not set(recipe.lead_sets) <= set(LEAD_SETS.values()):
+        own = "; ".join(", ".join(lead_set) for lead_set in recipe.lead_sets)
+        raise LeadwiseError(
+            f"{recipe.name}: reads its own leads ({own}); LEADWISE_LEADS is not for it, unset it"
+        )
+    first = len(recipe.lead_sets[0])
+    if recipe.teach.name != "nothing" and sizes[0] != first:
+        raise LeadwiseError(
+            f"{recipe.name}: the network of {first} leads teaches the others; let LEADWISE_LEADS "
+            f"begin with it: {first},{sizes[0]}"
+        )
+    return tuple(LEAD_SETS[size] for size in sizes)
+
+
+def labelled_records(
+    folder: str, classes: str = "scored", *, exclusive: bool = False
+) -> tuple[list[Record], list[Remark]]:
+    """Read the headers of a training folder, and its REFERENCE.csv; see `ecg.reference`.
 
     Parameters
     ----------
     folder : str
-    classes : str
-        A recipe's: one of them, at least, must occur.
+    classes, exclusive
+        A recipe's: one of the classes, at least, must occur.
 
     Returns
     -------
     records : list of Record
+        With all their labels as codes; without any a record is left out, and so it is where
+        classes are exclusive and it has not exactly one of them.
     left_out : list of Remark
         What cannot be used, and why.
 
@@ -92,22 +108,35 @@ def labelled_records(folder: str, classes: str = "scored") -> tuple[list[Record]
     LeadwiseError
         Nothing usable is left.
     """
-    records, left_out = find_records(folder)
-    labelled = [record for record in records if record.header.codes]
+    found, left_out = find_records(folder)
+    records, odd = labelled(folder, found)
+    said = {remark.record for remark in odd}
+    text = "the header has no Dx code, and no REFERENCE.csv names it; nothing to learn from it"
+    left_out += odd
     left_out += [
-        Remark(record.name, "no label", "the header has no Dx code; nothing to learn from it")
+        Remark(record.name, "no label", text)
         for record in records
-        if not record.header.codes
+        if not record.header.codes and record.name not in said
     ]
-    if not labelled:
-        raise LeadwiseError(f"{folder}: none of the records can be trained on; {_why(left_out)}")
-    codes = [record.header.codes for record in labelled]
-    if not label_matrix(codes, POLICIES[classes](codes)).any():
+    records = [record for record in records if record.header.codes]
+    names = POLICIES[classes]([record.header.codes for record in records])
+    counts = label_matrix([record.header.codes for record in records], names).sum(1)
+    if records and not counts.any():
+        known = "26 scored labels" if names == CODES else f"labels {', '.join(names)}"
         raise LeadwiseError(
-            f"{folder}: none of the {len(labelled)} records has one of the 26 scored labels; "
+            f"{folder}: none of the {len(records)} records has one of the {known}; "
             "is it the Challenge's data?"
         )
-    return labelled, left_out
+    if exclusive:
+        text = f"of the classes {', '.join(names)}, of which each record has one"
+        left_out += [
+            Remark(records[at].name, "not one class", f"has {counts[at]} {text}")
+            for at in np.flatnonzero(counts != 1)
+        ]
+        records = [records[at] for at in np.flatnonzero(counts == 1)]
+    if not records:
+        raise LeadwiseError(f"{folder}: none of the records can be trained on; {_why(left_out)}")
+    return records, left_out
 
 
 def _why(left_out: Sequence[Remark]) -> str:

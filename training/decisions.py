@@ -149,6 +149,13 @@ def _near_ties(
     return part("near ties", threshold=0.5, tie=0.03, least=0.1, fallback=fallback)
 
 
+def _highest(
+    probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], seed: int
+) -> Part:
+    """Take the class with the highest probability: for exclusive classes nothing is fitted."""
+    return part("highest")
+
+
 def _fit_expected(
     probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], seed: int
 ) -> Part:
@@ -170,5 +177,6 @@ FITS: dict[str, Fit] = {
     "global": _fit_global,
     "per class": _fit_classes,
     "near ties": _near_ties,
+    "highest": _highest,
     "expected": _fit_expected,
 }

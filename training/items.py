@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from ecg.leads import STANDARD
 from models.classifier import pad
 from models.inputs import finish, rows_of
 from models.losses import Batch
 from models.recipe import Recipe, longest
 from training.augment import alter_batch, alter_record
+from training.cache import cached_leads
 from training.mapped import Signals
 
 POOL = 16  # batches whose records are sorted by length together, so that little is padding
@@ -28,7 +28,7 @@ class Items:
     Attributes
     ----------
     signals : Signals
-        Prepared for the twelve leads, (rows, samples) each.
+        Prepared for the leads of the cache, (rows, samples) each.
     labels : np.ndarray of bool, shape (records, classes)
         Float32 from 0 to 1 where another network has taught them (`training.teaching`).
     rows : list of int
@@ -86,7 +86,8 @@ class Items:
         if self.recipe.finish or self.recipe.augment:
             signal, rows = signal[rows], list(range(len(rows)))
             if generator:
-                leads = [STANDARD[row % len(STANDARD)] for row in self.rows]
+                cached = cached_leads(self.recipe)
+                leads = [cached[row % len(cached)] for row in self.rows]
                 signal = alter_record(self.recipe, signal, leads, generator)
             signal = finish(self.recipe, signal)
         spare = signal.shape[1] - self.longest
@@ -114,9 +115,10 @@ def items_of(
     signals: Signals, labels: np.ndarray, leads: Sequence[str], recipe: Recipe,
     known: np.ndarray | None = None,
 ) -> Items:  # fmt: skip
-    """Make items of a lead set; signals were prepared for the twelve standard leads."""
-    kinds = signals.rows // len(STANDARD)
-    return Items(signals, labels, rows_of(leads, STANDARD, kinds), recipe, known)
+    """Make items of a lead set; signals were prepared for the leads of the recipe's cache."""
+    cached = cached_leads(recipe)
+    kinds = signals.rows // len(cached)
+    return Items(signals, labels, rows_of(leads, cached, kinds), recipe, known)
 
 
 def batches(lengths: np.ndarray, size: int, generator: np.random.Generator) -> Iterator[list[int]]:

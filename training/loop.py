@@ -14,8 +14,8 @@ import torch
 from ecg import LeadwiseError
 from ecg.labels import POLICIES
 from models import lookup
-from models.classifier import build, probabilities_of
-from models.decision import decide
+from models.classifier import build, from_logits, probabilities_of
+from models.decision import decide, highest
 from models.folder import versions
 from models.losses import Batch
 from models.recipe import Part, Recipe, recipe_to_json
@@ -286,11 +286,19 @@ def _rate(optimiser: torch.optim.Optimizer) -> float:
 def _evaluate(
     task: Task, network: torch.nn.Module, choose: Items, state: State, loss: float, rate: float
 ) -> None:
-    """Score the validation part with its best threshold, note the epoch, keep the best."""
-    probabilities = predict(task, network, choose)
-    threshold, _ = global_threshold(probabilities, measure_of(choose.labels, task.classes))
+    """Score the validation part, note the epoch, keep the best.
+
+    Labels are those of the best global threshold, or of the highest class where classes are
+    exclusive; the threshold that is noted is then NaN.
+    """
+    probabilities, threshold = predict(task, network, choose), math.nan
+    if task.recipe.exclusive:
+        outputs = highest(probabilities)
+    else:
+        threshold, _ = global_threshold(probabilities, measure_of(choose.labels, task.classes))
+        outputs = probabilities >= threshold
     metric = METRICS[task.recipe.select]
-    score = metric(choose.labels, probabilities >= threshold, probabilities, task.classes)
+    score = metric(choose.labels, outputs, probabilities, task.classes)
     best = max(_scores(state), default=-math.inf)
     row = {"epoch": state.epoch, "loss": loss, "score": float(score), "threshold": threshold,
            "lr": rate}  # fmt: skip
@@ -352,7 +360,7 @@ def predict(task: Task, network: torch.nn.Module, items: Items) -> np.ndarray:
             for places in items.pieces(short[start : start + size]):
                 batch = items.batch(places)
                 logits = network(batch.signal.to(task.device), batch.length.to(task.device))
-                probabilities[places] = torch.sigmoid(logits.double()).cpu().numpy()
+                probabilities[places] = from_logits(task.recipe, logits)
     for place in (place for place in order if not whole[place]):
         signal = items.signals[place][items.rows].astype(np.float32)
         probabilities[place] = probabilities_of(task.recipe, network, signal, task.device)
@@ -363,9 +371,10 @@ def _line(task: Task, state: State, pace: Pace, sets_left: int) -> str:
     """Sum an epoch up for people."""
     row = state.history[-1]
     best = " (best)" if state.best_epoch == state.epoch else ""
+    by = "" if math.isnan(row["threshold"]) else f", threshold {row['threshold']:.2f}"
     return (
         f"{task.name}: epoch {state.epoch} of {math.ceil(pace.plan)}, loss {row['loss']:.4f}, "
-        f"score {row['score']:.3f}{best}, threshold {row['threshold']:.2f}; "
+        f"score {row['score']:.3f}{best}{by}; "
         f"all lead sets done in {duration(_all_left_s(pace, sets_left))}"
     )
 

@@ -11,6 +11,7 @@ import scoring
 from ecg.labels import (
     CLASSES,
     CODES,
+    POLICIES,
     SINUS_RHYTHM,
     abbreviations,
     all_classes,
@@ -86,6 +87,15 @@ def test_all_codes_of_a_folder_can_be_classes_and_equal_ones_are_one() -> None:
     assert classes == ("164909002", "NORM", "SR")
     np.testing.assert_array_equal(label_matrix(records, classes), [[1, 1, 0], [1, 0, 1], [0, 1, 0]])
     assert scored_classes(records) == CODES
+
+
+def test_the_letters_of_2017_are_four_classes_or_two() -> None:
+    records = [["N"], ["A"], ["O"], ["~"], ["164889003"], []]
+    four, two = (POLICIES[name](records) for name in ("af", "af2"))
+    assert (four, two) == (("N", "A", "O", "~"), ("N|O|~", "A"))
+    np.testing.assert_array_equal(label_matrix(records, four), np.eye(6, 4, dtype=bool))
+    answers = [[1, 0], [0, 1], [1, 0], [1, 0], [0, 0], [0, 0]]
+    np.testing.assert_array_equal(label_matrix(records, two), answers)
 
 
 def test_names() -> None:

@@ -94,6 +94,33 @@ def test_first_of_equal_names_counts_and_the_input_stays() -> None:
 
 
 @pytest.mark.parametrize(
+    ("have", "row"),
+    [
+        (("ECG",), 1.0),
+        (("MLII",), 1.0),
+        (("V1",), 1.0),
+        (("V1", "i"), 2.0),
+        (("II", "I", "ECG"), 3.0),
+        (("II", "III"), -1.0),  # lead I is II - III
+        (("V1", "II"), None),  # neither lead I nor the only one
+        ((), None),
+    ],
+)
+def test_the_single_lead_is_lead_i_or_the_only_one(
+    have: tuple[str, ...], row: float | None
+) -> None:
+    signal = np.arange(1, len(have) + 1, dtype=np.float32)[:, None] * np.ones((1, 4), np.float32)
+    chosen = choose(signal, have, ("ECG",))
+    assert chosen.missing == (("ECG",) if row is None else ())
+    np.testing.assert_allclose(chosen.signal, np.full((1, 4), row or 0.0), atol=1e-6)
+
+
+def test_the_leads_of_a_single_lead_record_are_not_made_up() -> None:
+    chosen = choose(np.ones((1, 4), np.float32), ("ECG",), STANDARD)
+    assert chosen.missing == STANDARD
+
+
+@pytest.mark.parametrize(
     ("have", "serves"),
     [
         (STANDARD, 12),

@@ -45,6 +45,13 @@ def test_near_ties(probabilities: tuple[float, ...], labels: tuple[int, ...]) ->
     assert without.any() == (max(probabilities) >= 0.1)
 
 
+def test_of_exclusive_classes_the_highest_is_the_label_and_of_equals_the_first() -> None:
+    probabilities = np.array([[0.1, 0.6, 0.3], [0.2, 0.4, 0.4], [0.0, 0.0, 0.0]])
+    found = decide(part("highest"), probabilities)
+    assert found.dtype == bool
+    assert found.astype(int).tolist() == [[0, 1, 0], [0, 1, 0], [1, 0, 0]]
+
+
 def mean_score(outputs: np.ndarray, probabilities: np.ndarray, table: np.ndarray) -> float:
     """The expected score of a record's outputs, summed over all label vectors."""
     total = 0.0
@@ -101,7 +108,7 @@ def test_every_class_is_drawn_as_often_as_it_should() -> None:
 @pytest.mark.parametrize(
     ("odd", "said"),
     [
-        (part("guess"), "no decision 'guess'; known are thresholds, near ties, expected"),
+        (part("guess"), "no decision 'guess'; known are thresholds, near ties, highest, expected"),
         (
             part("near ties", threshold=0.5, tie=0.03, least=0.1, fallback=(9,)),
             "'near ties' has odd numbers",

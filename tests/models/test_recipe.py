@@ -55,6 +55,10 @@ def test_odd_recipes_are_refused() -> None:
         recipe_from_json({**good, "surprise": 1})
     with pytest.raises(LeadwiseError, match="batch is 'many'"):
         recipe_from_json({**good, "batch": "many"})
+    for name, value in (("exclusive", 1), ("batch", True), ("fs", True)):
+        with pytest.raises(LeadwiseError, match=f"{name} is {value}, which cannot be"):
+            recipe_from_json({**good, name: value})
+    assert recipe_from_json({**good, "exclusive": True}).exclusive
     with pytest.raises(LeadwiseError, match="not a recipe"):
         recipe_from_json([1])
 

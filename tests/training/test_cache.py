@@ -3,6 +3,7 @@
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from ecg import LeadwiseError
-from ecg.leads import STANDARD
+from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import Record, find_records, write_record
 from ecg.simulate import write_records
 from models import find
@@ -133,6 +134,23 @@ def test_records_of_all_lengths_and_missing_leads(tmp_path: Path) -> None:
     assert "V1, V2, V3, V4, V5, V6 missing" in str(cache.remarks[0])
     index = json.loads(cache.path.with_suffix(".json").read_text())
     assert index["lengths"] == [125, 32_500]
+
+
+def test_a_recipe_of_a_single_lead_has_a_cache_of_it_and_the_twelve_stay_as_they_are(
+    folder: Path, tmp_path: Path
+) -> None:
+    records, single = records_of(folder), replace(RECIPE, lead_sets=(("ECG",),))
+    two = replace(RECIPE, lead_sets=(LEAD_SETS[2],))
+    paths = [
+        open_cache(records, recipe, tmp_path / "cache", workers=1).path
+        for recipe in (RECIPE, two, single)
+    ]
+    assert paths[0] == paths[1] != paths[2]
+    cache = open_cache(records, single, tmp_path / "cache", workers=1)
+    assert cache.rows == 3  # the lead and its two envelopes
+    for record, signal in zip(records, cache.signals(), strict=True):
+        plain = prepare(RECIPE, record.signal, record.leads, ("I",), record.fs).signal
+        np.testing.assert_allclose(signal, plain, rtol=1e-3, atol=1e-4)
 
 
 def test_in_a_folder_of_our_own_a_new_cache_takes_the_place_of_others(

@@ -1,0 +1,53 @@
+#!/usr/bin/env python
+"""Answer the records of a folder by the 2020 contract: `python driver.py MODEL IN OUT`.
+
+The organisers put their own file in place of this one, which does the same: each .mat of the folder
+and the header beside it, one output file a record, named by the file.  As there, an exception ends
+the run.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+if find_spec("team_code") is None:  # here in the repository; in an image all stand at the root
+    sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
+
+from ecg import LeadwiseError
+from ecg.files import make_folder
+from helper_code import find_challenge_files, load_header, load_recording, save_outputs
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the answer is its exit status."""
+    parser = argparse.ArgumentParser(description="Answer records by the contract of 2020.")
+    parser.add_argument("model", metavar="MODEL", help="model folder")
+    parser.add_argument("data", metavar="IN", help="folder of records, .mat and .hea")
+    parser.add_argument("outputs", metavar="OUT", help="folder for NAME.csv, made if absent")
+    options = parser.parse_args(argv)
+    from run_12ECG_classifier import load_12ECG_model, run_12ECG_classifier
+
+    try:
+        make_folder(Path(options.outputs))
+        model = load_12ECG_model(options.model)
+        for header_file, recording_file in zip(*find_challenge_files(options.data), strict=True):
+            name = Path(recording_file).stem
+            data = np.asarray(load_recording(recording_file), dtype=np.float64)
+            lines = load_header(header_file).splitlines(keepends=True)
+            labels, scores, classes = run_12ECG_classifier(data, lines, model)
+            output = os.path.join(options.outputs, f"{name}.csv")
+            save_outputs(output, name, classes, labels, scores)
+    except LeadwiseError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    print("Done.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""The 2020 contract: train, drive and score, and the same answers as by the contract of 2021."""
+
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+import evaluate_model
+import run_model
+import team_code
+from ecg.leads import STANDARD
+from helper_code import load_header, load_recording
+from models import find
+from models.folder import read_model
+from tests.conftest import small
+
+ROOT = Path(__file__).resolve().parents[2]
+ENTRY = ROOT / "entries" / "2020"
+
+
+@pytest.fixture
+def contract(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module of the two running functions, imported as the organisers' driver does."""
+    monkeypatch.syspath_prepend(str(ENTRY))
+    import run_12ECG_classifier
+
+    return run_12ECG_classifier
+
+
+def test_the_function_answers_in_2020s_order(
+    contract: ModuleType, model_folder: Path, simulated_folder: Path
+) -> None:
+    header = load_header(str(simulated_folder / "SIM00002.hea"))
+    recording = load_recording(str(simulated_folder / "SIM00002.mat"))
+    model = contract.load_12ECG_model(str(model_folder))
+    assert model.leads == STANDARD
+    as_2021 = team_code.run_model(model, header, recording)
+    for lines in (header.splitlines(keepends=True), header.splitlines()):
+        found = contract.run_12ECG_classifier(recording.astype(np.float64), lines, model)
+        assert (found[2], found[0], found[1]) == as_2021
+    assert contract.run_12ECG_classifier(recording.astype(float), ["nothing"], model) == (
+        (),
+        (),
+        (),
+    )
+
+
+def test_a_corrupt_or_missing_sample_is_seen_though_numbers_come_as_floats(
+    contract: ModuleType, model_folder: Path, simulated_folder: Path, capsys: pytest.CaptureFixture
+) -> None:
+    lines = load_header(str(simulated_folder / "SIM00003.hea")).splitlines(keepends=True)
+    data = load_recording(str(simulated_folder / "SIM00003.mat")).astype(np.float64)
+    model = contract.load_12ECG_model(str(model_folder))
+    data[0, 5] = -32768
+    contract.run_12ECG_classifier(data, lines, model)
+    said = capsys.readouterr().err
+    assert "signal and header disagree in first value or checksum of I;" in said
+    assert "1 samples without a value" in said
+
+
+def test_the_driver_writes_what_the_2020_scorer_reads(
+    model_folder: Path, simulated_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    words = [str(model_folder), str(simulated_folder)]
+    outputs = tmp_path / "outputs"
+    ended = subprocess.run(
+        [sys.executable, str(ENTRY / "driver.py"), *words, str(outputs)],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (0, "Done.\n"), ended.stderr
+    assert run_model.main([*words, str(tmp_path / "2021")]) == 0
+    assert len(list(outputs.iterdir())) == 48
+    for path in outputs.iterdir():
+        assert path.read_text() == (tmp_path / "2021" / path.name).read_text()
+    capsys.readouterr()
+    assert evaluate_model.main([str(simulated_folder), str(outputs), "--year", "2020"]) == 0
+    scores = capsys.readouterr().out.splitlines()
+    assert "formatting errors" not in "".join(scores)
+    assert scores[-2].startswith("AUROC,AUPRC,Accuracy,F-measure,Fbeta-measure,Gbeta-measure,")
+
+
+def test_training_leaves_what_the_driver_loads(
+    contract: ModuleType, simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("training.data.find", lambda name: small(find("house-resnet")))
+    monkeypatch.setenv("LEADWISE_LEADS", "12")
+    monkeypatch.setenv("LEADWISE_EPOCHS", "1")
+    main = runpy.run_path(str(ENTRY / "train_model.py"))["main"]
+    assert main([str(simulated_folder), str(tmp_path / "new" / "model")]) == 0
+    assert capsys.readouterr().out == "Done.\n"
+    assert len(read_model(tmp_path / "new" / "model").lead_sets) == 1
+    assert contract.load_12ECG_model(str(tmp_path / "new" / "model")).leads == STANDARD
+    assert main([str(tmp_path / "none"), str(tmp_path / "model")]) == 1
+    assert "none: no such folder" in capsys.readouterr().err
+
+
+def test_at_the_root_of_an_image_the_files_work_too(tmp_path: Path) -> None:
+    """Copied over the root, as an entry of 2020 has them; --help imports what stands at the top."""
+    for name in ("ecg", "scoring", "models", "helper_code.py"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "team_code.py").write_text("")
+    for path in ENTRY.glob("*.py"):
+        shutil.copy(path, tmp_path)
+    for name, said in (("train_model.py", "IN OUT"), ("driver.py", "MODEL IN OUT")):
+        ended = subprocess.run(
+            [sys.executable, name, "--help"], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert said in ended.stdout
