@@ -66,6 +66,8 @@ class Recipe:
         When training ends before its last epoch, of `training.schedules.STOPS`.
     classes : str
         What the network learns to tell, of `ecg.labels.POLICIES`.
+    exclusive : bool
+        Whether a record has exactly one of the classes, so that probabilities are a softmax.
     decision : str
         How probabilities become labels, of `training.decisions.FITS`.
     rules : str
@@ -103,6 +105,7 @@ class Recipe:
     average: float = 0.0
     stop: Part = Part("never")
     classes: str = "scored"
+    exclusive: bool = False
     decision: str = "global"
     rules: str = "off"
     select: str = "challenge"
@@ -144,8 +147,11 @@ def recipe_from_json(content: Any) -> Recipe:
     values = {key: frozen(value) for key, value in content.items()}
     hints = get_type_hints(Recipe)
     for key in values:
-        kinds: Any = {float: (int, float), int: int, str: str, Part: Part}.get(hints[key], tuple)
-        if not isinstance(values[key], kinds) or isinstance(values[key], bool):
+        kinds: Any = {float: (int, float), int: int, str: str, bool: bool, Part: Part}.get(
+            hints[key], tuple
+        )
+        odd_bool = isinstance(values[key], bool) and hints[key] is not bool  # to Python an int
+        if not isinstance(values[key], kinds) or odd_bool:
             raise LeadwiseError(f"the recipe's {key} is {content[key]!r}, which cannot be")
     return Recipe(**values)
 

@@ -16,6 +16,7 @@ SMALL_NETWORKS = {
     "isibrno2020": {"widths": (8, 8, 8, 8, 16), "units": 8, "dropout": 0.1, "context_dropout": 0.1},
     "revenger2021": {"narrow": 8},
     "house2026": {"widths": (8, 8, 16), "blocks": (1, 1, 1)},
+    "dualnet2017": {"widths": (8, 8, 32, 32, 32)},
 }
 
 
