@@ -145,8 +145,24 @@ def probabilities_of(
         some = pieces[start : start + _WINDOWS_AT_ONCE]
         batch, length = pad(some)
         logits = network(batch.to(device), length.to(device))
-        total = total + torch.sigmoid(logits.double()).sum(0).cpu().numpy()
+        total = total + from_logits(recipe, logits).sum(0)
     return np.asarray(total / len(pieces))
+
+
+def from_logits(recipe: Recipe, logits: torch.Tensor) -> np.ndarray:
+    """Turn logits into probabilities: each class's own, or one among exclusive classes.
+
+    Parameters
+    ----------
+    logits : torch.Tensor of shape (records, classes)
+
+    Returns
+    -------
+    np.ndarray of shape (records, classes)
+        Float64; rows add up to 1 where the recipe's classes are exclusive.
+    """
+    exact = logits.double()
+    return (exact.softmax(1) if recipe.exclusive else torch.sigmoid(exact)).cpu().numpy()
 
 
 def pad(signals: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -127,6 +127,10 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, tuple) else value
 
 
+# What JSON may hold for a field of each type; the others are tuples.
+_KINDS: dict[Any, Any] = {float: (int, float), int: int, str: str, bool: bool, Part: Part}
+
+
 def recipe_from_json(content: Any) -> Recipe:
     """Turn JSON back into a recipe equal to the one it was made from.
 
@@ -147,11 +151,8 @@ def recipe_from_json(content: Any) -> Recipe:
     values = {key: frozen(value) for key, value in content.items()}
     hints = get_type_hints(Recipe)
     for key in values:
-        kinds: Any = {float: (int, float), int: int, str: str, bool: bool, Part: Part}.get(
-            hints[key], tuple
-        )
-        odd_bool = isinstance(values[key], bool) and hints[key] is not bool  # to Python an int
-        if not isinstance(values[key], kinds) or odd_bool:
+        kinds: Any = _KINDS.get(hints[key], tuple)
+        if not isinstance(values[key], kinds) or (isinstance(values[key], bool) != (kinds is bool)):
             raise LeadwiseError(f"the recipe's {key} is {content[key]!r}, which cannot be")
     return Recipe(**values)
 

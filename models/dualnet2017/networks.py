@@ -18,12 +18,10 @@ from models.dualnet2017.spectrogram import (
 )
 from models.recipe import Part
 
-LONGEST = 18_000  # samples: 60 s, to which the published network pads and crops
-HEARD = LONGEST - (LONGEST - WINDOW) % STRIDE  # of which its windows cover so many
 SPANS = ((140, 8), (70, 4), (35, 2))  # steps and bins before blocks 3, 4 and 5 of 60 s
 FRAMES = 2**5  # one for the last block; a record below 3.3 s ends in silence
 BRANCHES = ("both", "signal", "spectrogram")
-PUBLISHED = ("padding", "norm", "attention")
+PUBLISHED = ("norm", "attention")
 
 
 class Network(nn.Module):
@@ -50,9 +48,11 @@ class Network(nn.Module):
         then plain.
     smallest : float
         Magnitudes below count as this.
+    padded : int
+        Samples to which records are padded and cropped, all of which are then read as signal; the
+        public code's are 18,000.  At 0 padding is masked.
     as_published : sequence of str
-        What is as in the public code: `padding` to 60 s, which all of it then reads as signal;
-        `norm`, the conditional one; `attention`, the axial one.
+        What is as in the public code: `norm`, the conditional one; `attention`, the axial one.
 
     Raises
     ------
@@ -72,12 +72,12 @@ class Network(nn.Module):
         dropout: float = 0.05,
         branches: str = "both",
         smallest: float = SMALLEST,
+        padded: int = 0,
         as_published: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         _check(rows, encoder.name, branches, as_published)
-        self.pads = "padding" in as_published
-        self.smallest = smallest
+        self.smallest, self.padded = smallest, padded
         self.encoder = self.blocks = self.joint = None
         if branches != "spectrogram":
             self.encoder = ENCODERS[encoder.name](latent, dropout, **encoder.options)
@@ -99,7 +99,7 @@ class Network(nn.Module):
 
     def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map (batch, 1, samples), of which `length` are valid, to logits (batch, classes)."""
-        length = length.clamp(max=LONGEST) if self.pads else length
+        length = length.clamp(max=self.padded) if self.padded else length
         latent = None if self.encoder is None else self.listen(signal, length)
         if self.joint is not None:
             seen = self.joint(self.look(signal, length, latent))
@@ -110,9 +110,10 @@ class Network(nn.Module):
     def listen(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map a signal to its latent vector (batch, latent)."""
         assert self.encoder is not None
-        if self.pads:
-            signal = functional.pad(signal[..., :HEARD], (0, max(HEARD - signal.shape[2], 0)))
-            length = torch.full_like(length, HEARD)
+        if self.padded:
+            heard = self.padded - (self.padded - WINDOW) % STRIDE  # no window holds the last few
+            signal = functional.pad(signal[..., :heard], (0, max(heard - signal.shape[2], 0)))
+            length = torch.full_like(length, heard)
         latent: torch.Tensor = self.encoder(signal, length)
         return latent
 
@@ -133,19 +134,19 @@ class Network(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Give log-spectrograms (batch, 1, frames, 33) and which frames of them are a record's.
 
-        These are None where all are.  The published network's are 0 behind a record, which is
-        louder than nearly all that is in one, and count as its own.
+        These are None where all are.  As published they are 0 behind a record, which is louder
+        than nearly all that is in one, and count as its own.
         """
-        frames = int(frame_count(torch.tensor(LONGEST))) if self.pads else FRAMES
+        frames = int(frame_count(torch.tensor(self.padded))) if self.padded else FRAMES
         logs = log_spectrogram(signal[:, 0], length, smallest=self.smallest, shortest=frames)
-        count = frame_count(length).clamp(min=1 if self.pads else FRAMES)
+        count = frame_count(length).clamp(min=1 if self.padded else FRAMES)
         mask = (torch.arange(logs.shape[1], device=length.device) < count[:, None])[
             :, None, :, None
         ]
         hidden = logs[:, None].contiguous(memory_format=torch.channels_last)
         if bool(mask.all()):
             return hidden, None
-        return hidden * mask, None if self.pads else mask.expand(-1, -1, -1, BINS)
+        return hidden * mask, None if self.padded else mask.expand(-1, -1, -1, BINS)
 
 
 def _check(rows: int, encoder: str, branches: str, published: tuple[str, ...]) -> None:

@@ -109,14 +109,14 @@ def as_published(recipe: Recipe, name: str, summary: str) -> Recipe:
         },
     }
     options = recipe.network.options
-    parts = ("padding", "norm", *(("attention",) if options.get("axial") else ()))
+    parts = ("norm", "attention") if options.get("axial") else ("norm",)
     return replace(
         recipe,
         name=name,
         summary=summary,
         steps=(part("fill"), part("resample", to_hz=FS), part("first", seconds=60)),
         finish=(part("z_score"),),
-        network=part("dual", **options, as_published=parts),
+        network=part("dual", **options, padded=60 * FS, as_published=parts),
         loss=part("weighted_cross_entropy_as_coded", weights=WEIGHTS),
         augment=tuple(altered.get(each.name, each) for each in recipe.augment),
     )

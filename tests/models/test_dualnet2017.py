@@ -11,7 +11,6 @@ from models import find
 from models.classifier import build, pad
 from models.dualnet2017 import RECIPES, Network
 from models.dualnet2017.encoders import Transformer
-from models.dualnet2017.networks import HEARD, LONGEST
 from models.dualnet2017.spectrogram import frame_count, log_spectrogram, window_count, windows
 from models.inputs import finish, prepare
 from models.recipe import Recipe, part
@@ -99,7 +98,7 @@ LENGTHS = {  # samples: frames, windows that are not all zero
 @pytest.mark.parametrize("samples", LENGTHS)
 def test_sizes_as_published(samples: int) -> None:
     network = Network(1, 4, encoder=part("lstm", layers=1), latent=8, widths=(2,) * 5,
-                      as_published=("padding",))  # fmt: skip
+                      padded=18_000)  # fmt: skip
     heard = []
     network.encoder.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
     signal, length = torch.ones(1, 1, samples), torch.tensor([samples])
@@ -108,11 +107,11 @@ def test_sizes_as_published(samples: int) -> None:
     assert pieces.shape == (1, 80, 256)
     frames, lively = LENGTHS[samples]
     assert pieces.any(2).sum() == lively
-    hidden, mask = network.spectrogram(signal, length.clamp(max=LONGEST))
+    hidden, mask = network.spectrogram(signal, length.clamp(max=18_000))
     assert hidden.shape == (1, 1, 563, 33)
     assert mask is None
     assert hidden[0, 0].any(1).sum() == frames
-    assert frame_count(length.clamp(max=LONGEST)) == frames
+    assert frame_count(length.clamp(max=18_000)) == frames
 
 
 @pytest.mark.parametrize("samples", [1, 256, 257, 480, 481, 2714, 9000, 18_286])
@@ -177,7 +176,7 @@ def test_the_record_of_the_sheet() -> None:
     assert float(pieces[40, 40]) == 0
     signal, length = torch.tensor(given)[None], torch.tensor([9000])
     for name in ("dualnet-s", "dualnet-as-published"):
-        logs = build(small(find(name)), ("ECG",), 4).spectrogram(signal, length)[0][0, 0]
+        logs = build(find(name), ("ECG",), 4).spectrogram(signal, length)[0][0, 0]
         for cell, value in CELLS.items():
             assert float(logs[cell]) == pytest.approx(value, abs=2e-4)
     assert float(logs[282, 8]) == 0  # padding, published form
@@ -210,7 +209,8 @@ def test_padding_is_not_seen_whatever_the_norms_have_learned(name: str) -> None:
     network = build(small(RECIPES[name]), ("ECG",), 4)
     draw_norms(network)
     network.eval()
-    signals = [np.random.default_rng(0).normal(size=(1, samples)) for samples in (2714, 5000, 7001)]
+    rng = np.random.default_rng(0)
+    signals = [rng.normal(size=(1, samples)) for samples in (1100, 1633, 2201)]
     with torch.inference_mode():
         together = network(*pad(signals))
         alone = torch.cat([network(*pad([each])) for each in signals])
@@ -227,9 +227,9 @@ def test_the_lstm_is_read_at_a_records_last_window() -> None:
 
 
 def test_as_published_what_lies_behind_a_record_is_read() -> None:
-    network = build(small(find("dualnet-as-published")), ("ECG",), 4).eval()
+    network = build(find("dualnet-as-published"), ("ECG",), 4).eval()
     signal = torch.randn(1, 1, 2000)
-    padded = torch.nn.functional.pad(signal, (0, HEARD - 2000))
+    padded = torch.nn.functional.pad(signal, (0, 17_952 - 2000))
     last = network.encoder.lstm(windows(padded[:, 0]))[0][:, 79]
     torch.testing.assert_close(network.listen(signal, torch.tensor([2000])), last)
 
@@ -243,7 +243,7 @@ def test_odd_networks_are_refused() -> None:
         ({"rows": 2}, "reads one lead, not 2"),
         ({"encoder": part("gru")}, "no encoder 'gru'; known are lstm, transformer, residual"),
         ({"branches": "none"}, "no branches 'none'; known are both"),
-        ({"as_published": ("loss",)}, "no part as published 'loss'; known are padding"),
+        ({"as_published": ("loss",)}, "no part as published 'loss'; known are norm"),
     ):
         with pytest.raises(LeadwiseError, match=said):
             make(**changes)
