@@ -10,7 +10,7 @@ from ecg import LeadwiseError
 from ecg.signals import STEPS
 from models.recipe import Recipe
 
-SYSTEMS = ("isibrno2020", "revenger2021", "house2026")
+SYSTEMS = ("isibrno2020", "revenger2021", "house2026", "dualnet2017")
 
 
 def find(name: str) -> Recipe:

@@ -33,31 +33,10 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from models.layers import Dropout
+from models.layers import Dropout, MaskedBatchNorm
 from models.recipe import Recipe, part
 
 SELU_LOWEST = -1.0507009873554805 * 1.6732632423543772  # α' = −λα; Klambauer et al. 2017
-
-
-class MaskedBatchNorm(nn.BatchNorm2d):
-    """Batch norm whose statistics leave padding out."""
-
-    def forward(self, signal: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        """Normalise (batch, channels, 1, steps); `mask` is (batch, 1, 1, steps), 1 where valid."""
-        if mask is None or not self.training:
-            return super().forward(signal)
-        count = mask.sum()
-        mean = (signal * mask).sum((0, 2, 3)) / count
-        centred = (signal - mean[:, None, None]) * mask
-        variance = (centred**2).sum((0, 2, 3)) / count
-        with torch.no_grad():
-            unbiased = variance * count / (count - 1).clamp(min=1)
-            momentum = self.momentum or 0.0
-            self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)  # type: ignore[union-attr]
-            self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)  # type: ignore[union-attr]
-            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        return centred * scale[:, None, None] + self.bias[:, None, None]
 
 
 class AlphaDropout(Dropout):

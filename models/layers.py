@@ -74,6 +74,27 @@ class Dropout(nn.Module):
         return words.as_strided(signal.shape, signal.stride()) >= threshold
 
 
+class MaskedBatchNorm(nn.BatchNorm2d):
+    """Batch norm whose statistics leave padding out."""
+
+    def forward(self, signal: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Normalise (batch, channels, rows, steps); `mask` (batch, 1, rows, steps): 1 is valid."""
+        if mask is None or not self.training:
+            return super().forward(signal)
+        count = mask.sum()
+        mean = (signal * mask).sum((0, 2, 3)) / count
+        centred = (signal - mean[:, None, None]) * mask
+        variance = (centred**2).sum((0, 2, 3)) / count
+        with torch.no_grad():
+            unbiased = variance * count / (count - 1).clamp(min=1)
+            momentum = self.momentum or 0.0
+            self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)  # type: ignore[union-attr]
+            self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)  # type: ignore[union-attr]
+            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
+
 class Attention(nn.Module):
     """Scales channels by a number between 0 and 1 that it makes of all steps."""
 

@@ -88,10 +88,8 @@ def weighted_bce(
         There is not one weight a class.
     """
     logits = network(batch.signal, batch.length).float()
-    if len(weights) != logits.shape[1]:
-        raise LeadwiseError(f"{len(weights)} weights for {logits.shape[1]} classes")
     labels, known = _known(batch.labels)
-    weight = logits.new_tensor(weights) * known
+    weight = _weights(weights, logits) * known
     return functional.binary_cross_entropy_with_logits(logits, labels, weight), {}
 
 
@@ -110,6 +108,39 @@ def constant_weights(classes: Sequence[str]) -> tuple[float, ...]:
     (0.5, 2.7578)
     """
     return tuple(round(0.5 * max(COUNTS.values()) / COUNTS[code], 4) for code in classes)
+
+
+def weighted_cross_entropy(
+    network: nn.Module, batch: Batch, *, weights: Sequence[float]
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Compute the mean over records of Σ α y (−log p), p the softmax over exclusive classes.
+
+    As Reich & Kruk print it.  PyTorch's `cross_entropy` with weights divides by the sum of the
+    records' weights instead, so that in a batch of one class they do nothing.
+
+    Raises
+    ------
+    LeadwiseError
+        There is not one weight a class.
+    """
+    logits = network(batch.signal, batch.length).float()
+    weight = _weights(weights, logits)
+    return -(weight * batch.labels * logits.log_softmax(1)).sum(1).mean(), {}
+
+
+def weighted_cross_entropy_as_coded(
+    network: nn.Module, batch: Batch, *, weights: Sequence[float]
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Compute `weighted_cross_entropy` over the number of classes, as Reich & Kruk's code does."""
+    loss, values = weighted_cross_entropy(network, batch, weights=weights)
+    return loss / len(weights), values
+
+
+def _weights(weights: Sequence[float], logits: torch.Tensor) -> torch.Tensor:
+    """See that there is one weight a class, and give them as a tensor."""
+    if len(weights) != logits.shape[1]:
+        raise LeadwiseError(f"{len(weights)} weights for {logits.shape[1]} classes")
+    return logits.new_tensor(weights)
 
 
 def asymmetric(
@@ -211,6 +242,8 @@ def _loss_of(elements: Callable[..., torch.Tensor], *, summed: bool = False) -> 
 LOSSES: Mapping[str, Loss] = {
     "bce": bce,
     "weighted_bce": weighted_bce,
+    "weighted_cross_entropy": weighted_cross_entropy,
+    "weighted_cross_entropy_as_coded": weighted_cross_entropy_as_coded,
     "asymmetric": _loss_of(asymmetric),
     "asymmetric_deep_psp": _loss_of(asymmetric_deep_psp),
     "asymmetric_alibaba": _loss_of(asymmetric_alibaba, summed=True),

@@ -2,8 +2,9 @@
 
 Two kinds, in the order in which they act; recipes name both in `augment`:
 
-- `RECORDS`: `augment(signal, leads, generator, **numbers) -> signal` on a record's (rows, samples),
-  before the recipe's `finish`, which then sees what it would see of such a record;
+- `RECORDS`: `augment(signal, leads, fs, generator, **numbers) -> signal` on a record's (rows,
+  samples), before the recipe's `finish`, which then sees what it would see of such a record; those
+  of one lead are in `training.augment_single`;
 - `BATCHES`: `augment(batch, fs, generator, **numbers) -> batch` on what the network reads.  Labels
   become soft.  A batch of long records is cut into pieces: each is one batch here.
 
@@ -18,11 +19,13 @@ import torch
 from ecg.leads import LEAD_SETS, determined
 from models.losses import Batch
 from models.recipe import Recipe
+from training.augment_single import SINGLE
 
 
 def lead_dropout(
-    signal: np.ndarray, leads: Sequence[str], generator: np.random.Generator, *, probability: float
-) -> np.ndarray:
+    signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
+    probability: float,
+) -> np.ndarray:  # fmt: skip
     """Show a record, by this probability, as one of the five lead sets would show it.
 
     The other leads are 0, as they are where a record without them is run: so one network learns to
@@ -43,8 +46,9 @@ def lead_dropout(
 
 
 def shift(
-    signal: np.ndarray, leads: Sequence[str], generator: np.random.Generator, *, share: float
-) -> np.ndarray:
+    signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
+    share: float,
+) -> np.ndarray:  # fmt: skip
     """Move a record by up to this share of its length, to either side; zeros come in."""
     most = int(share * signal.shape[1])
     by = int(generator.integers(-most, most + 1))
@@ -55,15 +59,17 @@ def shift(
 
 
 def scale(
-    signal: np.ndarray, leads: Sequence[str], generator: np.random.Generator, *, spread: float
-) -> np.ndarray:
+    signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
+    spread: float,
+) -> np.ndarray:  # fmt: skip
     """Multiply a record by one factor, whose logarithm is Normal with this spread."""
     return signal * signal.dtype.type(np.exp(generator.normal(0, spread)))
 
 
 def noise(
-    signal: np.ndarray, leads: Sequence[str], generator: np.random.Generator, *, mv: float
-) -> np.ndarray:
+    signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
+    mv: float,
+) -> np.ndarray:  # fmt: skip
     """Add white noise of this standard deviation, in mV, to each sample."""
     added = generator.standard_normal(signal.shape, np.float32)
     return (signal + mv * added).astype(signal.dtype)
@@ -132,6 +138,7 @@ RECORDS: dict[str, Callable[..., np.ndarray]] = {
     "shift": shift,
     "scale": scale,
     "noise": noise,
+    **SINGLE,
 }
 BATCHES: dict[str, Callable[..., Batch]] = {
     "mixup": mixup,
@@ -147,7 +154,7 @@ def alter_record(
     """Do to a record what the recipe says, in its order."""
     for part in recipe.augment:
         if part.name in RECORDS:
-            signal = RECORDS[part.name](signal, leads, generator, **part.options)
+            signal = RECORDS[part.name](signal, leads, recipe.fs, generator, **part.options)
     return signal
 
 

@@ -34,6 +34,11 @@ def plateau(progress: float, scores: Sequence[float], *, factor: float, patience
     return share
 
 
+def steps(progress: float, scores: Sequence[float], *, at: Sequence[float], factor: float) -> float:
+    """Multiply the rate by `factor` at each of these shares of the training."""
+    return factor ** sum(progress >= share for share in at)
+
+
 def falling(progress: float, scores: Sequence[float], *, warm: float, fall: float) -> float:
     """Rise over the share `warm` of the training, stay, and fall to zero over the last `fall`.
 
@@ -93,6 +98,7 @@ def patience(scores: Sequence[float], *, epochs: int, tolerance: float = 0.0) ->
 SCHEDULES: dict[str, Schedule] = {
     "constant": constant,
     "plateau": plateau,
+    "steps": steps,
     "falling": falling,
     "one_cycle": one_cycle,
 }

@@ -146,16 +146,21 @@ def test_weighted_bce() -> None:
 def test_soft_labels_work_with_every_loss_and_are_fitted_best_by_themselves(name: str) -> None:
     """Without focus and margin the loss is lowest where the probabilities are the labels."""
     labels = torch.tensor([[0.2, 0.7, 0.95]])
+    exclusive = name.startswith("weighted_cross_entropy")
+    if exclusive:
+        labels = labels / labels.sum()
     numbers = {"weights": (1.0, 2.0, 3.0)} if name == "weighted_bce" else {}
     if name in ELEMENTS:
         numbers = {"gamma_positive": 0, "gamma_negative": 0, "margin": 0}
-    network = Given(torch.logit(labels))
+    if exclusive:  # with other weights the best probabilities are proportional to α y
+        numbers = {"weights": (1.0, 1.0, 1.0)}
+    network = Given(labels.log() if exclusive else torch.logit(labels))
     loss, _ = LOSSES[name](network, batch_of(labels), **numbers)
     loss.backward()
     np.testing.assert_allclose(network.logits.grad, 0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", [name for name in LOSSES if "cross_entropy" not in name])
 def test_what_is_not_known_costs_nothing_and_the_rest_what_it_costs_alone(name: str) -> None:
     """The known elements' gradients are those without a mask; the others have none."""
     numbers = {
@@ -176,3 +181,46 @@ def test_what_is_not_known_costs_nothing_and_the_rest_what_it_costs_alone(name: 
     assert masked[0, 1] == 0 != whole[0, 1]
     masked[0, 1] = whole[0, 1]
     torch.testing.assert_close(masked, whole)
+
+
+# Fact sheet dualnet2017, section 13; its classes are N, O, A, ~.
+EXCLUSIVE = torch.tensor([[2.0, 0, 0, 0], [0, 1, 0, -1], [0, 0, 0, 0]])
+ONE_HOT = torch.eye(4)[[0, 2, 3]]
+SHARES = (0.4, 0.7, 0.9, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels", "printed", "coded"),
+    [
+        (EXCLUSIVE, ONE_HOT, 0.949279, 0.237320),
+        (EXCLUSIVE[:1], ONE_HOT[:1], 0.136301, 0.136301 / 4),
+        (EXCLUSIVE[1:2], ONE_HOT[1:2], 1.463871, 1.463871 / 4),
+        (EXCLUSIVE[2:], ONE_HOT[2:], 1.247665, 1.247665 / 4),
+        (torch.zeros(1, 4), ONE_HOT[:1], 0.554518, 0.138629),
+    ],
+)
+def test_weighted_cross_entropy_of_exclusive_classes(logits, labels, printed, coded) -> None:
+    for name, value in (("", printed), ("_as_coded", coded)):
+        function = LOSSES[f"weighted_cross_entropy{name}"]
+        loss, _ = function(Given(logits), batch_of(labels), weights=SHARES)
+        assert float(loss.detach()) == pytest.approx(value, abs=1e-6)
+
+
+def test_weighted_cross_entropy_is_linear_in_the_labels_and_1_weighs_nothing() -> None:
+    """Mixed labels lose what their parts do; PyTorch's own is the oracle without weights."""
+    function, half = LOSSES["weighted_cross_entropy"], (1.0,) * 4
+    plain, _ = function(Given(EXCLUSIVE), batch_of(ONE_HOT), weights=half)
+    torchs = nn.functional.cross_entropy(EXCLUSIVE, torch.tensor([0, 2, 3]))
+    torch.testing.assert_close(plain.detach(), torchs)
+    assert float(torchs) == pytest.approx(1.117857, abs=1e-6)
+    other = ONE_HOT.roll(1, 0)
+    mixed, one, two = (
+        float(function(Given(EXCLUSIVE), batch_of(labels), weights=SHARES)[0].detach())
+        for labels in (0.3 * ONE_HOT + 0.7 * other, ONE_HOT, other)
+    )
+    assert mixed == pytest.approx(0.3 * one + 0.7 * two, rel=1e-6)
+
+
+def test_weighted_cross_entropy_wants_a_weight_a_class() -> None:
+    with pytest.raises(LeadwiseError, match="3 weights for 4 classes"):
+        LOSSES["weighted_cross_entropy"](Given(EXCLUSIVE), batch_of(ONE_HOT), weights=(1, 1, 1))

@@ -124,7 +124,7 @@ def test_lead_dropout_shows_what_the_five_sets_determine() -> None:
     wanted = {frozenset(determined(lead_set)) for lead_set in LEAD_SETS.values()}
     seen = []
     for seed in range(200):
-        shown = lead_dropout(signal, leads, dice(seed), probability=0.5)
+        shown = lead_dropout(signal, leads, FS, dice(seed), probability=0.5)
         assert shown.dtype == np.float16
         assert (shown[:12] == shown[12:]).all()
         seen.append(frozenset(np.array(STANDARD)[shown[:12, 0] == 1].tolist()))
@@ -140,7 +140,7 @@ def test_a_record_moves_to_either_side_and_zeros_come_in() -> None:
     signal = np.arange(1, 101, dtype=np.float32)[None].repeat(2, 0)
     moves = set()
     for seed in range(300):
-        moved = shift(signal, ("I", "II"), dice(seed), share=0.1)
+        moved = shift(signal, ("I", "II"), FS, dice(seed), share=0.1)
         (places,) = np.nonzero(moved[0])
         by = int(places[0] - (moved[0, places[0]] - 1))
         expected = np.zeros(100)
@@ -154,7 +154,7 @@ def test_a_record_is_scaled_by_one_factor_about_1() -> None:
     signal = np.ones((3, 50), np.float32)
     factors = []
     for seed in range(400):
-        scaled = scale(signal, STANDARD[:3], dice(seed), spread=0.15)
+        scaled = scale(signal, STANDARD[:3], FS, dice(seed), spread=0.15)
         assert np.ptp(scaled) == 0
         factors.append(scaled[0, 0])
     logarithms = np.log(factors)
@@ -163,7 +163,7 @@ def test_a_record_is_scaled_by_one_factor_about_1() -> None:
 
 
 def test_noise_is_white_and_as_strong_as_stated() -> None:
-    added = noise(np.zeros((2, 5000), np.float32), ("I", "II"), dice(), mv=0.01)
+    added = noise(np.zeros((2, 5000), np.float32), ("I", "II"), FS, dice(), mv=0.01)
     assert abs(added.std() - 0.01) < 0.0005
     assert abs(np.corrcoef(added)[0, 1]) < 0.05
     assert abs(np.corrcoef(added[0, 1:], added[0, :-1])[0, 1]) < 0.05
@@ -179,7 +179,7 @@ def test_records_are_altered_by_the_generator_alone_and_aside(
     signal = np.random.default_rng(0).normal(size=(2, 100)).astype(np.float16)
     before = signal.copy()
     first, again, other = (
-        RECORDS[name](signal, ("I", "II"), dice(seed), **numbers) for seed in (1, 1, 2)
+        RECORDS[name](signal, ("I", "II"), FS, dice(seed), **numbers) for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(signal, before)
     np.testing.assert_array_equal(first, again)

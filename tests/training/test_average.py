@@ -8,7 +8,7 @@ from torch import nn
 
 from models import find
 from models.classifier import build
-from models.isibrno2020 import MaskedBatchNorm
+from models.layers import MaskedBatchNorm
 from models.losses import Batch
 from tests.conftest import small
 from training.average import ESTIMATED_ON, averaged, follow, kept

@@ -12,7 +12,7 @@ from models import find, recipes_by_name
 from models.folder import read_model
 from models.recipe import Recipe, part
 from tests.conftest import small
-from training.loop import _set_rate, check_names
+from training.loop import OPTIMISERS, _set_rate, check_names
 
 
 @pytest.mark.parametrize("name", recipes_by_name())
@@ -101,3 +101,19 @@ def test_a_training_that_stops_early_does_so_after_an_interruption_too(
     (whole,), (cut,) = (read_model(tmp_path / name).lead_sets for name in ("whole", "cut"))
     assert cut == whole
     assert whole.decision.name == "near ties"
+
+
+def test_radam_takes_the_steps_of_the_package_that_dualnet_used() -> None:
+    """Σ p² from (1, -2, 3); dualnet2017's fact sheet, section 13."""
+    place = torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
+    radam = OPTIMISERS["radam"]([place], **find("dualnet-s").optimiser.options)
+    expected = {
+        1: (0.998, -1.996, 2.994), 5: (0.990022, -1.980044, 2.970065),
+        6: (0.989996, -1.980018, 2.970039), 8: (0.989925, -1.979946, 2.969968),
+    }  # fmt: skip
+    for step in range(1, 9):
+        radam.zero_grad()
+        place.square().sum().backward()
+        radam.step()
+        if step in expected:
+            assert place.detach().tolist() == pytest.approx(expected[step], abs=2e-6)

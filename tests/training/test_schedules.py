@@ -11,6 +11,7 @@ from training.schedules import (
     one_cycle_momentum,
     patience,
     plateau,
+    steps,
 )
 
 
@@ -45,6 +46,14 @@ def test_falling_rises_stays_and_falls_to_zero() -> None:
     assert rates[10:51] == [1.0] * 41
     assert all(later <= earlier for earlier, later in zip(rates[50:], rates[51:], strict=False))
     assert rates[-1] == pytest.approx(0, abs=1e-12)
+
+
+def test_steps_divide_the_rate_at_shares_of_the_training() -> None:
+    """A hundred epochs: x 0.1 at 25, 50 and 75 %; Reich & Kruk."""
+    rates = [steps(epoch / 100, [], at=(0.25, 0.5, 0.75), factor=0.1) for epoch in range(101)]
+    assert [rates[epoch] for epoch in (0, 24, 25, 49, 50, 74, 75, 100)] == pytest.approx(
+        [1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
+    )
 
 
 STEPS = 3000

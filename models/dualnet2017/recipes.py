@@ -1,0 +1,203 @@
+"""How DualNet reads, learns and answers: the published systems made right, as published, and ours.
+
+`dualnet-…` by a network's name (`pp` for ++) is the paper's training with the faults of its public
+code made good (the package's docstring lists them).  `dualnet-as-published` and
+`dualnet-pp-as-published` keep those that a record or a weight can feel; they are of the sizes S and
+++S, which a processor can train, so that right and published can be compared.  So are the
+ablations; the paper's own are of size L.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from models.recipe import Part, Recipe, part
+
+PAPER = "Reich & Kruk, ECG-DualNet, TU Darmstadt 2021"
+CODE = "github.com/ChristophReich1996/ECG_Classification, 3694a7e"
+FS = 300
+
+# Latent numbers, LSTM layers, channels of the blocks.
+PLAIN = {
+    "s": (128, 2, (16, 32, 64, 128, 256)),
+    "m": (256, 2, (32, 64, 128, 256, 256)),
+    "l": (256, 3, (64, 128, 256, 256, 256)),
+    "xl": (512, 3, (128, 256, 512, 512, 256)),
+}
+# Heads, feed-forward units and layers of the Transformer, channels of the blocks.
+PLUS_PLUS = {
+    "s": (8, 128, 2, (16, 32, 64, 128, 256)),
+    "m": (8, 256, 2, (32, 64, 128, 256, 256)),
+    "l": (8, 256, 3, (64, 128, 256, 256, 256)),
+    "xl": (8, 512, 3, (128, 256, 512, 512, 256)),
+    "xxl": (8, 512, 5, (128, 512, 1024, 1024, 512)),
+    "130m": (32, 2048, 12, (512, 2048, 2048, 2048, 512)),
+}
+WEIGHTS = (0.4, 0.9, 0.7, 0.9)  # of N, A, O, ~: section 7's, which has O before A
+
+
+def augmentation(probability: float) -> tuple[Part, ...]:
+    """Give the eight augmentations, in the published order, in standard deviations of a record."""
+    return (
+        part("cutout", probability=probability, share=0.05),
+        part("drop", probability=probability, share=0.03),
+        part("warp", probability=probability, most=0.075, points=12),
+        part("stretch", probability=probability, least=0.8, most=1.2, longest_s=61.0),
+        part("amplify", probability=probability, spread=0.15),
+        part("delay", probability=probability, most_s=4000 / FS, longest_s=61.0),
+        part("wander", probability=probability, amplitude=0.3, low_hz=0.2, high_hz=1.0),
+        part("band_pass", probability=probability, low_hz=0.2, high_hz=45.0, order=10),
+    )
+
+
+BASE = Recipe(
+    name="dualnet-s",
+    system="dualnet2017",
+    source=f"{PAPER}; {CODE}",
+    summary="LSTM over windows, residual blocks over the log-spectrogram, size S",
+    fs=float(FS),
+    max_s=61.0,
+    steps=(part("fill"), part("resample", to_hz=FS), part("z_score")),
+    network=part("dual", encoder=part("lstm", layers=2), latent=128, widths=PLAIN["s"][2]),
+    loss=part("weighted_cross_entropy", weights=WEIGHTS),
+    optimiser=part("radam", lr=1e-3),
+    schedule=part("steps", at=(0.25, 0.5, 0.75), factor=0.1),
+    augment=augmentation(0.2),
+    classes="af",
+    exclusive=True,
+    decision="highest",
+    select="af_accuracy",
+    epochs=100,
+    batch=24,
+    lead_sets=(("ECG",),),
+)
+
+
+def _family() -> Iterator[Recipe]:
+    """Give each network its recipe."""
+    for size, (latent, layers, widths) in PLAIN.items():
+        network = part("dual", encoder=part("lstm", layers=layers), latent=latent, widths=widths)
+        summary = (
+            f"LSTM over windows, residual blocks over the log-spectrogram, size {size.upper()}"
+        )
+        yield replace(BASE, name=f"dualnet-{size}", summary=summary, network=network)
+    for size, (heads, hidden, layers, widths) in PLUS_PLUS.items():
+        encoder = part("transformer", heads=heads, hidden=hidden, layers=layers)
+        yield replace(
+            BASE,
+            name=f"dualnet-pp-{size}",
+            summary=f"Transformer over windows, axial attention over the log-spectrogram, "
+            f"size ++{size.upper()}",
+            network=part("dual", encoder=encoder, latent=256, widths=widths, axial=3),
+        )
+
+
+def as_published(recipe: Recipe, name: str, summary: str) -> Recipe:
+    """Give a recipe the faults of the public code: of order and units, of padding and of layers.
+
+    It alters records in mV (0.3 µV are 0.0003 mV), of which the first 60 s alone, and standardises
+    them afterwards; warp fades, the band-pass rings, and the loss is a quarter.
+    """
+    altered = {
+        "warp": part("warp_as_published", **recipe.augment[2].options),
+        "wander": part("wander", **{**recipe.augment[6].options, "amplitude": 0.0003}),
+        "band_pass": part("band_pass_as_published", **recipe.augment[7].options),
+        **{
+            each.name: part(each.name, **{**each.options, "longest_s": 60.0})
+            for each in recipe.augment
+            if each.name in ("stretch", "delay")
+        },
+    }
+    options = recipe.network.options
+    parts = ("norm", "attention") if options.get("axial") else ("norm",)
+    return replace(
+        recipe,
+        name=name,
+        summary=summary,
+        steps=(part("fill"), part("resample", to_hz=FS), part("first", seconds=60)),
+        finish=(part("z_score"),),
+        network=part("dual", **options, padded=60 * FS, as_published=parts),
+        loss=part("weighted_cross_entropy_as_coded", weights=WEIGHTS),
+        augment=tuple(altered.get(each.name, each) for each in recipe.augment),
+    )
+
+
+def without(recipe: Recipe, what: str) -> Recipe:
+    """Give an ablation: without an encoder, or without augmentation and dropout."""
+    changes: dict[str, dict[str, Any]] = {
+        "signal": {"branches": "spectrogram"},
+        "spectrogram": {"branches": "signal"},
+        "augmentation": {"dropout": 0.0},
+    }
+    said = "augmentation and dropout" if what == "augmentation" else f"{what} encoder"
+    return replace(
+        recipe,
+        name=f"{recipe.name}-no-{what}",
+        summary=f"`{recipe.name}` without {said}",
+        network=part("dual", **recipe.network.options, **changes[what]),
+        augment=() if what == "augmentation" else recipe.augment,
+    )
+
+
+FAMILY = {recipe.name: recipe for recipe in _family()}
+SMALL, LARGE, LARGEST = (FAMILY[f"dualnet-{size}"] for size in ("s", "l", "xl"))
+
+TWO_CLASSES = replace(
+    LARGEST,
+    name="dualnet-two-classes",
+    summary="AF or not: size XL with dropout 0.3, and the augmentation that was meant",
+    network=part("dual", **LARGEST.network.options, dropout=0.3),
+    loss=part("weighted_cross_entropy", weights=(1.0, 1.0)),
+    augment=augmentation(0.4),
+    classes="af2",
+)
+
+HOUSE = replace(
+    SMALL,
+    name="dualnet-house",
+    source=f"ours, after {PAPER}",
+    summary="the house's residual blocks over the signal, size S over the log-spectrogram, mixup, "
+    "one cycle, averaged weights",
+    network=part(
+        "dual",
+        encoder=part("residual", widths=(16, 32, 48, 64, 96)),
+        latent=256,
+        widths=PLAIN["s"][2],
+        dropout=0.1,
+        smallest=1e-4,  # of standardised records; below is the converter's rounding
+    ),
+    loss=part("weighted_cross_entropy", weights=(0.6, 0.9, 0.8, 0.9)),  # between WEIGHTS and 1
+    optimiser=part("adamw", lr=3e-3, weight_decay=0.02),
+    schedule=part("one_cycle", rising=0.2),
+    augment=(*augmentation(0.3), part("mixup", alpha=0.2, share=1.0)),
+    average=0.998,
+    select="af_f1",
+    epochs=40,
+    batch=48,
+)
+
+RECIPES = {
+    **FAMILY,
+    **{
+        recipe.name: recipe
+        for recipe in (
+            as_published(
+                SMALL,
+                "dualnet-as-published",
+                "`dualnet-s` with the faults of the public code",
+            ),
+            as_published(
+                FAMILY["dualnet-pp-s"],
+                "dualnet-pp-as-published",
+                "`dualnet-pp-s` with the faults of the public code, the attention's too",
+            ),
+            *(
+                without(recipe, what)
+                for recipe in (SMALL, LARGE)
+                for what in ("signal", "spectrogram", "augmentation")
+            ),
+            TWO_CLASSES,
+            HOUSE,
+        )
+    },
+}

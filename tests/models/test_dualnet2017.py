@@ -1,0 +1,280 @@
+"""DualNet's networks, inputs and recipes; numbers are the fact sheet's (dualnet2017)."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from ecg import LeadwiseError
+from models import find
+from models.classifier import build, pad
+from models.dualnet2017 import RECIPES, Network
+from models.dualnet2017.encoders import Transformer
+from models.dualnet2017.spectrogram import frame_count, log_spectrogram, window_count, windows
+from models.inputs import finish, prepare
+from models.recipe import Recipe, part
+from tests.conftest import draw_norms, small
+from training.augment import RECORDS
+
+# Encoder, positions, blocks 1 to 5, linear 1 and PAU, linear 2, in all; section 5.
+COUNTS = {
+    "s": (329_728, 0, 10_740, 30_868, 90_388, 295_444, 1_049_620, 32_906, 516, 1_840_210),
+    "m": (1_052_672, 0, 42_452, 123_156, 360_980, 1_180_692, 1_442_836, 65_802, 1_028, 4_269_618),
+    "l": (1_579_008, 0, 103_316, 360_980, 1_180_692, 1_442_836, 1_442_836, 65_802, 1_028,
+          6_176_498),
+    "xl": (5_779_456, 0, 411_412, 1_442_836, 4_720_660, 5_769_236, 2_425_876, 131_594, 2_052,
+           20_683_122),
+    "pp-s": (660_736, 20_480, 18_932, 47_252, 93_956, 234_484, 662_996, 65_802, 1_028, 1_805_666),
+    "pp-m": (792_064, 20_480, 42_452, 123_156, 236_852, 665_364, 662_996, 65_802, 1_028, 2_610_194),
+    "pp-l": (1_187_840, 20_480, 103_316, 360_980, 670_100, 665_364, 662_996, 65_802, 1_028,
+             3_737_906),
+    "pp-xl": (1_581_824, 20_480, 280_340, 1_180_692, 2_126_420, 2_116_948, 859_604, 65_802, 1_028,
+              8_233_138),
+    "pp-xxl": (2_636_032, 20_480, 280_340, 3_541_012, 7_398_356, 7_379_412, 2_898_644, 131_338,
+               1_028, 24_286_642),
+    "pp-130m": (15_781_376, 20_480, 2_890_772, 50_339_860, 27_379_412, 27_341_524, 3_947_220,
+                131_338, 1_028, 127_833_010),
+}  # fmt: skip
+TWO_CLASSES = {
+    "s": 1_839_952, "m": 4_269_104, "l": 6_175_984, "xl": 20_682_096, "pp-s": 1_805_152,
+    "pp-m": 2_609_680, "pp-l": 3_737_392, "pp-xl": 8_232_624, "pp-130m": 127_832_496,
+}  # fmt: skip
+NETWORKS = {
+    name: recipe for name, recipe in RECIPES.items() if name.removeprefix("dualnet-") in COUNTS
+}
+
+
+def counted(module: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
+
+
+def on_paper(recipe: Recipe, classes: int = 4) -> Network:
+    """A network without memory: 128 million parameters are none too many."""
+    with torch.device("meta"):
+        return build(recipe, ("ECG",), classes)
+
+
+@pytest.mark.parametrize("size", COUNTS)
+def test_parameters_of_each_part_are_the_published_ones(size: str) -> None:
+    network = on_paper(find(f"dualnet-{size}"))
+    *parts, total = COUNTS[size]
+    positions = getattr(network.encoder, "position", torch.empty(0)).numel()
+    found = [counted(network.encoder) - positions, positions, *map(counted, network.blocks)]
+    assert [*found, counted(network.joint), counted(network.head)] == parts
+    assert counted(network) == total
+
+
+@pytest.mark.parametrize("size", TWO_CLASSES)
+def test_parameters_of_two_classes(size: str) -> None:
+    assert counted(on_paper(find(f"dualnet-{size}"), 2)) == TWO_CLASSES[size]
+
+
+@pytest.mark.parametrize("name", ["dualnet-as-published", "dualnet-pp-as-published"])
+def test_what_is_as_published_has_the_same_parameters(name: str) -> None:
+    right = find(name.replace("as-published", "s"))
+    shapes = [
+        {key: value.shape for key, value in on_paper(recipe).state_dict().items()}
+        for recipe in (find(name), right)
+    ]
+    assert shapes[0] == shapes[1]
+
+
+def test_a_branch_that_is_left_out_has_no_parameters() -> None:
+    conditions = 986_880 - 2 * 2 * sum((64, 128, 256, 256, 256))  # all of CBN but its own norms
+    without = {
+        each: counted(on_paper(find(f"dualnet-l-no-{each}"))) for each in ("signal", "spectrogram")
+    }
+    assert without["signal"] == 6_176_498 - 1_579_008 - conditions
+    assert without["spectrogram"] == 1_579_008 + 1_028
+
+
+LENGTHS = {  # samples: frames, windows that are not all zero
+    2_714: (85, 13), 3_000: (94, 14), 9_000: (282, 41), 9_023: (282, 41), 9_024: (283, 41),
+    15_000: (469, 67), 17_999: (563, 80), 18_000: (563, 80), 18_286: (563, 80),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("samples", LENGTHS)
+def test_sizes_as_published(samples: int) -> None:
+    network = Network(1, 4, encoder=part("lstm", layers=1), latent=8, widths=(2,) * 5,
+                      padded=18_000)  # fmt: skip
+    heard = []
+    network.encoder.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    signal, length = torch.ones(1, 1, samples), torch.tensor([samples])
+    network(signal, length)
+    pieces = windows(heard[0][:, 0])
+    assert pieces.shape == (1, 80, 256)
+    frames, lively = LENGTHS[samples]
+    assert pieces.any(2).sum() == lively
+    hidden, mask = network.spectrogram(signal, length.clamp(max=18_000))
+    assert hidden.shape == (1, 1, 563, 33)
+    assert mask is None
+    assert hidden[0, 0].any(1).sum() == frames
+    assert frame_count(length.clamp(max=18_000)) == frames
+
+
+@pytest.mark.parametrize("samples", [1, 256, 257, 480, 481, 2714, 9000, 18_286])
+def test_windows_hold_each_sample_and_none_only_what_another_holds(samples: int) -> None:
+    signal = torch.arange(1.0, samples + 1)[None]
+    pieces = windows(signal)
+    assert pieces.shape[1] == window_count(torch.tensor([samples]))
+    assert set(range(1, samples + 1)) <= set(pieces.flatten().tolist())
+    if samples > 256:
+        assert pieces[0, -1].max() > pieces[0, -2].max()
+
+
+def test_shapes_after_the_blocks_of_s() -> None:
+    network = build(find("dualnet-as-published"), ("ECG",), 4).eval()
+    shapes = []
+    for block in network.blocks:
+        block.register_forward_hook(lambda _, __, made: shapes.append(tuple(made.shape[1:])))
+    network(torch.randn(1, 1, 9000), torch.tensor([9000]))
+    assert shapes == [(16, 281, 16), (32, 140, 8), (64, 70, 4), (128, 35, 2), (256, 17, 1)]
+
+
+def magnitudes(signal: np.ndarray) -> torch.Tensor:
+    length = torch.tensor([len(signal)])
+    return log_spectrogram(torch.tensor(signal)[None], length)[0].exp()
+
+
+def test_a_sine_lies_in_three_bins_and_a_constant_in_two() -> None:
+    time = np.arange(9000) / 300
+    sine = magnitudes(np.sin(2 * np.pi * 37.5 * time))[100]
+    expected = torch.zeros(33)
+    expected[7:10] = torch.tensor([1.632993, 3.265986, 1.632993])
+    torch.testing.assert_close(sine, expected, atol=2e-5, rtol=0)  # float32; the sheet's is double
+    constant = magnitudes(np.ones(9000))[100]
+    torch.testing.assert_close(constant[:2], torch.tensor([6.531972, 3.265986]))
+    assert constant[2:].max() < 1e-5
+
+
+TIME = np.arange(9000) / 300
+RECORD = 100 * np.sin(2 * np.pi * 1.2 * TIME) + 50 * np.sin(2 * np.pi * 37.5 * TIME) + 20  # µV
+CELLS = {
+    (0, 0): 0.8077, (0, 8): -3.1743, (10, 0): 2.0513, (10, 1): 1.4095, (10, 7): 0.0332,
+    (10, 8): 0.7250, (10, 9): 0.0327, (100, 8): 0.7259, (281, 8): 0.4723,
+}  # fmt: skip
+
+
+def test_the_record_of_the_sheet() -> None:
+    assert RECORD.mean() == pytest.approx(20, abs=1e-4)
+    assert RECORD.std(ddof=1) == pytest.approx(79.0613, abs=1e-4)
+    recipe = find("dualnet-s")
+    given = prepare(
+        recipe, RECORD[None].astype(np.float32) / 1000, ("ECG",), ("ECG",), 300.0
+    ).signal
+    assert given[0, :4] == pytest.approx([0, 0.478974, 0.695971, 0.542465], abs=1e-4)
+    published = find("dualnet-as-published")
+    raw = prepare(
+        published, RECORD[None].astype(np.float32) / 1000, ("ECG",), ("ECG",), 300.0
+    ).signal
+    np.testing.assert_allclose(finish(published, raw), given, atol=1e-5)
+    pieces = windows(torch.tensor(given))[0]
+    assert float(pieces[1, 0]) == pytest.approx(-0.768935, abs=1e-4)
+    assert float(pieces[40, 39]) == pytest.approx(-0.478974, abs=1e-4)
+    assert float(pieces[40, 40]) == 0
+    signal, length = torch.tensor(given)[None], torch.tensor([9000])
+    for name in ("dualnet-s", "dualnet-as-published"):
+        logs = build(find(name), ("ECG",), 4).spectrogram(signal, length)[0][0, 0]
+        for cell, value in CELLS.items():
+            assert float(logs[cell]) == pytest.approx(value, abs=2e-4)
+    assert float(logs[282, 8]) == 0  # padding, published form
+
+
+def test_a_spectrogram_does_not_know_its_neighbours() -> None:
+    signals = [np.random.default_rng(0).normal(size=(1, samples)) for samples in (40, 999, 2000)]
+    signal, length = pad(signals)
+    together = log_spectrogram(signal[:, 0], length)
+    for row, own in zip(together, signals, strict=True):
+        alone = log_spectrogram(torch.tensor(own).float(), torch.tensor([own.shape[1]]))[0]
+        torch.testing.assert_close(row[: len(alone)], alone)
+        assert (row[len(alone) :] == math.log(1e-8)).all()
+
+
+@pytest.mark.parametrize("name", ["dualnet-s", "dualnet-pp-s", "dualnet-house"])
+def test_a_record_longer_than_a_minute_and_one_of_a_moment_are_answered(name: str) -> None:
+    network = build(small(find(name)), ("ECG",), 4).eval()
+    for samples in (2, 400, 18_286):
+        with torch.inference_mode():
+            assert torch.isfinite(
+                network(torch.randn(1, 1, samples), torch.tensor([samples]))
+            ).all()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_padding_is_not_seen_whatever_the_norms_have_learned(name: str) -> None:
+    """The contract's test with norms that shift, so that what is masked would not be 0."""
+    torch.manual_seed(0)
+    network = build(small(RECIPES[name]), ("ECG",), 4)
+    draw_norms(network)
+    network.eval()
+    rng = np.random.default_rng(0)
+    signals = [rng.normal(size=(1, samples)) for samples in (1100, 1633, 2201)]
+    with torch.inference_mode():
+        together = network(*pad(signals))
+        alone = torch.cat([network(*pad([each])) for each in signals])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+    assert (alone[0] - alone[1]).abs().max() > 1e-4
+
+
+def test_the_lstm_is_read_at_a_records_last_window() -> None:
+    network = build(find("dualnet-s-no-spectrogram"), ("ECG",), 4).eval()
+    signal = torch.randn(1, 1, 2000)
+    latent = network.listen(signal, torch.tensor([2000]))
+    expected = network.encoder.lstm(windows(signal[:, 0]))[0][:, -1]
+    torch.testing.assert_close(latent, expected)
+
+
+def test_as_published_what_lies_behind_a_record_is_read() -> None:
+    network = build(find("dualnet-as-published"), ("ECG",), 4).eval()
+    signal = torch.randn(1, 1, 2000)
+    padded = torch.nn.functional.pad(signal, (0, 17_952 - 2000))
+    last = network.encoder.lstm(windows(padded[:, 0]))[0][:, 79]
+    torch.testing.assert_close(network.listen(signal, torch.tensor([2000])), last)
+
+
+def test_odd_networks_are_refused() -> None:
+    def make(rows: int = 1, **changes: object) -> Network:
+        numbers = {"encoder": part("lstm", layers=1), "latent": 8, "widths": (2,) * 5}
+        return Network(rows, 4, **{**numbers, **changes})
+
+    for changes, said in (
+        ({"rows": 2}, "reads one lead, not 2"),
+        ({"encoder": part("gru")}, "no encoder 'gru'; known are lstm, transformer, residual"),
+        ({"branches": "none"}, "no branches 'none'; known are both"),
+        ({"as_published": ("loss",)}, "no part as published 'loss'; known are norm"),
+    ):
+        with pytest.raises(LeadwiseError, match=said):
+            make(**changes)
+    with pytest.raises(LeadwiseError, match="says 256 numbers, not 128"):
+        Transformer(128, 0.1, heads=8, hidden=8, layers=1)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_reads_one_lead_and_its_parts_fit_its_classes(name: str) -> None:
+    recipe = RECIPES[name]
+    assert recipe.exclusive
+    assert recipe.lead_sets == (("ECG",),)
+    assert recipe.steps[1].options["to_hz"] == recipe.fs
+    assert len(recipe.loss.options["weights"]) == {"af": 4, "af2": 2}[recipe.classes]
+
+
+def altered(recipe: Recipe, name: str, signal: np.ndarray) -> np.ndarray:
+    """What the network reads of a record that only this augmentation has altered."""
+    (one,) = (each for each in recipe.augment if each.name.startswith(name))
+    numbers = {**one.options, "probability": 1.0}
+    prepared = prepare(recipe, signal, ("ECG",), ("ECG",), 300.0).signal
+    generator = np.random.default_rng(0)
+    return finish(recipe, RECORDS[one.name](prepared, ("ECG",), 300.0, generator, **numbers))
+
+
+@pytest.mark.parametrize("name", ["amplify", "wander"])
+def test_what_did_nothing_as_published_acts(name: str) -> None:
+    """Fault 1: as published no sample of a record of 177 µV changes by 0.005 deviations."""
+    record = 0.177 * np.random.default_rng(1).normal(size=(1, 9000)).astype(np.float32)
+    for recipe, acts in ((find("dualnet-s"), True), (find("dualnet-as-published"), False)):
+        plain = finish(recipe, prepare(recipe, record, ("ECG",), ("ECG",), 300.0).signal)
+        change = np.abs(altered(recipe, name, record) - plain).max()
+        assert (change > 0.05) == acts
+        assert acts or change < 0.005
