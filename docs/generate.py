@@ -18,6 +18,7 @@ from training.settings import VARIABLES, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README, RULES_PAGE = ROOT / "README.md", ROOT / "docs" / "rules.md"
+RECIPES_PAGE = ROOT / "docs" / "recipes.md"
 FILTERS_PAGE, TRANSFER_PAGE = ROOT / "docs" / "filters.md", ROOT / "docs" / "transfer.md"
 HERTZ = (0, 0.1, 0.5, 1, 2, 3, 5, 10, 20, 40, 50, 55, 60, 65, 70)
 
@@ -31,6 +32,19 @@ def settings_table() -> str:
         said, example = entry.metadata["said"], entry.metadata["example"]
         shown = "–" if default is None else f"`{default}`"
         rows.append(f"| `{name}` | `--{entry.name}` | {said} | `{example}` | {shown} |")
+    return "\n".join(rows)
+
+
+def systems_table() -> str:
+    """Make the table of the systems."""
+    of_system: dict[str, list[Recipe]] = {}
+    for recipe in recipes_by_name().values():
+        of_system.setdefault(recipe.system, []).append(recipe)
+    rows = ["| system | recipes | after |", "| --- | --- | --- |"]
+    for system, recipes in of_system.items():
+        family, _, _ = recipes[0].name.partition("-")
+        source, _, _ = recipes[0].source.partition(", section")
+        rows.append(f"| {system} | {len(recipes)}, `{family}-…` | {source} |")
     return "\n".join(rows)
 
 
@@ -122,7 +136,8 @@ def ludb_others_table() -> str:
 
 # What each page has between its marks: `<!-- settings -->` … `<!-- /settings -->`.
 PAGES = {
-    README: {"settings": settings_table, "recipes": recipes_table},
+    README: {"settings": settings_table, "systems": systems_table},
+    RECIPES_PAGE: {"recipes": recipes_table},
     RULES_PAGE: {"rules": rules_sections},
     FILTERS_PAGE: {"gains": gains_table, "rates": rates_table},
     TRANSFER_PAGE: {"ludb-classes": ludb_classes_table, "ludb-others": ludb_others_table},
