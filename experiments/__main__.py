@@ -11,6 +11,9 @@
 DATA is a folder of labelled records with its folds.tsv.  Interrupted and called again, `run` goes
 on where it was; `report` writes RUNS/GRID/report.md and its pictures, and prints the table.
 OUTPUTS is what `run_model.py` left for the labelled RECORDS.
+
+A cluster is `dask scheduler` somewhere and, on each machine, in this folder,
+`PYTHONPATH=. dask worker ADDRESS --nthreads 1`; all see DATA and RUNS under the same paths.
 """
 
 import argparse
