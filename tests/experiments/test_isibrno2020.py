@@ -118,5 +118,5 @@ def test_intervals_hold_the_metric() -> None:
     decided = scored.decided(part("thresholds", values=(0.3,) * len(CODES)))
     low, high = decided.interval
     assert low < decided.metric < high
-    assert scores_of(labels, scored.outputs, probabilities) == decided
+    assert vars(scores_of(labels, scored.outputs, probabilities)) == vars(decided)
     assert with_interval(decided).startswith(f"{decided.metric:.3f} (")
