@@ -14,7 +14,9 @@ from docs.generate import README, with_tables
 ROOT = README.parent
 PAGES = sorted([README, *ROOT.glob("docs/*.md")])
 # The README's commands, here on the folders of this run.
-COMMANDS = re.findall(r"^\$ python (.+)$", README.read_text(encoding="utf-8"), re.MULTILINE)
+COMMANDS = re.findall(
+    r"^\$ ((?:python|entries/).+)$", README.read_text(encoding="utf-8"), re.MULTILINE
+)
 
 
 @pytest.mark.parametrize("page", GENERATED, ids=lambda page: page.name)
@@ -33,9 +35,15 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_the_readmes_commands_run(simulated_folder: Path, tmp_path: Path) -> None:
-    """Each `$ python …` line of the README, in order, on small simulated records."""
+def test_the_readmes_commands_run(
+    simulated_folder: Path, folder_2017: Path, model_2017: Path, tmp_path: Path
+) -> None:
+    """Each command of the README, in order, on small simulated records."""
     (tmp_path / "test_data").symlink_to(simulated_folder)
+    (tmp_path / "training2017").symlink_to(folder_2017)
+    (tmp_path / "model2017").symlink_to(model_2017)
+    for ending in (".hea", ".mat"):
+        (tmp_path / f"A00001{ending}").symlink_to(folder_2017 / f"A00001{ending}")
     (tmp_path / "weights").symlink_to(ROOT / "weights")
     (tmp_path / "training_data").mkdir()
     for path in simulated_folder.iterdir():
@@ -46,16 +54,19 @@ def test_the_readmes_commands_run(simulated_folder: Path, tmp_path: Path) -> Non
     )
     (tmp_path / "training_data" / "folds.tsv").write_text("record\tfold\tpatient\n" + rows)
     assert len(COMMANDS) >= 5
+    environment = {"LEADWISE_RECIPE": "isibrno-basic", "LEADWISE_EPOCHS": "1", "PATH": "/bin",
+                   "PYTHONPATH": str(ROOT), "PYTHON": sys.executable,
+                   "ENTRY_WEIGHTS": str(model_2017)}  # fmt: skip
     for command in COMMANDS:
-        script, *words = shlex.split(command, comments=True)
-        environment = {"LEADWISE_RECIPE": "isibrno-basic", "LEADWISE_EPOCHS": "1", "PATH": "/bin"}
-        ended = subprocess.run(
-            [sys.executable, str(ROOT / script), *words],
-            cwd=tmp_path, env=environment, capture_output=True, text=True,
-        )  # fmt: skip
+        words = shlex.split(command, comments=True)
+        words[0] = sys.executable if words[0] == "python" else str(ROOT / words[0])
+        if words[1].endswith(".py"):
+            words[1] = str(ROOT / words[1])
+        ended = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert ended.returncode == 0, f"{command}\n{ended.stderr}"
     assert (tmp_path / "scores.csv").read_text().startswith("AUROC,AUPRC,Accuracy,F-measure,Chall")
     assert "Classes," in (tmp_path / "class_scores.csv").read_text()
+    assert re.fullmatch(r"A00001,[NAO~]\n", (tmp_path / "answers.txt").read_text())
 
 
 def test_the_image_installs_the_runtime_alone() -> None:
