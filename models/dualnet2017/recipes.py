@@ -150,6 +150,7 @@ TWO_CLASSES = replace(
     loss=part("weighted_cross_entropy", weights=(1.0, 1.0)),
     augment=augmentation(0.4),
     classes="af2",
+    select="accuracy",
 )
 
 HOUSE = replace(
