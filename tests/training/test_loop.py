@@ -3,14 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import team_code
 from ecg import LeadwiseError
+from ecg.labels import POLICIES
 from models import find, recipes_by_name
 from models.folder import read_model
 from models.recipe import Recipe, part
+from scoring import METRICS
 from tests.conftest import small
 from training.loop import OPTIMISERS, _set_rate, check_names
 
@@ -18,6 +21,15 @@ from training.loop import OPTIMISERS, _set_rate, check_names
 @pytest.mark.parametrize("name", recipes_by_name())
 def test_every_recipe_names_what_there_is(name: str) -> None:
     check_names(find(name))
+
+
+@pytest.mark.parametrize("name", recipes_by_name())
+def test_every_recipe_is_chosen_by_a_metric_of_its_classes(name: str) -> None:
+    recipe = find(name)
+    classes = POLICIES[recipe.classes]([["NORM"], ["SR"]])
+    labels = np.eye(len(classes), dtype=bool)
+    score = METRICS[recipe.select](labels, labels, labels.astype(float), classes)
+    assert score == pytest.approx(1)
 
 
 @pytest.mark.parametrize("field", ["decision", "rules", "select"])
