@@ -182,6 +182,12 @@ RECIPES = {
         RESNET,
         replace(
             RESNET,
+            name="house-taught",
+            summary="`house-resnet`; half of fewer leads' labels is what 12 leads' network says",
+            teach=part("labels", share=0.5),
+        ),
+        replace(
+            RESNET,
             name="house-pair",
             summary="two networks of `house-resnet` that learn side by side and answer together",
             network=part("resnets", members=2),
