@@ -50,21 +50,66 @@ class Block(nn.Module):
         return torch.addcmul(shortcut, hidden, self.attention.scale(hidden))
 
 
-class Network(ByLength):
-    """A stem, stages of blocks, mean and maximum over time, one linear layer; logits.
+class Trunk(ByLength):
+    """A stem and stages of blocks; what it says of a signal is each channel's mean and maximum.
 
     Parameters
     ----------
     rows : int
         Rows of the input, a lead each.
-    classes : int
-        Logits.
     widths, blocks : sequence of int
         Channels and blocks of each stage; the rate is halved before and between the stages.
     kernel : int
         Of the blocks' convolutions, in steps.
-    dropout, head_dropout : float
-        Of channels in the blocks, of features before the head.
+    dropout : float
+        Of channels in the blocks.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        *,
+        widths: tuple[int, ...],
+        blocks: tuple[int, ...],
+        kernel: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.stem = Convolution(rows, widths[0], 15, stride=2, norm=False)
+        made, channels = [], widths[0]
+        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+            for place in range(count):
+                halve = stage > 0 and place == 0
+                made.append(Block(channels, width, kernel, halve=halve, dropout=dropout))
+                channels = width
+        self.blocks = nn.Sequential(*made)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward_features(
+        self, signal: torch.Tensor, length: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the last convolutional map (batch, channels, steps) and its valid steps (batch,)."""
+        hidden = signal[:, :, None].contiguous(memory_format=torch.channels_last)
+        features = functional.relu(self.norm(self.blocks(self.stem(hidden))))[:, :, 0]
+        return features, torch.full_like(length, features.shape[2])
+
+    def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Map (batch, channels, steps) to (batch, 2 · channels); all steps are valid."""
+        return torch.cat([features.mean(2), features.amax(2)], 1)
+
+
+class Network(Trunk):
+    """A trunk and one linear layer; logits.
+
+    Parameters
+    ----------
+    rows : int
+    classes : int
+        Logits.
+    widths, blocks, kernel, dropout
+        Of the trunk.
+    head_dropout : float
+        Of features before the head.
     """
 
     def __init__(
@@ -78,31 +123,14 @@ class Network(ByLength):
         dropout: float = 0.1,
         head_dropout: float = 0.3,
     ) -> None:
-        super().__init__()
-        self.stem = Convolution(rows, widths[0], 15, stride=2, norm=False)
-        made, channels = [], widths[0]
-        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-            for place in range(count):
-                halve = stage > 0 and place == 0
-                made.append(Block(channels, width, kernel, halve=halve, dropout=dropout))
-                channels = width
-        self.blocks = nn.Sequential(*made)
-        self.norm = nn.BatchNorm2d(channels)
-        last = nn.Linear(2 * channels, classes)
+        super().__init__(rows, widths=widths, blocks=blocks, kernel=kernel, dropout=dropout)
+        last = nn.Linear(2 * widths[-1], classes)
         nn.init.constant_(last.bias, PRIOR)
         self.head = nn.Sequential(nn.Dropout(head_dropout), last)
 
-    def forward_features(
-        self, signal: torch.Tensor, length: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the last convolutional map (batch, channels, steps) and its valid steps (batch,)."""
-        hidden = signal[:, :, None].contiguous(memory_format=torch.channels_last)
-        features = functional.relu(self.norm(self.blocks(self.stem(hidden))))[:, :, 0]
-        return features, torch.full_like(length, features.shape[2])
-
     def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map (batch, channels, steps) to logits (batch, classes); all steps are valid."""
-        logits: torch.Tensor = self.head(torch.cat([features.mean(2), features.amax(2)], 1))
+        logits: torch.Tensor = self.head(super().forward_head(features, length))
         return logits
 
 

@@ -8,12 +8,10 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from ecg import LeadwiseError
 from models.dualnet2017.spectrogram import WINDOW, window_count, windows
-from models.house2026 import Block
-from models.layers import ByLength, Convolution
+from models.house2026 import Trunk
 
 PLACES = 80  # windows of 60 s: positions that are learned; later windows share the last one
 
@@ -82,10 +80,10 @@ class Transformer(nn.Module):
         return said.masked_fill(padding[..., None], 0).sum(1) / count
 
 
-class Residual(ByLength):
-    """Residual blocks with squeeze and excitation over the samples; mean and maximum over time.
+class Residual(Trunk):
+    """The house's residual blocks over the samples; mean and maximum over time.
 
-    Ours: the house's blocks.  In training the zeros behind a record are part of it.
+    In training the zeros behind a record are part of it.
 
     Parameters
     ----------
@@ -99,27 +97,8 @@ class Residual(ByLength):
     """
 
     def __init__(self, size: int, dropout: float, *, widths: tuple[int, ...]) -> None:
-        super().__init__()
-        self.stem = Convolution(1, widths[0], 15, stride=2, norm=False)
-        self.blocks = nn.Sequential(*(
-            Block(channels, width, 9, halve=place > 0, dropout=dropout)
-            for place, (channels, width) in enumerate(
-                zip((widths[0], *widths), (*widths, size // 2), strict=True)
-            )
-        ))  # fmt: skip
-        self.norm = nn.BatchNorm2d(size // 2)
-
-    def forward_features(
-        self, signal: torch.Tensor, length: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the last map (batch, channels, steps) and its valid steps (batch,)."""
-        hidden = signal[:, :, None].contiguous(memory_format=torch.channels_last)
-        features = functional.relu(self.norm(self.blocks(self.stem(hidden))))[:, :, 0]
-        return features, torch.full_like(length, features.shape[2])
-
-    def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-        """Map (batch, channels, steps) to (batch, size); all steps are valid."""
-        return torch.cat([features.mean(2), features.amax(2)], 1)
+        stages = (*widths, size // 2)
+        super().__init__(1, widths=stages, blocks=(1,) * len(stages), kernel=9, dropout=dropout)
 
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {

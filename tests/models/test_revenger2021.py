@@ -309,7 +309,8 @@ def test_reuse_is_exact(leads: tuple[str, ...], narrow: int) -> None:
     each = 64 // narrow
     channels = [768 // narrow * branch + each * place + i
                 for branch in range(3) for place in places for i in range(each)]  # fmt: skip
-    torch.testing.assert_close(maps[1], maps[0][:, channels], atol=1e-6, rtol=0)
+    # Fewer groups are summed in another order: equal but for rounding.
+    torch.testing.assert_close(maps[1], maps[0][:, channels], atol=1e-5, rtol=0)
 
 
 def test_what_is_taken_from_a_backbone_is_a_copy() -> None:

@@ -6,6 +6,9 @@ from ecg.labels import CLASSES, CODES, SINUS_RHYTHM
 from scoring import METRICS, challenge
 from scoring.challenge import Weights, challenge_metric, load_weights, prepare
 
+OF_ANY_CLASSES = [
+    name for name in METRICS if not name.startswith("af_")
+]  # tests/scoring/test_af.py
 AF, AFL, NSR, SB, TAB = "164889003", "164890007", SINUS_RHYTHM, "426177001", "164934002"
 
 
@@ -128,13 +131,13 @@ def test_weights_that_are_no_numbers_count_nothing(drawn, monkeypatch):
 
 def test_arguments_are_left_as_they_are(drawn):
     copies = [array.copy() for array in drawn]
-    for metric in METRICS.values():
-        metric(*drawn, CODES)
+    for name in OF_ANY_CLASSES:
+        METRICS[name](*drawn, CODES)
     for array, copy in zip(drawn, copies, strict=True):
         np.testing.assert_array_equal(array, copy)
 
 
-@pytest.mark.parametrize("name", sorted(METRICS))
+@pytest.mark.parametrize("name", OF_ANY_CLASSES)
 def test_each_metric_is_best_for_the_right_answer(name, drawn):
     labels, outputs, probabilities = drawn
     best = METRICS[name](labels, labels, labels.astype(float), CODES)
