@@ -217,9 +217,10 @@ RECIPES = {
         replace(
             RESNET,
             name="house-pair",
-            summary="two networks of `house-resnet` that learn side by side and answer together",
+            summary="two of `house-taught`'s networks that learn side by side and answer together",
             network=part("resnets", members=2),
             loss=part("bce_of_each"),
+            teach=part("labels", share=0.5),
         ),
         replace(
             RESNET,
