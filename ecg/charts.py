@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.plots import COLOURS, QUIET, _figure, _plain, _save
+from ecg.plots import COLOURS, QUIET, new_figure, plain, save
 
 STYLES = ("-", "--", ":", "-.")  # when the colours are used up
 MARKERS = ("o", "s", "^", "D")
@@ -50,7 +50,7 @@ def plot_lines(
 
     if not lines:
         raise LeadwiseError(f"{path}: there is nothing to draw yet.")
-    figure = _figure(10, max(4.4, 1.2 + 0.24 * len(lines)))
+    figure = new_figure(10, max(4.4, 1.2 + 0.24 * len(lines)))
     axes = figure.subplots()
     for place, (name, traces) in enumerate(lines.items()):
         colour, style = _look(place, STYLES)
@@ -67,10 +67,10 @@ def plot_lines(
     if ticks:
         axes.set_xticks(list(ticks), list(ticks.values()))
     axes.set(title=title, xlabel=x_name, ylabel=y_name)
-    _plain(axes)
+    plain(axes)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     figure.tight_layout()
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_points(
@@ -92,7 +92,7 @@ def plot_points(
 
     if not points:
         raise LeadwiseError(f"{path}: there is nothing to draw yet.")
-    figure = _figure(10, max(4.4, 1.2 + 0.24 * len(points)))
+    figure = new_figure(10, max(4.4, 1.2 + 0.24 * len(points)))
     axes = figure.subplots()
     for place, (name, point) in enumerate(points.items()):
         colour, marker = _look(place, MARKERS)
@@ -106,14 +106,14 @@ def plot_points(
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
-    _plain(axes)
+    plain(axes)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     if not np.isnan([point.published for point in points.values()]).all():
         axes.text(
             0.01, 0.01, "hollow: published", transform=axes.transAxes, color=QUIET, fontsize=9
         )
     figure.tight_layout()
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_matrix(
@@ -129,7 +129,7 @@ def plot_matrix(
     values : np.ndarray of shape (rows, columns)
         NaN cells stay grey and empty.
     """
-    figure = _figure(2.2 + 0.36 * len(columns), 1.6 + 0.33 * len(rows))
+    figure = new_figure(2.2 + 0.36 * len(columns), 1.6 + 0.33 * len(rows))
     axes = figure.subplots()
     axes.set_facecolor("#e6e6e6")
     shown = axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -148,7 +148,7 @@ def plot_matrix(
     axes.spines[:].set_visible(False)
     figure.colorbar(shown, ax=axes, fraction=0.03, pad=0.02, format=lambda x, _: f"{100 * x:.0f}")
     figure.tight_layout()
-    _save(figure, path)
+    save(figure, path)
 
 
 def _look(place: int, looks: Sequence[str]) -> tuple[str, str]:

@@ -92,14 +92,14 @@ def plot_record(
     for centre in centres:
         _draw_pulse(axes, centre)
     _write_margins(axes, height_mm, title, note, signal.shape[1] / fs, columns=standard)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _paper(height_mm: float) -> tuple["Figure", "Axes"]:
     """Lay out a sheet with its grid; its coordinates are mm from the lower left corner."""
     from matplotlib.collections import LineCollection
 
-    figure = _figure(WIDTH_MM / MM_PER_INCH, height_mm / MM_PER_INCH)
+    figure = new_figure(WIDTH_MM / MM_PER_INCH, height_mm / MM_PER_INCH)
     figure.set_facecolor("white")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, WIDTH_MM), ylim=(0, height_mm))
@@ -193,7 +193,7 @@ def plot_training(path: str | Path, history: Mapping[str, Sequence[Mapping[str, 
     all_epochs = [row["epoch"] for rows in history.values() for row in rows]
     if not all_epochs:
         raise LeadwiseError(f"{path}: no epoch has ended yet, there is no curve to draw.")
-    figure = _figure(10, 4.4)
+    figure = new_figure(10, 4.4)
     loss_axes, score_axes = figure.subplots(1, 2)
     for place, (name, rows) in enumerate(history.items()):
         if not rows:
@@ -213,10 +213,10 @@ def plot_training(path: str | Path, history: Mapping[str, Sequence[Mapping[str, 
         axes.set(xlabel="epoch", title=what)
         axes.set_xlim(min(all_epochs) - 0.5, max(all_epochs) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        _plain(axes)
+        plain(axes)
     score_axes.legend(title="best", frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     figure.tight_layout()
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_class_scores(
@@ -255,7 +255,7 @@ def plot_class_scores(
     means = np.where(known, table, 0).sum(0) / np.maximum(known.sum(0), 1)
     order = np.lexsort((means, known.any(0)))  # classes without a positive record at the bottom
     height = np.arange(len(classes))
-    figure = _figure(7.5, 1.6 + 0.3 * len(classes))
+    figure = new_figure(7.5, 1.6 + 0.3 * len(classes))
     axes = figure.subplots()
     for place, (name, values) in enumerate(zip(scores, table, strict=True)):
         apart = 0.5 * ((place + 0.5) / len(table) - 0.5)  # of a row, so that equal dots are seen
@@ -268,11 +268,11 @@ def plot_class_scores(
         word.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})
     axes.set_yticks(height, [class_name(classes[place]) for place in order])
     axes.set(ylim=(-0.7, len(classes) - 0.3), xlabel=value_name, title=title)
-    _plain(axes)
+    plain(axes)
     if len(scores) > 1:
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     figure.tight_layout()
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_reliability(
@@ -287,7 +287,7 @@ def plot_reliability(
     lines : mapping of str to pairs, predicted, observed
         Of each line (`before scaling`) arrays of shape (bins,), NaN where a bin has no pair.
     """
-    figure = _figure(10, 4.4)
+    figure = new_figure(10, 4.4)
     shares, counts = figure.subplots(1, 2)
     shares.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=":")
     for place, (name, (pairs, predicted, observed)) in enumerate(lines.items()):
@@ -300,14 +300,14 @@ def plot_reliability(
     counts.set(xlabel="mean probability", yscale="log", title="pairs of record and class")
     for axes in (shares, counts):
         axes.set_xlim(-0.02, 1.02)
-        _plain(axes)
+        plain(axes)
     shares.set_aspect("equal")
     counts.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     figure.tight_layout()
-    _save(figure, path)
+    save(figure, path)
 
 
-def _figure(width_in: float, height_in: float) -> "Figure":
+def new_figure(width_in: float, height_in: float) -> "Figure":
     """Make a figure of this size that belongs to no window and no global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -317,7 +317,7 @@ def _figure(width_in: float, height_in: float) -> "Figure":
     return figure
 
 
-def _plain(axes: "Axes") -> None:
+def plain(axes: "Axes") -> None:
     """Take away frame and ticks, and lay a light grid under the lines."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e6e6e6", linewidth=0.8)
@@ -326,7 +326,7 @@ def _plain(axes: "Axes") -> None:
     axes.title.set_fontsize(11)
 
 
-def _save(figure: "Figure", path: str | Path) -> None:
+def save(figure: "Figure", path: str | Path) -> None:
     """Write a figure in the format that the path's ending names."""
     ending = Path(path).suffix.removeprefix(".").lower()
     if ending not in FORMATS:

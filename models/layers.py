@@ -211,11 +211,13 @@ class Convolution(nn.Module):
     def _answer(self, signal: torch.Tensor) -> torch.Tensor:
         weight, bias, kept = self._fold()
         usual = signal.device.type == "cpu" and signal.dtype == torch.float32
-        if not usual or not ONEDNN or self.groups > 1 or torch.is_autocast_enabled("cpu"):
+        if not usual or self.groups > 1 or torch.is_autocast_enabled("cpu"):
             return self._after(self._convolve(signal, weight, bias))
         outputs, inputs, _, kernel = weight.shape
         shape = Shape(inputs, outputs, kernel, self.stride, self.dilation)
         size = tile_size(shape, signal.shape[0], signal.shape[3])
+        if size is None and not ONEDNN:
+            return self._after(self._convolve(signal, weight, bias))
         if size not in kept:
             kept.clear()  # of signals of another length
             kept[size] = (

@@ -10,7 +10,7 @@ The public code's warp and band-pass are here too, with their faults: `…_as_pu
 
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, wraps
 
 import numpy as np
 
@@ -18,13 +18,27 @@ Change = Callable[..., np.ndarray]
 _WAY_ROUND = 1.0  # rad: a sine begins within the first one; the public code's
 
 
+def _sometimes(change: Change) -> Change:
+    """Let a change act by its `probability`, which all of them take; else the record stays."""
+
+    @wraps(change)
+    def drawn(
+        signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
+        probability: float, **numbers: float,
+    ) -> np.ndarray:  # fmt: skip
+        if generator.random() >= probability:
+            return signal
+        return change(signal, leads, fs, generator, **numbers)
+
+    return drawn
+
+
+@_sometimes
 def cutout(
     signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    probability: float, share: float,
+    share: float,
 ) -> np.ndarray:  # fmt: skip
     """Set one run of this share of a record to 0."""
-    if generator.random() >= probability:
-        return signal
     run = int(share * signal.shape[1])
     begin = int(generator.integers(signal.shape[1] - run))
     cut = signal.astype(np.float32)
@@ -32,22 +46,22 @@ def cutout(
     return cut
 
 
+@_sometimes
 def drop(
     signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    probability: float, share: float,
+    share: float,
 ) -> np.ndarray:  # fmt: skip
     """Set this share of a record's samples, one at least, to 0."""
-    if generator.random() >= probability:
-        return signal
     count = max(int(share * signal.shape[1]), 1)
     dropped = signal.astype(np.float32)
     dropped[:, generator.choice(signal.shape[1], count, replace=False)] = 0
     return dropped
 
 
+@_sometimes
 def warp(
     signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    probability: float, most: float, points: int,
+    most: float, points: int,
 ) -> np.ndarray:  # fmt: skip
     """Run faster here and slower there: read each sample a little before or after its place.
 
@@ -59,25 +73,22 @@ def warp(
         Farthest a sample comes from, as a share of half the record.
     points : int
     """
-    if generator.random() >= probability:
-        return signal
     samples = signal.shape[1]
     offset = _offsets(samples, generator.uniform(-most, most, points))
     place = np.arange(samples)
     return _at(signal, np.clip(place + offset * (samples - 1) / 2, 0, samples - 1))
 
 
+@_sometimes
 def warp_as_published(
     signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    probability: float, most: float, points: int,
+    most: float, points: int,
 ) -> np.ndarray:  # fmt: skip
     """Warp as the public code does: the record fades to half at both ends.
 
     It samples an image of one row, whose second axis runs from -1 to 1 along the record, and mixes
     two conventions for the first: a warp by 0 stretches by L / (L - 1).
     """
-    if generator.random() >= probability:
-        return signal
     samples = signal.shape[1]
     axis = np.linspace(-1, 1, samples)
     moved = np.clip(axis + _offsets(samples, generator.uniform(-most, most, points)), -1, 1)
@@ -86,68 +97,63 @@ def warp_as_published(
     return (_at(edged, source + 1) * (1 - np.abs(axis) / 2)).astype(np.float32)
 
 
+@_sometimes
 def stretch(
     signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    probability: float, least: float, most: float, longest_s: float,
+    least: float, most: float, longest_s: float,
 ) -> np.ndarray:  # fmt: skip
     """Make a record longer or shorter by a factor between `least` and `most`: slower or faster.
 
     It is linearly interpolated, and ends at `longest_s`.
     """
-    if generator.random() >= probability:
-        return signal
     samples = signal.shape[1]
     wanted = max(int(generator.uniform(least, most) * samples), 1)
     return _at(signal, np.linspace(0, samples - 1, wanted))[:, : round(longest_s * fs)]
 
 
+@_sometimes
 def amplify(
     signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    probability: float, spread: float,
+    spread: float,
 ) -> np.ndarray:  # fmt: skip
     """Multiply a record by one factor, 1 ± up to `spread`."""
-    if generator.random() >= probability:
-        return signal
     return signal.astype(np.float32) * np.float32(generator.uniform(1 - spread, 1 + spread))
 
 
+@_sometimes
 def delay(
     signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    probability: float, most_s: float, longest_s: float,
+    most_s: float, longest_s: float,
 ) -> np.ndarray:  # fmt: skip
     """Put less than `most_s` of zeros before a record, never more than its length.
 
     It gets longer by them, and ends at `longest_s`.
     """
-    if generator.random() >= probability:
-        return signal
     zeros = int(generator.integers(min(round(most_s * fs), signal.shape[1])))
     delayed = np.pad(signal.astype(np.float32), ((0, 0), (zeros, 0)))
     return delayed[:, : round(longest_s * fs)]
 
 
+@_sometimes
 def wander(
     signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    probability: float, amplitude: float, low_hz: float, high_hz: float,
+    amplitude: float, low_hz: float, high_hz: float,
 ) -> np.ndarray:  # fmt: skip
     """Add a slow sine of up to this amplitude, of a frequency between the two."""
-    if generator.random() >= probability:
-        return signal
     height, hertz = generator.uniform(0, amplitude), generator.uniform(low_hz, high_hz)
     begin = generator.uniform(0, _WAY_ROUND)
     time = np.arange(signal.shape[1]) / fs
     return (signal + height * np.sin(2 * math.pi * hertz * time + begin)).astype(np.float32)
 
 
+@_sometimes
 def band_pass(
     signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    probability: float, low_hz: float, high_hz: float, order: int,
+    low_hz: float, high_hz: float, order: int,
 ) -> np.ndarray:  # fmt: skip
     """Filter forwards by a Butterworth band-pass, as if the first sample had always been."""
     from scipy.signal import sosfilt, sosfilt_zi
 
-    if generator.random() >= probability:
-        return signal
     sections = _sections(order, low_hz, high_hz, fs)
     begin = signal[:, 0].astype(np.float64)
     steady = sosfilt_zi(sections)[:, None] * begin[:, None]  # (sections, rows, 2)
@@ -155,15 +161,14 @@ def band_pass(
     return np.asarray(filtered, np.float32)
 
 
+@_sometimes
 def band_pass_as_published(
     signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    probability: float, low_hz: float, high_hz: float, order: int,
+    low_hz: float, high_hz: float, order: int,
 ) -> np.ndarray:  # fmt: skip
     """Filter as the public code does, from rest: the step from 0 to the first sample rings on."""
     from scipy.signal import sosfilt
 
-    if generator.random() >= probability:
-        return signal
     sections = _sections(order, low_hz, high_hz, fs)
     return np.asarray(sosfilt(sections, signal.astype(np.float64), axis=1), np.float32)
 
