@@ -61,8 +61,13 @@ def read_results(grid: Grid, runs: Path) -> list[Result]:
     Raises
     ------
     LeadwiseError
-        None is, or one cannot be read.
+        None is, one cannot be read, or the Challenge metric is not for them.
     """
+    if grid.by == "class":
+        raise LeadwiseError(
+            f"{grid.name} is scored as in 2017: python -m experiments.dualnet2017 report "
+            f"{grid.name} {runs}"
+        )
     cells = [cell for cell in cells_done(runs, grid.name) if cell.variant in grid.recipes]
     if not cells:
         raise LeadwiseError(f"{runs / grid.name}: no cell of this grid is done; run it first")

@@ -1,0 +1,124 @@
+"""2017's records from a grid's cell to its row and to pictures of errors, on simulated ones."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from docs.generate import put
+from ecg import LeadwiseError
+from ecg.labels import AF_LETTERS
+from ecg.reference import read_reference
+from experiments import dualnet2017
+from experiments.cells import run_cells
+from experiments.dualnet2017 import Answered, ends, kinds_of_error, read_answered, rows
+from experiments.grids import GRIDS, Grid
+from experiments.runs import by_class, place
+from experiments.tables import write_report
+from models import find
+from tests.conftest import single_lead, small
+
+RECIPE = replace(single_lead(small(find("isibrno-basic"))), epochs=1)
+GRID = Grid("tiny", "one network", {"base": RECIPE}, leads=(1,), by="class", seeds=(0, 1),
+            published={("base", 1): 0.5}, source="nobody")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def runs(folder_2017: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("runs2017")
+    run_cells(GRID, folder_2017, made)
+    return made
+
+
+def answered(confusion: dict[tuple[str, str], int], sure: float = 0.7) -> Answered:
+    """Records of a label, answered so; each a little surer than the one before."""
+    labels, answers = (np.repeat([AF_LETTERS.index(pair[at]) for pair in confusion],
+                                 list(confusion.values())) for at in (0, 1))  # fmt: skip
+    probabilities = np.full((len(labels), 4), (1 - sure) / 4)
+    places = np.arange(len(labels))
+    probabilities[places, answers] = sure + 0.001 * places
+    names = tuple(f"A{at:05d}" for at in places)
+    return Answered(names, np.eye(4, dtype=bool)[labels], probabilities)
+
+
+def test_ten_folds_hold_each_class_evenly(folder_2017: Path) -> None:
+    letters, _ = read_reference(folder_2017 / "REFERENCE.csv")
+    folds = by_class(folder_2017)
+    assert folds == by_class(folder_2017)
+    assert set(folds) == set(letters)
+    for letter in AF_LETTERS:
+        sizes = Counter(fold for name, (fold, _) in folds.items() if letters[name] == letter)
+        assert max(sizes.values()) - min(sizes[str(fold)] for fold in range(10)) <= 1
+
+
+def test_a_row_holds_what_the_scorer_says(runs: Path) -> None:
+    head, line, first, second, mean = rows(GRID, runs)
+    outputs = runs / "tiny" / "base-1-leads-fold-9-seed-0" / "fold-9"
+    scores = read_answered(place(runs, ("9",)), outputs).scores
+    assert head.count("|") == line.count("|") == first.count("|") == mean.count("|")
+    assert first.startswith("| base | 0 | 1 of 1 | ")
+    assert f"| {scores.accuracy:.3f} (" in first
+    assert f"| {scores.f1_four:.3f} (" in first
+    assert second.startswith("| base | 1 |")
+    assert " | 0.500 | " in second
+    assert mean.startswith("| mean of these 2, fold 9 |")
+
+
+def test_the_table_goes_into_its_page(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "docs" / "results.md"
+    page.parent.mkdir()
+    page.write_text("<!-- tiny -->\n<!-- /tiny -->\n")
+    monkeypatch.setitem(GRIDS, "tiny", GRID)
+    monkeypatch.setattr(dualnet2017, "ROOT", tmp_path)
+    dualnet2017.main(["report", "tiny", str(runs)])
+    said = capsys.readouterr().out
+    assert page.read_text() == put("<!-- tiny -->\n<!-- /tiny -->\n", "tiny", said.rstrip("\n"))
+
+
+def test_intervals_hold_the_scores_and_shrink_with_records() -> None:
+    few = answered({("N", "N"): 30, ("N", "O"): 5, ("A", "A"): 10, ("O", "O"): 15, ("~", "N"): 5})
+    many = answered({("N", "N"): 300, ("N", "O"): 50, ("A", "A"): 100, ("O", "O"): 150,
+                     ("~", "N"): 50})  # fmt: skip
+    for each in (few, many):
+        low, high = ends(each)
+        assert low[0] < each.scores.accuracy < high[0]
+        assert low[1] < each.scores.f1_four < high[1]
+    widths = [np.diff(ends(each), axis=0)[0] for each in (few, many)]
+    assert (widths[1] < 0.5 * widths[0]).all()  # by the square root of ten
+
+
+def test_kinds_of_error_are_the_commonest_and_their_surest_records() -> None:
+    some = answered({("N", "N"): 9, ("N", "O"): 4, ("A", "O"): 1, ("O", "N"): 6, ("~", "N"): 3})
+    kinds = kinds_of_error(some)
+    assert [each[:3] for each in kinds] == [("O", "N", 6), ("N", "O", 4), ("~", "N", 3)]
+    assert kinds[0].surest == [19, 18]
+    assert kinds_of_error(answered({("N", "N"): 3, ("A", "A"): 2})) == []
+
+
+def test_errors_are_drawn_and_listed(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = runs / "tiny" / "base-1-leads-fold-9-seed-0" / "fold-9"
+    records = place(runs, ("9",))
+    dualnet2017.main(["errors", str(records), str(outputs), str(tmp_path / "errors")])
+    listed = (tmp_path / "errors" / "errors.md").read_text()
+    assert capsys.readouterr().out.rstrip("\n") == listed.rstrip("\n")
+    drawn = {path.stem for path in (tmp_path / "errors").glob("*.png")}
+    wrong = read_answered(records, outputs)
+    missed = (wrong.labels != wrong.answers).any(1)
+    assert drawn <= {name for name, miss in zip(wrong.names, missed, strict=True) if miss}
+    assert len(drawn) == listed.count("(A") > 0
+
+
+def test_what_is_missing_is_said(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "outputs").mkdir()
+    with pytest.raises(LeadwiseError, match=r"outputs: lacks \d+ files, the first A\d+.csv"):
+        read_answered(place(runs, ("9",)), tmp_path / "outputs")
+    with pytest.raises(LeadwiseError, match=r"no cell of this grid is done; run it first"):
+        list(rows(GRID, tmp_path))
+    with pytest.raises(LeadwiseError, match=r"experiments.dualnet2017 report tiny"):
+        write_report(GRID, runs)
