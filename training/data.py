@@ -15,7 +15,7 @@ from ecg.records import Record, find_records, summarise
 from ecg.reference import labelled
 from models import find
 from models.inputs import unfit
-from models.recipe import Recipe, read_recipe
+from models.recipe import Recipe, part, read_recipe
 from training.cache import Cache
 from training.mapped import Signals
 from training.masks import MASKS
@@ -44,11 +44,11 @@ def chosen_recipe(settings: Settings) -> Recipe:
     ------
     LeadwiseError
         There is no such recipe, it reads other leads than the Challenge's five sets, or the sets do
-        not begin with the one that teaches the others.
+        not begin with the one whose backbone the others keep.
     """
     recipe = named_recipe(settings.recipe)
     if settings.leads:
-        recipe = replace(recipe, lead_sets=_lead_sets(recipe, settings.leads))
+        recipe = _narrowed(recipe, settings.leads)
     return replace(
         recipe,
         epochs=min(settings.epochs or recipe.epochs, recipe.epochs),
@@ -68,20 +68,26 @@ def named_recipe(name: str) -> Recipe:
     return read_recipe(Path(name)) if name.endswith(".json") else find(name)
 
 
-def _lead_sets(recipe: Recipe, sizes: Sequence[int]) -> tuple[tuple[str, ...], ...]:
-    """Take the Challenge's lead sets of these sizes for a recipe."""
+def _narrowed(recipe: Recipe, sizes: Sequence[int]) -> Recipe:
+    """Let a recipe train the Challenge's lead sets of these sizes.
+
+    Whom the first lead set would have taught labels learns alone where it is left out.
+    """
     if not set(recipe.lead_sets) <= set(LEAD_SETS.values()):
         own = "; ".join(", ".join(lead_set) for lead_set in recipe.lead_sets)
         raise LeadwiseError(
             f"{recipe.name}: reads its own leads ({own}); LEADWISE_LEADS is not for it, unset it"
         )
-    first = len(recipe.lead_sets[0])
-    if recipe.teach.name != "nothing" and sizes[0] != first:
-        raise LeadwiseError(
-            f"{recipe.name}: the network of {first} leads teaches the others; let LEADWISE_LEADS "
-            f"begin with it: {first},{sizes[0]}"
-        )
-    return tuple(LEAD_SETS[size] for size in sizes)
+    first, teach = len(recipe.lead_sets[0]), recipe.teach
+    if teach.name != "nothing" and sizes[0] != first:
+        way = f"let LEADWISE_LEADS begin with it: {first},{sizes[0]}"
+        if teach.name != "labels":
+            raise LeadwiseError(
+                f"{recipe.name}: the network of {first} leads teaches the others; {way}"
+            )
+        say(f"{recipe.name}: nobody teaches, as {first} leads would; to be taught, {way}")
+        teach = part("nothing")
+    return replace(recipe, lead_sets=tuple(LEAD_SETS[size] for size in sizes), teach=teach)
 
 
 def labelled_records(

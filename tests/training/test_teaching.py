@@ -17,9 +17,11 @@ from models.classifier import build
 from models.folder import TrainedSet, read_model, read_weights
 from models.recipe import Part, Recipe, part
 from tests.conftest import small
+from training.data import chosen_recipe
 from training.items import Items, items_of
 from training.loop import Task, _begin, network_of, predict, to_learning
 from training.mapped import Signals
+from training.settings import Settings
 from training.state import State, number_of
 from training.teaching import TEACHERS, First, check_teaching, taught
 
@@ -290,3 +292,13 @@ def test_the_teachers_lead_set_comes_first(
     monkeypatch.setenv("LEADWISE_RECIPE", REUSE.name)
     with pytest.raises(LeadwiseError, match="let LEADWISE_LEADS begin with it: 12,2"):
         team_code.training_code(str(tmp_path), str(tmp_path))
+
+
+def test_who_would_be_taught_labels_learns_alone_without_the_teacher(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taught = chosen_recipe(Settings(recipe="house-taught", leads=(12, 2)))
+    assert (taught.teach.name, capsys.readouterr().err) == ("labels", "")
+    alone = chosen_recipe(Settings(recipe="house-taught", leads=(2,)))
+    assert (alone.teach.name, alone.lead_sets) == ("nothing", (LEAD_SETS[2],))
+    assert "to be taught, let LEADWISE_LEADS begin with it: 12,2" in capsys.readouterr().err
