@@ -25,8 +25,7 @@ from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from ecg.plots import plot_reliability
-from ecg.records import read_record
-from experiments.outputs import Scored, read_scored, spread, with_interval
+from experiments.outputs import Scored, read_scored, ruled, spread, with_interval
 from experiments.runs import ROOT, answered, folder, reduced, trained
 from models.decision import decide, logit, sigmoid
 from models.expected import write_expected
@@ -41,8 +40,7 @@ from models.folder import (
 from models.recipe import Part
 from scoring.calibration import calibration_error, class_calibration_error, reliability
 from training.decisions import FITS, temperature
-from training.rules import fit_rules, read_answers
-from training.settings import read_settings, workers_of
+from training.rules import fit_rules
 
 LEARN, CHOOSE, REPORT = tuple("1234567"), "8", "9"
 DECISIONS = ("global", "per class", "expected")  # the paper's two, and ours
@@ -102,8 +100,7 @@ def answers_of_fold(
     """Let the rules judge the records of a fold as each run's lead set sees them."""
     lead_sets = tuple(LEAD_SETS[run.leads] for run in some)
     names = scored(data, runs, some[0], fold).names if some else ()  # the same in each run
-    records = [read_record(folder(data, runs, (fold,)) / f"{name}.hea") for name in names]
-    return read_answers(records, lead_sets, workers_of(read_settings()))
+    return ruled(folder(data, runs, (fold,)), names, lead_sets)
 
 
 def report(data: Path, runs: Path) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
 import numpy as np
 
+from ecg.records import read_record
 from models.decision import decide
 from models.recipe import Part
 from scoring.bootstrap import intervals
@@ -16,6 +18,8 @@ from scoring.challenge import score as score_all
 from scoring.headers import find_pairs, read_labels
 from scoring.measures import macro
 from scoring.outputs import read_outputs
+from training.rules import read_answers
+from training.settings import read_settings, workers_of
 
 RESAMPLES = 1000
 
@@ -102,6 +106,15 @@ def read_scored(
     names = tuple(Path(header).stem for header in pairs.headers)
     said = read_outputs(pairs.outputs, classes, 2021)
     return Scored(truth, said.probabilities, said.outputs, names)
+
+
+@cache
+def ruled(
+    records: Path, names: tuple[str, ...], lead_sets: tuple[tuple[str, ...], ...]
+) -> dict[tuple[str, ...], np.ndarray]:
+    """Let the rules judge records as lead sets see them, (records, rules) int8 of each."""
+    read = [read_record(records / f"{name}.hea") for name in names]
+    return read_answers(read, lead_sets, workers_of(read_settings()))
 
 
 def with_interval(scores: Decided) -> str:

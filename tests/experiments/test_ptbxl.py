@@ -4,12 +4,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from experiments import ptbxl, runs
 from models.expected import differences
 from models.folder import read_model, read_weights, write_model
+from models.rules import CANNOT_SAY, RULES
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,18 @@ def test_a_row_a_lead_set_with_intervals_that_hold_their_scores(
             assert float(low) <= float(score) <= float(high)
     monkeypatch.setattr(runs, "command", lambda *_, **__: pytest.fail("answered again"))
     assert list(ptbxl.rows(folded, tmp_path, [two])) == rows
+    monkeypatch.setattr(ptbxl, "ruled", silent)
+    without = [row.rpartition(" | ") for row in ptbxl.rows(folded, tmp_path, [two])]
+    assert [row[0] for row in without] == [row.rpartition(" | ")[0] for row in rows]
+    assert {row[2] for row in without[2:]} == {"+0.0000 ± 0.0000 |"}
+    assert any("+0.0000" not in row[-1] for row in found), "rules change nothing"
+
+
+def silent(
+    _: Path, names: tuple[str, ...], lead_sets: tuple[tuple[str, ...], ...]
+) -> dict[tuple[str, ...], np.ndarray]:
+    """Rules that can say nothing."""
+    return {leads: np.full((len(names), len(RULES)), CANNOT_SAY, np.int8) for leads in lead_sets}
 
 
 def test_a_shipped_model_is_half_as_large_and_says_what_it_answers(
