@@ -11,7 +11,7 @@ error on the labelled RECORDS.
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,14 +29,12 @@ from experiments.grids import Grid, find_grid
 from experiments.outputs import RESAMPLES
 from experiments.runs import ROOT, place
 from experiments.tables import parameters
-from models.folder import read_model
-from scoring.af import AfScores, score
+from models.folder import ModelFolder, read_model
 from scoring.bootstrap import intervals
 from scoring.outputs import read_outputs
 
-CLASSES = [(letter,) for letter in AF_LETTERS]
 HEAD = (
-    "| network | seed | best epoch | chosen by | accuracy (95 %) | F1 over N, A, O, ~ (95 %) | "
+    "| network | seed | best epoch | chosen by | accuracy (95 %) | F1 over all classes (95 %) | "
     "F1 over N, A, O | published accuracy | parameters | minutes |"
 )
 KINDS, EXAMPLES, ROWS, ROW_S = 3, 2, 3, 10
@@ -44,21 +42,47 @@ KINDS, EXAMPLES, ROWS, ROW_S = 3, 2, 3, 10
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """Labels and probabilities of records, (records, 4) in the order of `AF_LETTERS`."""
+    """Labels (bool) and probabilities of records, (records, classes)."""
 
+    classes: tuple[str, ...]
     names: tuple[str, ...]
     labels: np.ndarray
     probabilities: np.ndarray
 
     @property
-    def answers(self) -> np.ndarray:
-        """Give each record its most probable class, (records, 4) of bool."""
-        return np.eye(len(AF_LETTERS), dtype=bool)[self.probabilities.argmax(1)]
+    def pairs(self) -> np.ndarray:
+        """Tell which kind each record is, label and most probable class: (records, classes²)."""
+        kind = self.labels.argmax(1) * len(self.classes) + self.probabilities.argmax(1)
+        return np.eye(len(self.classes) ** 2)[kind]
 
     @property
-    def scores(self) -> AfScores:
-        """Score the answers."""
-        return score(self.labels, self.answers)
+    def confusion(self) -> np.ndarray:
+        """Count the records, (classes, classes): a row a label, a column an answer."""
+        return self._square(self.pairs.sum(0))
+
+    def scores(self, times: np.ndarray | None = None) -> np.ndarray:
+        """Compute accuracy, macro F1 and F1 over N, A, O: (resamples, 3), NaN without these.
+
+        Parameters
+        ----------
+        times : np.ndarray, shape (resamples, records), optional
+            How often each record counts; by default once.
+        """
+        counted = np.ones((1, len(self.names))) if times is None else times
+        confusion = self._square(counted @ self.pairs)
+        right, named = np.diagonal(confusion, 0, 1, 2), confusion.sum(1) + confusion.sum(2)
+        f1 = np.where(named > 0, 2 * right / np.maximum(named, 1), np.nan)
+        three = f1[:, :3] if self.classes == AF_LETTERS else f1[:, :0]
+        return np.stack([right.sum(1) / counted.sum(1), _macro(f1), _macro(three)], 1)
+
+    def _square(self, kinds: np.ndarray) -> np.ndarray:
+        return kinds.reshape(*kinds.shape[:-1], len(self.classes), len(self.classes))
+
+
+def _macro(f1: np.ndarray) -> np.ndarray:
+    """Average (resamples, classes) over the classes that are there; NaN where none is."""
+    known = ~np.isnan(f1)
+    return np.where(known.any(1), np.nansum(f1, 1) / np.maximum(known.sum(1), 1), np.nan)
 
 
 class Kind(NamedTuple):
@@ -70,7 +94,7 @@ class Kind(NamedTuple):
     surest: list[int]  # places of records
 
 
-def read_answered(records: Path, outputs: Path) -> Answered:
+def read_answered(records: Path, outputs: Path, classes: tuple[str, ...] = AF_LETTERS) -> Answered:
     """Read a folder's REFERENCE.csv and the outputs on its records.
 
     Raises
@@ -82,29 +106,13 @@ def read_answered(records: Path, outputs: Path) -> Answered:
     files = [outputs / f"{name}.csv" for name in letters]
     if missing := [file.name for file in files if not file.is_file()]:
         raise LeadwiseError(f"{outputs}: lacks {len(missing)} files, the first {missing[0]}")
-    said = read_outputs([str(file) for file in files], CLASSES)
-    labels = label_matrix([[letter] for letter in letters.values()], AF_LETTERS)
-    return Answered(tuple(letters), labels, said.probabilities)
-
-
-def ends(answered: Answered) -> np.ndarray:
-    """Compute 95 % intervals of accuracy and four-class F1 by bootstrap, shape (2, 2)."""
-    four = len(AF_LETTERS)
-    kind = answered.labels.argmax(1) * four + answered.answers.argmax(1)
-    kinds = np.eye(four * four)[kind]
-
-    def scores(times: np.ndarray) -> np.ndarray:
-        confusion = (times @ kinds).reshape(-1, four, four)
-        right = np.diagonal(confusion, axis1=1, axis2=2)
-        named = confusion.sum(1) + confusion.sum(2)
-        f1 = np.where(named > 0, 2 * right / np.maximum(named, 1), np.nan)
-        return np.stack([right.sum(1) / times.sum(1), np.nanmean(f1, 1)], 1)
-
-    return intervals(scores, len(kinds), RESAMPLES, np.random.default_rng(0))
+    said = read_outputs([str(file) for file in files], [tuple(each.split("|")) for each in classes])
+    labels = label_matrix([[letter] for letter in letters.values()], classes)
+    return Answered(classes, tuple(letters), labels, said.probabilities)
 
 
 def rows(grid: Grid, runs: Path) -> Iterator[str]:
-    """Write a grid's table: a row a cell, and one for the mean answer of all cells of a fold.
+    """Write a grid's table: a row a cell, and one for the mean answer of all that are alike.
 
     Raises
     ------
@@ -118,20 +126,22 @@ def rows(grid: Grid, runs: Path) -> Iterator[str]:
     done.sort(key=lambda cell: (order.index(cell.variant), cell.report, cell.seed))
     yield HEAD
     yield "| " + " | ".join(["---"] * (HEAD.count("|") - 1)) + " |"
-    by_fold: dict[str, list[Answered]] = {}
+    alike: dict[tuple[str, tuple[str, ...]], list[Answered]] = {}
     for cell in done:
-        answered = read_answered(place(runs, (cell.report,)), cell.outputs(runs))
-        by_fold.setdefault(cell.report, []).append(answered)
-        yield _row(grid, cell, runs, answered)
-    for fold, some in by_fold.items():
+        model = read_model(cell.place(runs) / "model")
+        answered = read_answered(
+            place(runs, (cell.report,)), cell.outputs(runs), tuple(model.classes)
+        )
+        alike.setdefault((cell.report, answered.classes), []).append(answered)
+        yield _row(grid, cell, model, answered)
+    for some in alike.values():
         if len(some) > 1:
             mean = np.mean([each.probabilities for each in some], 0)
-            together = Answered(some[0].names, some[0].labels, mean)
-            yield f"| mean of these {len(some)}, fold {fold} | | | | {_said(together)} | – | | |"
+            together = replace(some[0], probabilities=mean)
+            yield f"| mean of {len(some)} | | | | {_said(together)} | – | | |"
 
 
-def _row(grid: Grid, cell: Cell, runs: Path, answered: Answered) -> str:
-    model = read_model(cell.place(runs) / "model")
+def _row(grid: Grid, cell: Cell, model: ModelFolder, answered: Answered) -> str:
     (entry,) = model.lead_sets
     select = model.recipe.select
     published = grid.published.get((cell.variant, cell.leads))
@@ -145,29 +155,30 @@ def _row(grid: Grid, cell: Cell, runs: Path, answered: Answered) -> str:
 
 
 def _said(answered: Answered) -> str:
-    scores, (low, high) = answered.scores, ends(answered)
+    (accuracy, f1, three), ends = (
+        answered.scores()[0],
+        intervals(answered.scores, len(answered.names), RESAMPLES, np.random.default_rng(0)),
+    )
+    (low, low_f1), (high, high_f1) = ends[:, :2]
     return (
-        f"{scores.accuracy:.3f} ({low[0]:.3f} to {high[0]:.3f}) | "
-        f"{scores.f1_four:.3f} ({low[1]:.3f} to {high[1]:.3f}) | {scores.f1_three:.3f}"
+        f"{accuracy:.3f} ({low:.3f} to {high:.3f}) | {f1:.3f} ({low_f1:.3f} to {high_f1:.3f}) | "
+        f"{'–' if np.isnan(three) else f'{three:.3f}'}"
     )
 
 
 def kinds_of_error(answered: Answered) -> list[Kind]:
     """Find the commonest kinds of error, and of each the records of which the model was surest."""
-    wrong = answered.scores.confusion.copy()
+    wrong = answered.confusion
     np.fill_diagonal(wrong, 0)
-    label, answer = answered.labels.argmax(1), answered.answers.argmax(1)
+    label, answer = answered.labels.argmax(1), answered.probabilities.argmax(1)
     found = []
     for flat in np.argsort(-wrong, axis=None, kind="stable")[:KINDS]:
-        row, column = divmod(int(flat), len(AF_LETTERS))
+        row, column = divmod(int(flat), len(answered.classes))
         places = np.flatnonzero((label == row) & (answer == column) & (row != column))
         surest = places[np.argsort(-answered.probabilities[places, column], kind="stable")]
         if len(places):
-            found.append(
-                Kind(
-                    AF_LETTERS[row], AF_LETTERS[column], len(places), surest[:EXAMPLES].tolist()
-                )
-            )  # fmt: skip
+            names = answered.classes[row], answered.classes[column]
+            found.append(Kind(*names, len(places), surest[:EXAMPLES].tolist()))
     return found
 
 

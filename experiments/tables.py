@@ -63,7 +63,7 @@ def read_results(grid: Grid, runs: Path) -> list[Result]:
     LeadwiseError
         None is, one cannot be read, or the Challenge metric is not for them.
     """
-    if grid.by == "class":
+    if grid.leads == (1,):
         raise LeadwiseError(
             f"{grid.name} is scored as in 2017: python -m experiments.dualnet2017 report "
             f"{grid.name} {runs}"

@@ -12,12 +12,15 @@ from ecg import LeadwiseError
 from ecg.labels import AF_LETTERS
 from ecg.reference import read_reference
 from experiments import dualnet2017
+from experiments import runs as runs_module
 from experiments.cells import run_cells
-from experiments.dualnet2017 import Answered, ends, kinds_of_error, read_answered, rows
+from experiments.dualnet2017 import Answered, kinds_of_error, read_answered, rows
 from experiments.grids import GRIDS, Grid
-from experiments.runs import by_class, place
+from experiments.runs import by_class, by_submission, place
 from experiments.tables import write_report
 from models import find
+from scoring.af import score
+from scoring.bootstrap import intervals
 from tests.conftest import single_lead, small
 
 RECIPE = replace(single_lead(small(find("isibrno-basic"))), epochs=1)
@@ -40,7 +43,7 @@ def answered(confusion: dict[tuple[str, str], int], sure: float = 0.7) -> Answer
     places = np.arange(len(labels))
     probabilities[places, answers] = sure + 0.001 * places
     names = tuple(f"A{at:05d}" for at in places)
-    return Answered(names, np.eye(4, dtype=bool)[labels], probabilities)
+    return Answered(AF_LETTERS, names, np.eye(4, dtype=bool)[labels], probabilities)
 
 
 def test_ten_folds_hold_each_class_evenly(folder_2017: Path) -> None:
@@ -53,17 +56,37 @@ def test_ten_folds_hold_each_class_evenly(folder_2017: Path) -> None:
         assert max(sizes.values()) - min(sizes[str(fold)] for fold in range(10)) <= 1
 
 
+def test_the_authors_second_split_holds_411_of_the_public_records(folder_2017: Path) -> None:
+    held = runs_module.SUBMISSION.read_text().split()
+    assert len(held) == len(set(held)) == 411
+    assert held == sorted(held)
+    split = by_submission(folder_2017)  # the first 24 of the public records, by their names
+    assert {name for name, (fold, _) in split.items() if fold == "held"} == set(held) & set(split)
+    assert {fold for fold, _ in split.values()} <= {"held", "fit"}
+
+
+def test_two_classes_have_no_f1_over_three() -> None:
+    two = Answered(("N|O|~", "A"), ("a", "b", "c"), np.eye(2, dtype=bool)[[0, 0, 1]],
+                   np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]))  # fmt: skip
+    accuracy, f1, three = two.scores()[0]
+    assert (accuracy, f1) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert np.isnan(three)
+
+
 def test_a_row_holds_what_the_scorer_says(runs: Path) -> None:
     head, line, first, second, mean = rows(GRID, runs)
     outputs = runs / "tiny" / "base-1-leads-fold-9-seed-0" / "fold-9"
-    scores = read_answered(place(runs, ("9",)), outputs).scores
+    read = read_answered(place(runs, ("9",)), outputs)
+    answers = np.eye(4, dtype=bool)[read.probabilities.argmax(1)]
+    scores = score(read.labels, answers)
+    assert (read.confusion == scores.confusion).all()
     assert head.count("|") == line.count("|") == first.count("|") == mean.count("|")
     assert first.startswith("| base | 0 | 1 of 1 | ")
     assert f"| {scores.accuracy:.3f} (" in first
     assert f"| {scores.f1_four:.3f} (" in first
+    assert f"| {scores.f1_three:.3f} | 0.500 |" in first
     assert second.startswith("| base | 1 |")
-    assert " | 0.500 | " in second
-    assert mean.startswith("| mean of these 2, fold 9 |")
+    assert mean.startswith("| mean of 2 |")
 
 
 def test_the_table_goes_into_its_page(
@@ -79,14 +102,18 @@ def test_the_table_goes_into_its_page(
     assert page.read_text() == put("<!-- tiny -->\n<!-- /tiny -->\n", "tiny", said.rstrip("\n"))
 
 
+def ends(some: Answered) -> np.ndarray:
+    return intervals(some.scores, len(some.names), 500, np.random.default_rng(0))
+
+
 def test_intervals_hold_the_scores_and_shrink_with_records() -> None:
     few = answered({("N", "N"): 30, ("N", "O"): 5, ("A", "A"): 10, ("O", "O"): 15, ("~", "N"): 5})
     many = answered({("N", "N"): 300, ("N", "O"): 50, ("A", "A"): 100, ("O", "O"): 150,
                      ("~", "N"): 50})  # fmt: skip
     for each in (few, many):
         low, high = ends(each)
-        assert low[0] < each.scores.accuracy < high[0]
-        assert low[1] < each.scores.f1_four < high[1]
+        assert (low < each.scores()[0]).all()
+        assert (each.scores()[0] < high).all()
     widths = [np.diff(ends(each), axis=0)[0] for each in (few, many)]
     assert (widths[1] < 0.5 * widths[0]).all()  # by the square root of ten
 
@@ -109,7 +136,7 @@ def test_errors_are_drawn_and_listed(
     assert capsys.readouterr().out.rstrip("\n") == listed.rstrip("\n")
     drawn = {path.stem for path in (tmp_path / "errors").glob("*.png")}
     wrong = read_answered(records, outputs)
-    missed = (wrong.labels != wrong.answers).any(1)
+    missed = wrong.labels.argmax(1) != wrong.probabilities.argmax(1)
     assert drawn <= {name for name, miss in zip(wrong.names, missed, strict=True) if miss}
     assert len(drawn) == listed.count("(A") > 0
 
