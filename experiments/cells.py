@@ -30,7 +30,7 @@ class Cell:
     ----------
     grid, variant : str
     leads : int
-        Size of the lead set.
+        Size of the lead set; 1: the recipe's own lead.
     choose, report : str
         Folds; without the first a quarter of what is learned from is set aside.
     seed, epochs : int
@@ -136,7 +136,8 @@ def _declare(cell: Cell, recipe: Recipe, runs: Path) -> None:
     """Write what a cell is; refuse a folder that holds another one."""
     place = cell.place(runs)
     place.mkdir(parents=True, exist_ok=True)
-    whole = replace(recipe, seed=cell.seed, lead_sets=(LEAD_SETS[cell.leads],))
+    lead_sets = recipe.lead_sets if cell.leads == 1 else (LEAD_SETS[cell.leads],)
+    whole = replace(recipe, seed=cell.seed, lead_sets=lead_sets)
     for name, content in (("recipe", recipe_to_json(whole)), ("cell", asdict(cell))):
         path, text = place / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False)
         if path.exists() and (before := json.loads(path.read_text("utf-8"))) != content:

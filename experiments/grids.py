@@ -40,12 +40,13 @@ class Grid:
     recipes : dict of str to Recipe
         By the variant's name, in the order of the table; gains are measured against the first.
     leads : tuple of int
-        Sizes of lead sets.
+        Sizes of lead sets; 1: the recipes' own lead.
     folds : tuple of pairs of str
         The fold to choose the epoch on and the one to report; all others are learned from.  Where
         the first is "", a quarter of what is learned from is set aside instead.
     by : str
-        What says which fold a record is in: DATA's `table`, or its `source`.
+        What says which fold a record is in: DATA's `table`, its `source`, or its `class`, for
+        ten folds that are alike.
     seeds : tuple of int
     published : dict of (str, int) to float
         The published score of a variant and lead set, where there is one.
@@ -205,6 +206,29 @@ def losses() -> Grid:
     )  # fmt: skip
 
 
+def dualnet() -> Grid:
+    """Train ECG-DualNet's networks as their paper does, as its code did, and ours beside them."""
+    names = ("house", "s", "as-published", "l", "xl", "pp-s", "pp-as-published", "pp-l", "pp-xl")
+    accuracies = {"as-published": 0.8527, "l": 0.8514, "xl": 0.8612, "pp-as-published": 0.8174,
+                  "pp-l": 0.8449, "pp-xl": 0.8593}  # fmt: skip
+    return Grid(
+        "dualnet", "one lead, four classes: ours, and the paper's networks right and as published",
+        {name: find(f"dualnet-{name}") for name in names}, leads=(1,), by="class",
+        seeds=(0, 1, 2), published={(name, 1): value for name, value in accuracies.items()},
+        source="Reich & Kruk 2021, table 1: accuracy, the best of three, on the part that chose the epoch",
+    )  # fmt: skip
+
+
+def dualnet_ablation(size: str) -> Grid:
+    """Take away DualNet's augmentation or one of its encoders."""
+    names = ("", "-no-augmentation", "-no-signal", "-no-spectrogram")
+    recipes = {name[1:] or "whole": find(f"dualnet-{size}{name}") for name in names}
+    return Grid(
+        f"dualnet-ablation-{size}", "without augmentation, signal or spectrogram encoder", recipes,
+        leads=(1,), by="class",
+    )  # fmt: skip
+
+
 def _of_12(published: Mapping[str, float]) -> dict[tuple[str, int], float]:
     return {(name, 12): score for name, score in published.items()}
 
@@ -214,6 +238,9 @@ def _all() -> Iterator[Grid]:
         for study in (ablation_0, ablation_i, ablation_ii, ablation_iii, eight_way, lead_sets):
             yield study(rate)
     yield losses()
+    yield dualnet()
+    for size in ("s", "l"):
+        yield dualnet_ablation(size)
 
 
 GRIDS = {grid.name: grid for grid in _all()}

@@ -6,6 +6,7 @@ where it is not there yet, so an interrupted experiment goes on where it was, an
 may make the same folder: the first one to end gives it its name.
 """
 
+import csv
 import ctypes
 import os
 import shutil
@@ -15,10 +16,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from ecg import LeadwiseError
 from ecg.files import aside
 from ecg.leads import LEAD_SETS
 from ecg.records import find_headers
+from ecg.reference import FILE as REFERENCE
+from ecg.reference import read_reference
 from ecg.sources import source_of
 from training.splits import read_folds
 
@@ -53,7 +58,24 @@ def by_source(data: Path) -> Folds:
     return {name: (source_of(name), patients.get(name, name)) for name in names}
 
 
-FOLDS: Mapping[str, Callable[[Path], Folds]] = {"table": by_table, "source": by_source}
+def by_class(data: Path) -> Folds:
+    """Deal the records of a REFERENCE.csv to ten folds, 0 to 9, each class evenly.
+
+    Raises
+    ------
+    LeadwiseError
+        There is no such table.
+    """
+    letters, _ = read_reference(data / REFERENCE)
+    names = [header.stem for header in find_headers(data)[0] if header.stem in letters]
+    dealt = np.random.default_rng(0).permutation(sorted(names))
+    by_letter = sorted(dealt, key=letters.__getitem__)  # stable: each class is in drawn order
+    return {str(name): (str(at % 10), str(name)) for at, name in enumerate(by_letter)}
+
+
+FOLDS: Mapping[str, Callable[[Path], Folds]] = {
+    "table": by_table, "source": by_source, "class": by_class,
+}  # fmt: skip
 
 
 def place(runs: Path, folds: tuple[str, ...], records: int | None = None) -> Path:
@@ -101,6 +123,10 @@ def folder(
             (draft / path.name).symlink_to(path.resolve())
     rows = ["\t".join((name, *known[name])) for name in kept]
     (draft / "folds.tsv").write_text("\n".join(["record\tfold\tpatient", *rows]) + "\n")
+    if (data / REFERENCE).exists():
+        letters, _ = read_reference(data / REFERENCE)
+        with open(draft / REFERENCE, "w", newline="", encoding="utf-8") as table:
+            csv.writer(table).writerows((name, letters[name]) for name in kept if name in letters)
     return settled(draft, made)
 
 
@@ -127,10 +153,10 @@ def settled(draft: Path, made: Path) -> Path:
 
 
 def reduced(whole: Path, size: int) -> Path:
-    """Make a data folder with the leads of a lead set of one with all twelve."""
+    """Make a data folder with the leads of a lead set of one with all twelve, or its only one."""
     made = whole.with_name(f"{whole.name}-of-{size}-leads")
-    if size == 12 or made.exists():
-        return whole if size == 12 else made
+    if size in (1, 12) or made.exists():
+        return whole if size in (1, 12) else made
     draft = made.with_suffix(f".{os.getpid()}.part")
     command("extract_leads_wfdb.py", "-i", whole, "-o", draft, "-l", *LEAD_SETS[size])
     return settled(draft, made)

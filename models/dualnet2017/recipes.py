@@ -173,7 +173,7 @@ HOUSE = replace(
     augment=(*augmentation(0.3), part("mixup", alpha=0.2, share=1.0)),
     average=0.998,
     select="af_f1",
-    epochs=40,
+    epochs=25,
     batch=48,
 )
 
