@@ -11,7 +11,7 @@ import wfdb
 
 import team_code
 from ecg import LeadwiseError
-from ecg.icentia import CLASS_OF, NONE
+from ecg.icentia import CLASS_OF, FIBRILLATION, NONE, NORMAL
 from ecg.labels import ICENTIA
 from ecg.records import find_records, read_record
 from experiments import icentia
@@ -29,7 +29,7 @@ TRAIN, CHOOSE = (0, 1), (10_000,)
 # Rhythms of a patient's segments, as (note, first and last beat); beats come each 200 samples.
 SEGMENTS = (
     (("(N", 0, 124),),
-    (("(N", 0, 40), ("(AFIB", 41, 124)),
+    (("(N", 0, 90), ("(AFIB", 91, 124)),
     (("(AFL", 0, 124),),
     (),
 )
@@ -149,6 +149,8 @@ def test_records_are_crops_of_their_segments_with_the_class_of_what_is_in_them(
         whole = read_record(patient / f"{row['segment']}.hea").signal[:, onset:offset]
         np.testing.assert_allclose(record.signal, whole - np.median(whole), atol=0.00055)
     assert {row["code"] for row in rows.values()} == set(ICENTIA)
+    of_one_segment = {row["code"] for row in rows.values() if row["segment"].endswith("_s01")}
+    assert of_one_segment == {NORMAL, FIBRILLATION}
 
 
 def test_patients_are_in_folds(drawn: Path) -> None:
