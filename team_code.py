@@ -6,7 +6,7 @@ Research use, not a medical device.
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ecg.records import Record
 from models.classifier import Classifier
 from models.folder import ModelFolder, TrainedSet, write_model, write_weights
 from models.recipe import Recipe
+from training.beginning import Beginning, LeadSet, beginnings, begun
 from training.cache import fingerprint, open_cache
 from training.data import chosen_recipe, divide, labelled_records, report, say_rates
 from training.items import items_of
@@ -45,29 +46,30 @@ def training_code(data_directory: str, model_directory: str) -> None:
     LeadwiseError
         Nothing can be learned from this folder, or the model folder cannot be written.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     settings = read_settings()
     recipe, device = chosen_recipe(settings), device_of(settings)
     check_names(recipe)
     check_teaching(recipe)
+    begins = beginnings(settings.begin, recipe)
     folder, state = Path(model_directory), Path(model_directory, "state")
     lock = state / "lock"
     with locked(lock, "trains here; let it end, stop it, or choose another model folder"):
         make_folder(folder)
         remove_drafts(folder)
         remove_drafts(state)
-        _train_lead_sets(data_directory, folder, settings, recipe, device, begun)
+        _train_lead_sets(data_directory, folder, settings, recipe, device, begins, started)
         sync_folder(folder)
         remove_all_but(state, lock)
     with suppress(OSError):  # another process may train here already
         state.rmdir()
     sets = len(recipe.lead_sets)
-    say(f"Trained {sets} lead sets in {duration(time.monotonic() - begun)}: {folder}")
+    say(f"Trained {sets} lead sets in {duration(time.monotonic() - started)}: {folder}")
 
 
 def _train_lead_sets(
     data_directory: str, folder: Path, settings: Settings, recipe: Recipe, device: torch.device,
-    begun: float,
+    begins: Mapping[LeadSet, Beginning], started: float,
 ) -> None:  # fmt: skip
     """Prepare the records, train each lead set, and write what can be used after each."""
     state = folder / "state"
@@ -91,7 +93,10 @@ def _train_lead_sets(
     about = {"data": data_key, "learned": len(learn), "chosen": len(choose),
              "device": str(device), "precision": precision,
              "command": " ".join(sys.argv)}  # fmt: skip
-    spent = time.monotonic() - begun
+    if begins:
+        sources = {f"{len(leads)}-leads": one.sha256 for leads, one in begins.items()}
+        about["begin"] = {"model": settings.begin, **sources}
+    spent = time.monotonic() - started
     trained: list[TrainedSet] = []
     first: First | None = None
     history = {}
@@ -99,7 +104,7 @@ def _train_lead_sets(
         name, sets_left = f"{len(leads)}-leads", len(recipe.lead_sets) - place
         items = items_of(data.signals, data.labels, leads, recipe, data.known)
         asked = time.monotonic()
-        task = Task(name, key, recipe, leads, data.classes, device, precision)
+        task = begun(Task(name, key, recipe, leads, data.classes, device, precision), begins)
         task, to_learn = taught(task, items.part(learn), first)
         spent += time.monotonic() - asked
         seconds = (60 * recipe.minutes - spent) / sets_left

@@ -1,7 +1,7 @@
 """Labels: the Challenge's SNOMED CT codes, its 26 scored classes, and which codes are equal.
 
-Beside them stand the four letters of the 2017 Challenge.  Which records have which labels is the
-business of `ecg.reference`.
+Beside them stand the four letters of the 2017 Challenge, and Icentia11k's classes.  Which records
+have which labels is the business of `ecg.reference`.
 
 The tables `dx_mapping_scored.csv` and `dx_mapping_unscored.csv` are the organisers', unchanged
 (evaluation-2021, BSD-2-Clause).
@@ -47,6 +47,8 @@ CLASSES = (
 CODES = tuple(codes[0] for codes in CLASSES)
 SINUS_RHYTHM = "426783006"
 AF_LETTERS = ("N", "A", "O", "~")  # 2017: normal, atrial fibrillation, other rhythm, too noisy
+# No class, sinus rhythm, fibrillation, flutter: the order of Reich & Kruk's weights.
+ICENTIA = ("~", SINUS_RHYTHM, "164889003", "164890007")
 _CLASS_OF = {code: place for place, codes in enumerate(CLASSES) for code in codes}
 
 
@@ -141,12 +143,18 @@ def af_or_not(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
     return ("N|O|~", "A")
 
 
+def icentia_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
+    """Give the four classes of pre-training on Icentia11k (`ecg.icentia`)."""
+    return ICENTIA
+
+
 # What a recipe may learn, of the codes of the records in a training folder.
 POLICIES: dict[str, Callable[[Sequence[Iterable[str]]], tuple[str, ...]]] = {
     "scored": scored_classes,
     "all": all_classes,
     "af": af_classes,
     "af2": af_or_not,
+    "icentia": icentia_classes,
 }
 
 

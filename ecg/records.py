@@ -32,6 +32,12 @@ class Reading(NamedTuple):
     faults: tuple[Remark, ...]
     remarks: tuple[Remark, ...]
 
+    @property
+    def unusable(self) -> tuple[Remark, ...]:
+        """Why nothing can be learned from it: faults, or a signal that is flat throughout."""
+        flat = (remark for remark in self.remarks if remark.kind == "all leads flat")
+        return (*self.faults, *flat)
+
 
 @dataclass(frozen=True)
 class Record:

@@ -240,9 +240,8 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
     except LeadwiseError as error:
         text = str(error).removeprefix(f"{record.name}: ")
         return Prepared(None, (Remark(record.name, "unusable signal", text),))
-    useless = [remark for remark in reading.remarks if remark.kind == "all leads flat"]
-    if reading.faults or useless:
-        return Prepared(None, (*reading.faults, *useless))
+    if reading.unusable:
+        return Prepared(None, reading.unusable)
     inputs = prepare(recipe, reading.signal, record.leads, cached_leads(recipe), record.fs)
     remarks = [*record.header.remarks, *reading.remarks]
     if inputs.missing:

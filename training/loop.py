@@ -50,8 +50,8 @@ OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 class Task:
     """What one lead set's training needs to know.
 
-    `name` is for people and files (`12-leads`), `key` is from `training_key`; `kept` are weights,
-    by name, with which the network begins and which stay as they are.
+    `name` is for people and files (`12-leads`), `key` is from `training_key`; `begin` are weights,
+    by name, with which the network begins, `kept` are such that stay as they are.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Task:
     device: torch.device
     precision: str = "float32"
     kept: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    begin: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 def check_names(recipe: Recipe) -> None:
@@ -169,7 +170,7 @@ def _begin(task: Task, state: State) -> tuple[torch.nn.Module, torch.optim.Optim
     with torch.random.fork_rng():
         torch.manual_seed(number_of(recipe.seed, task.name, "weights"))
         network = build(recipe, task.leads, len(task.classes))
-    network.load_state_dict({**network.state_dict(), **task.kept})
+    network.load_state_dict({**network.state_dict(), **task.begin, **task.kept})
     for name, weight in network.named_parameters():
         weight.requires_grad_(name not in task.kept)
     if state.epoch:

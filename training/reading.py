@@ -1,4 +1,4 @@
-"""Reading: many records worked on by several processes, their results in order."""
+"""Reading: many records, or folders of them, worked on by several processes, results in order."""
 
 import os
 import signal
@@ -9,14 +9,14 @@ from threading import Thread
 from typing import TypeVar
 
 from ecg import LeadwiseError
-from ecg.records import Record
 
 RECORDS_A_TASK = 32
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def in_order(
-    work: Callable[[Record], Result], records: Sequence[Record], workers: int
+    work: Callable[[Item], Result], records: Sequence[Item], workers: int
 ) -> Iterator[Result]:
     """Do some work on each record; in this process where there is one worker or little to do.
 
@@ -69,11 +69,11 @@ def _end_with(parent: int) -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _chunks(records: Sequence[Record]) -> Iterator[list[Record]]:
+def _chunks(records: Sequence[Item]) -> Iterator[list[Item]]:
     rest = iter(records)
     while some := list(islice(rest, RECORDS_A_TASK)):
         yield some
 
 
-def _do_some(work: Callable[[Record], Result], records: Sequence[Record]) -> list[Result]:
+def _do_some(work: Callable[[Item], Result], records: Sequence[Item]) -> list[Result]:
     return [work(record) for record in records]

@@ -46,6 +46,9 @@ class Settings:
     validation: str | None = _setting(
         None, "fold of the data folder's folds.tsv to choose on; the rest is trained on", "8"
     )
+    begin: str | None = _setting(
+        None, "model folder whose networks training begins with, all but their last layers", "model"
+    )
 
 
 VARIABLES: dict[str, Field[Any]] = {
@@ -124,6 +127,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "seed": int,
     "epochs": _positive_int,
     "validation": _word,
+    "begin": _word,
 }
 
 

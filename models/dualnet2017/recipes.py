@@ -4,7 +4,8 @@
 code made good (the package's docstring lists them).  `dualnet-as-published` and
 `dualnet-pp-as-published` keep those that a record or a weight can feel; they are of the sizes S and
 ++S, which a processor can train, so that right and published can be compared.  So are the
-ablations; the paper's own are of size L.
+ablations; the paper's own are of size L.  `dualnet-icentia` and `dualnet-pp-icentia` are its
+pre-training, whose weights another training takes over by `--begin`.
 """
 
 from collections.abc import Iterator
@@ -153,6 +154,22 @@ TWO_CLASSES = replace(
     select="accuracy",
 )
 
+
+def pre_training(recipe: Recipe, name: str) -> Recipe:
+    """Give the training on Icentia11k that others begin with; its data: `experiments.icentia`."""
+    return replace(
+        recipe,
+        name=name,
+        summary=f"`{recipe.name}` on Icentia11k's rhythms, to begin others with",
+        loss=part("weighted_cross_entropy", weights=(0.1, 0.1, 1.0, 4.0)),  # of ecg.labels.ICENTIA
+        augment=(),
+        classes="icentia",
+        select="accuracy",
+        epochs=20,
+        batch=100,
+    )
+
+
 HOUSE = replace(
     SMALL,
     name="dualnet-house",
@@ -198,6 +215,8 @@ RECIPES = {
                 for what in ("signal", "spectrogram", "augmentation")
             ),
             TWO_CLASSES,
+            pre_training(LARGEST, "dualnet-icentia"),
+            pre_training(FAMILY["dualnet-pp-xl"], "dualnet-pp-icentia"),
             HOUSE,
         )
     },
