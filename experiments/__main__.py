@@ -4,6 +4,7 @@
     python -m experiments run GRID DATA RUNS [--epochs 4 --records 2000 --seeds 0,1,2 …]
     python -m experiments report GRID RUNS
     python -m experiments leave-one-source-out DATA RUNS [--recipe NAME …]
+    python -m experiments ptbxl-statements DATA TABLE RUNS [--epochs 25]
     python -m experiments table5 [RUNS]
     python -m experiments matrix RECORDS OUTPUTS PICTURE
     python -m experiments contradictions RECORDS OUTPUTS FOLDER
@@ -38,7 +39,7 @@ def main() -> None:
     options = parser().parse_args()
     commands: dict[str, Callable[[argparse.Namespace], None]] = {
         "list": list_grids, "run": run, "report": report, "matrix": matrix,
-        "contradictions": contradictions, "table5": table5,
+        "contradictions": contradictions, "table5": table5, "ptbxl-statements": statements,
         "leave-one-source-out": leave_one_source_out,
     }  # fmt: skip
     try:
@@ -99,6 +100,13 @@ def table5(options: argparse.Namespace) -> None:
             draft.write_text(f"{page}\n", encoding="utf-8")
 
 
+def statements(options: argparse.Namespace) -> None:
+    """Train on PTB-XL's statements, and write the table of docs/results.md."""
+    from experiments.statements import report
+
+    report(options.data.resolve(), options.table, options.runs.resolve(), options.epochs)
+
+
 def matrix(options: argparse.Namespace) -> None:
     """Draw the matrix of mean probabilities."""
     draw_matrix(options.records, options.outputs, options.picture)
@@ -134,6 +142,11 @@ def parser() -> argparse.ArgumentParser:
     one = commands.add_parser("report", help="one table and one set of pictures of a grid")
     one.add_argument("grid", metavar="GRID")
     one.add_argument("runs", metavar="RUNS", type=Path)
+    scp = commands.add_parser("ptbxl-statements", help="macro AUC of PTB-XL's 71 statements")
+    scp.add_argument("data", metavar="DATA", type=Path, help="PTB-XL, with its folds.tsv")
+    scp.add_argument("table", metavar="TABLE", type=Path, help="records.tsv, ptbxl_database.csv")
+    scp.add_argument("runs", metavar="RUNS", type=Path, help="folder to write to")
+    scp.add_argument("--epochs", type=_count, help="at most; default: the recipe's")
     rows = commands.add_parser("table5", help="Kang & Wen's table 5: sizes, speeds, scores")
     rows.add_argument("runs", metavar="RUNS", type=Path, nargs="?", help="where grids have run")
     rows.add_argument("--batch", type=_count, default=8, help="records at once (default: 8)")

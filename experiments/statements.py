@@ -1,20 +1,15 @@
 """PTB-XL's 71 statements as classes: the field's own figure, macro AUC, with the house's network.
 
-    python -m experiments.statements DATA TABLE RUNS [--epochs N]
-
 DATA is PTB-XL laid out as the Challenge does, with its folds.tsv; TABLE names each record's
 statements: `records.tsv` (columns `record` and `scp`), or PTB-XL's own `ptbxl_database.csv`.  RUNS
 gets a data folder whose headers name the statements, and the model, made by the Challenge's own
-commands: folds 1 to 8 to train, 9 to choose on and to report.  Interrupted and called again it goes
-on where it was.
+commands: folds 1 to 8 to train, 9 to choose on and to report.
 """
 
-import argparse
 import ast
 import csv
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,22 +112,7 @@ def rows(runs: Path) -> Iterator[str]:
         yield f"| {name} | folds 1 to 8 | fold 10 | 71 | {area:.3f} |"
 
 
-def main() -> None:
-    """Run the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("data", metavar="DATA", type=Path)
-    parser.add_argument("table", metavar="TABLE", type=Path)
-    parser.add_argument("runs", metavar="RUNS", type=Path)
-    parser.add_argument("--epochs", type=int, metavar="N", help="fewer than the recipe's")
-    options = parser.parse_args()
-    try:
-        train(options.data.resolve(), options.table, options.runs.resolve(), options.epochs)
-        write_tables(ROOT / "docs" / "results.md", {"statements": rows(options.runs.resolve())})
-    except (LeadwiseError, OSError) as error:
-        sys.exit(f"Error: {error}")
-
-
-if __name__ == "__main__":
-    main()
+def report(data: Path, table: Path, runs: Path, epochs: int | None = None) -> None:
+    """Train and answer what is not done yet, and write the table of docs/results.md."""
+    train(data, table, runs, epochs)
+    write_tables(ROOT / "docs" / "results.md", {"statements": rows(runs)})

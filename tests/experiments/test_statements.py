@@ -7,6 +7,7 @@ import pytest
 
 from ecg import LeadwiseError
 from ecg.headers import parse_header
+from experiments import __main__ as command
 from experiments import statements
 from experiments.statements import read_statements, restate
 from models import find
@@ -54,8 +55,15 @@ def test_a_tiny_run_from_table_to_row(
     table.write_text("\n".join(["record\tscp", *lines]) + "\n")
     recipe.write_text(json.dumps(recipe_to_json(small(find("house-statements")))))
     monkeypatch.setattr(statements, "RECIPE", recipe)
-    statements.train(folded, table, tmp_path / "runs", epochs=1)
+    monkeypatch.setattr(statements, "ROOT", tmp_path)
+    page = tmp_path / "docs" / "results.md"
+    page.parent.mkdir()
+    page.write_text("<!-- statements -->\n<!-- /statements -->\n")
+    words = [str(folded), str(table), str(tmp_path / "runs"), "--epochs", "1"]
+    monkeypatch.setattr("sys.argv", ["experiments", "ptbxl-statements", *words])
+    command.main()
     assert read_model(tmp_path / "runs" / "model").classes == ("IMI", "NORM", "SR")
     ours, *published = list(statements.rows(tmp_path / "runs"))[2:]
+    assert ours in page.read_text()
     assert "| 1 of 3 | " in ours
     assert len(published) == 2
