@@ -99,7 +99,9 @@ def ship(path: Path, weights: Path) -> None:
         halves = halved(read_weights(model, entry))
         file, sha256 = write_weights(weights, f"{len(entry.leads)}-leads", halves)
         trained.append(replace(entry, file=file, sha256=sha256))
-    write_model(replace(model, path=weights, lead_sets=tuple(trained)))
+    program, _, _, *options = str(model.training["command"]).split(" ")
+    about = {**model.training, "command": " ".join([program, "DATA", "MODEL", *options])}
+    write_model(replace(model, path=weights, lead_sets=tuple(trained), training=about))
     write_expected(weights)
 
 
