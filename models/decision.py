@@ -51,6 +51,11 @@ def highest(probabilities: np.ndarray) -> np.ndarray:
     return labels
 
 
+def weighted(probabilities: np.ndarray, *, weights: Sequence[float]) -> np.ndarray:
+    """Call one class positive, the one whose probability times its weight is highest."""
+    return highest(probabilities * np.asarray(weights, dtype=float))
+
+
 def expected(
     probabilities: np.ndarray, *, slope: float, offset: float, rewards: Sequence[Sequence[float]]
 ) -> np.ndarray:
@@ -132,6 +137,7 @@ DECISIONS: dict[str, Callable[..., np.ndarray]] = {
     "thresholds": thresholds,
     "near ties": near_ties,
     "highest": highest,
+    "weighted": weighted,
     "expected": expected,
 }
 
