@@ -133,13 +133,14 @@ def test_rows_of_the_cache_are_those_of_the_lead_set(name: str, leads: tuple[str
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_long_records_are_answered_window_by_window(name: str) -> None:
-    recipe = replace(recipe_of(name), max_s=2.0)
+    recipe = recipe_of(name)
+    recipe = replace(recipe, max_s=2.0, stride_s=min(recipe.stride_s, 1.5))
     network = network_of(recipe, few_leads_of(recipe)).eval()
     signal = inputs_of(recipe, few_leads_of(recipe), seconds=5.0)
     device = torch.device("cpu")
     whole = probabilities_of(recipe, network, signal, device)
     pieces = windows(recipe, finish(recipe, signal))
-    assert len(pieces) == 3
+    assert len(pieces) >= 3
     with torch.inference_mode():
         each = [from_logits(recipe, network(*pad([piece])))[0] for piece in pieces]
     np.testing.assert_allclose(whole, np.mean(each, axis=0), atol=1e-6)
