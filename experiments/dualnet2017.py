@@ -42,17 +42,21 @@ KINDS, EXAMPLES, ROWS, ROW_S = 3, 2, 3, 10
 
 @dataclass(frozen=True, eq=False)
 class Answered:
-    """Labels (bool) and probabilities of records, (records, classes)."""
+    """Labels (bool) and probabilities of records, (records, classes), and the model's answers.
+
+    Answers are places of classes, (records,): its decision need not take the likeliest.
+    """
 
     classes: tuple[str, ...]
     names: tuple[str, ...]
     labels: np.ndarray
     probabilities: np.ndarray
+    answers: np.ndarray
 
     @property
     def pairs(self) -> np.ndarray:
-        """Tell which kind each record is, label and most probable class: (records, classes²)."""
-        kind = self.labels.argmax(1) * len(self.classes) + self.probabilities.argmax(1)
+        """Tell which kind each record is, label and answer: (records, classes²)."""
+        kind = self.labels.argmax(1) * len(self.classes) + self.answers
         return np.eye(len(self.classes) ** 2)[kind]
 
     @property
@@ -95,7 +99,7 @@ class Kind(NamedTuple):
 
 
 def read_answered(records: Path, outputs: Path, classes: tuple[str, ...] = AF_LETTERS) -> Answered:
-    """Read a folder's REFERENCE.csv and the outputs on its records.
+    """Read a folder's REFERENCE.csv and the outputs on its records; no answer counts as noise.
 
     Raises
     ------
@@ -108,7 +112,9 @@ def read_answered(records: Path, outputs: Path, classes: tuple[str, ...] = AF_LE
         raise LeadwiseError(f"{outputs}: lacks {len(missing)} files, the first {missing[0]}")
     said = read_outputs([str(file) for file in files], [tuple(each.split("|")) for each in classes])
     labels = label_matrix([[letter] for letter in letters.values()], classes)
-    return Answered(classes, tuple(letters), labels, said.probabilities)
+    noise = ["~" in each for each in classes].index(True)
+    answers = np.where(said.outputs.any(1), said.outputs.argmax(1), noise)
+    return Answered(classes, tuple(letters), labels, said.probabilities, answers)
 
 
 def rows(grid: Grid, runs: Path) -> Iterator[str]:
@@ -137,8 +143,8 @@ def rows(grid: Grid, runs: Path) -> Iterator[str]:
     for some in alike.values():
         if len(some) > 1:
             mean = np.mean([each.probabilities for each in some], 0)
-            together = replace(some[0], probabilities=mean)
-            yield f"| mean of {len(some)} | | | | {_said(together)} | – | | |"
+            together = replace(some[0], probabilities=mean, answers=mean.argmax(1))
+            yield f"| mean of {len(some)}, the likeliest | | | | {_said(together)} | – | | |"
 
 
 def _row(grid: Grid, cell: Cell, model: ModelFolder, answered: Answered) -> str:
@@ -170,7 +176,7 @@ def kinds_of_error(answered: Answered) -> list[Kind]:
     """Find the commonest kinds of error, and of each the records of which the model was surest."""
     wrong = answered.confusion
     np.fill_diagonal(wrong, 0)
-    label, answer = answered.labels.argmax(1), answered.probabilities.argmax(1)
+    label, answer = answered.labels.argmax(1), answered.answers
     found = []
     for flat in np.argsort(-wrong, axis=None, kind="stable")[:KINDS]:
         row, column = divmod(int(flat), len(answered.classes))
@@ -196,7 +202,8 @@ def draw_errors(records: Path, outputs: Path, out: Path) -> list[str]:
              "| --- | --- | --- | --- | --- |"]  # fmt: skip
     for kind in kinds_of_error(answered):
         for at in kind.surest:
-            name, sure = answered.names[at], float(answered.probabilities[at].max())
+            name = answered.names[at]
+            sure = float(answered.probabilities[at, answered.answers[at]])
             record = read_record(records / f"{name}.hea")
             length = int(ROW_S * record.fs)
             shown = record.signal[0, : ROWS * length]

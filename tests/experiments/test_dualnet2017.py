@@ -43,7 +43,7 @@ def answered(confusion: dict[tuple[str, str], int], sure: float = 0.7) -> Answer
     places = np.arange(len(labels))
     probabilities[places, answers] = sure + 0.001 * places
     names = tuple(f"A{at:05d}" for at in places)
-    return Answered(AF_LETTERS, names, np.eye(4, dtype=bool)[labels], probabilities)
+    return Answered(AF_LETTERS, names, np.eye(4, dtype=bool)[labels], probabilities, answers)
 
 
 def test_ten_folds_hold_each_class_evenly(folder_2017: Path) -> None:
@@ -66,8 +66,11 @@ def test_the_authors_second_split_holds_411_of_the_public_records(folder_2017: P
 
 
 def test_two_classes_have_no_f1_over_three() -> None:
-    two = Answered(("N|O|~", "A"), ("a", "b", "c"), np.eye(2, dtype=bool)[[0, 0, 1]],
-                   np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]]))  # fmt: skip
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    two = Answered(
+        ("N|O|~", "A"), ("a", "b", "c"), np.eye(2, dtype=bool)[[0, 0, 1]], probabilities,
+        probabilities.argmax(1),
+    )  # fmt: skip
     accuracy, f1, three = two.scores()[0]
     assert (accuracy, f1) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
     assert np.isnan(three)
@@ -77,8 +80,7 @@ def test_a_row_holds_what_the_scorer_says(runs: Path) -> None:
     head, line, first, second, mean = rows(GRID, runs)
     outputs = runs / "tiny" / "base-1-leads-fold-9-seed-0" / "fold-9"
     read = read_answered(place(runs, ("9",)), outputs)
-    answers = np.eye(4, dtype=bool)[read.probabilities.argmax(1)]
-    scores = score(read.labels, answers)
+    scores = score(read.labels, np.eye(4, dtype=bool)[read.answers])
     assert (read.confusion == scores.confusion).all()
     assert head.count("|") == line.count("|") == first.count("|") == mean.count("|")
     assert first.startswith("| base | 0 | 1 of 1 | ")
@@ -86,7 +88,7 @@ def test_a_row_holds_what_the_scorer_says(runs: Path) -> None:
     assert f"| {scores.f1_four:.3f} (" in first
     assert f"| {scores.f1_three:.3f} | 0.500 |" in first
     assert second.startswith("| base | 1 |")
-    assert mean.startswith("| mean of 2 |")
+    assert mean.startswith("| mean of 2, the likeliest |")
 
 
 def test_the_table_goes_into_its_page(
@@ -136,9 +138,20 @@ def test_errors_are_drawn_and_listed(
     assert capsys.readouterr().out.rstrip("\n") == listed.rstrip("\n")
     drawn = {path.stem for path in (tmp_path / "errors").glob("*.png")}
     wrong = read_answered(records, outputs)
-    missed = wrong.labels.argmax(1) != wrong.probabilities.argmax(1)
+    missed = wrong.labels.argmax(1) != wrong.answers
     assert drawn <= {name for name, miss in zip(wrong.names, missed, strict=True) if miss}
     assert len(drawn) == listed.count("(A") > 0
+
+
+def test_what_the_model_decided_counts_and_no_answer_is_noise(tmp_path: Path) -> None:
+    (tmp_path / "REFERENCE.csv").write_text("A1,O\nA2,~\n")
+    said = (["N,A,O,~", "0,0,1,0", "0.5,0.1,0.3,0.1"], ["", "", ""])
+    for name, lines in zip(("A1", "A2"), said, strict=True):
+        (tmp_path / f"{name}.csv").write_text("\n".join([f"#{name}", *lines]) + "\n")
+    read = read_answered(tmp_path, tmp_path)
+    assert read.answers.tolist() == [2, 3]
+    assert read.scores()[0, 0] == 1
+    assert read_answered(tmp_path, tmp_path, ("N|O|~", "A")).answers.tolist() == [0, 0]
 
 
 def test_what_is_missing_is_said(runs: Path, tmp_path: Path) -> None:
