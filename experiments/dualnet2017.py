@@ -31,6 +31,7 @@ from experiments.runs import ROOT, place
 from experiments.tables import parameters
 from models.folder import ModelFolder, read_model
 from scoring.bootstrap import intervals
+from scoring.measures import macro, ratio
 from scoring.outputs import read_outputs
 
 HEAD = (
@@ -75,18 +76,12 @@ class Answered:
         counted = np.ones((1, len(self.names))) if times is None else times
         confusion = self._square(counted @ self.pairs)
         right, named = np.diagonal(confusion, 0, 1, 2), confusion.sum(1) + confusion.sum(2)
-        f1 = np.where(named > 0, 2 * right / np.maximum(named, 1), np.nan)
+        f1 = ratio(2 * right, named)
         three = f1[:, :3] if self.classes == AF_LETTERS else f1[:, :0]
-        return np.stack([right.sum(1) / counted.sum(1), _macro(f1), _macro(three)], 1)
+        return np.stack([right.sum(1) / counted.sum(1), macro(f1), macro(three)], 1)
 
     def _square(self, kinds: np.ndarray) -> np.ndarray:
         return kinds.reshape(*kinds.shape[:-1], len(self.classes), len(self.classes))
-
-
-def _macro(f1: np.ndarray) -> np.ndarray:
-    """Average (resamples, classes) over the classes that are there; NaN where none is."""
-    known = ~np.isnan(f1)
-    return np.where(known.any(1), np.nansum(f1, 1) / np.maximum(known.sum(1), 1), np.nan)
 
 
 class Kind(NamedTuple):
@@ -161,10 +156,9 @@ def _row(grid: Grid, cell: Cell, model: ModelFolder, answered: Answered) -> str:
 
 
 def _said(answered: Answered) -> str:
-    (accuracy, f1, three), ends = (
-        answered.scores()[0],
-        intervals(answered.scores, len(answered.names), RESAMPLES, np.random.default_rng(0)),
-    )
+    accuracy, f1, three = answered.scores()[0]
+    generator = np.random.default_rng(0)
+    ends = intervals(answered.scores, len(answered.names), RESAMPLES, generator)
     (low, low_f1), (high, high_f1) = ends[:, :2]
     return (
         f"{accuracy:.3f} ({low:.3f} to {high:.3f}) | {f1:.3f} ({low_f1:.3f} to {high_f1:.3f}) | "
