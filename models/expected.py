@@ -59,7 +59,7 @@ def differences(folder: Path) -> list[float]:
 
 def _answer(folder: Path, leads: tuple[str, ...], record: dict[str, Any]) -> list[float]:
     classifier = Classifier.load(folder, leads)
-    made = simulate(record["diagnoses"], seed=record["seed"])
+    made = simulate(record["diagnoses"], seed=record["seed"])  # of 12 leads, for one lead its I
     inputs = prepare(classifier.recipe, made.signal, made.leads, leads, made.fs)
     found = probabilities_of(
         classifier.recipe, classifier.network, inputs.signal, classifier.device

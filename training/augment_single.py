@@ -5,7 +5,8 @@
 Amplitudes are of the signal's unit, and 0 is what fills: in a standardised record standard
 deviations and the mean, in one of mV what the public code does to µV.
 
-The public code's warp and band-pass are here too, with their faults: `…_as_published`.
+The public code's warp and band-pass are here too, with their faults: `…_as_published`;
+`turn` is ours.
 """
 
 import math
@@ -121,6 +122,14 @@ def amplify(
 
 
 @_sometimes
+def turn(
+    signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator
+) -> np.ndarray:  # fmt: skip
+    """Turn a record upside down, as a device held the wrong way round does."""
+    return -signal.astype(np.float32)
+
+
+@_sometimes
 def delay(
     signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
     most_s: float, longest_s: float,
@@ -199,6 +208,7 @@ SINGLE: dict[str, Change] = {
     "warp_as_published": warp_as_published,
     "stretch": stretch,
     "amplify": amplify,
+    "turn": turn,
     "delay": delay,
     "wander": wander,
     "band_pass": band_pass,

@@ -88,17 +88,34 @@ class Residual(Trunk):
     Parameters
     ----------
     size : int
-        Twice the last block's channels.
+        Twice the last stage's channels.
     dropout : float
         Of channels.
     widths : sequence of int
-        Channels of the blocks before the last; the stem halves the rate, and so does each block but
+        Channels of the stages before the last; the stem halves the rate, and so does each stage but
         the first.
+    blocks : sequence of int
+        Of each stage, the last one included.
+    head_dropout : float
+        Of the numbers that it says.
     """
 
-    def __init__(self, size: int, dropout: float, *, widths: tuple[int, ...]) -> None:
-        stages = (*widths, size // 2)
-        super().__init__(1, widths=stages, blocks=(1,) * len(stages), kernel=9, dropout=dropout)
+    def __init__(
+        self,
+        size: int,
+        dropout: float,
+        *,
+        widths: tuple[int, ...],
+        blocks: tuple[int, ...],
+        head_dropout: float,
+    ) -> None:
+        super().__init__(1, widths=(*widths, size // 2), blocks=blocks, kernel=9, dropout=dropout)
+        self.head_dropout = nn.Dropout(head_dropout)
+
+    def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Map (batch, channels, steps) to (batch, size); all steps are valid."""
+        latent: torch.Tensor = self.head_dropout(super().forward_head(features, length))
+        return latent
 
 
 ENCODERS: dict[str, Callable[..., nn.Module]] = {

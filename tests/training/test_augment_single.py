@@ -14,7 +14,7 @@ LEADS = ("ECG",)
 # Those of the recipes, always drawn.
 NUMBERS = {
     each.name: {**each.options, "probability": 1.0}
-    for name in ("dualnet-s", "dualnet-as-published")
+    for name in ("dualnet-house", "dualnet-s", "dualnet-as-published")
     for each in reversed(find(name).augment)
 }
 NUMBERS["wander"]["amplitude"] = 0.3
@@ -42,8 +42,8 @@ def test_it_works_on_a_copy_by_its_own_dice_alone(name: str) -> None:
     assert first.dtype == np.float32
     assert np.isfinite(first).all()
     assert first.shape != signal.shape or (first != signal).any()
-    filters = name.startswith("band_pass")  # nothing of them is drawn
-    assert filters or first.shape != other.shape or (first != other).any()
+    fixed = name.startswith(("band_pass", "turn"))  # nothing of them is drawn
+    assert fixed or first.shape != other.shape or (first != other).any()
 
 
 @pytest.mark.parametrize("name", SINGLE)
@@ -145,6 +145,11 @@ def test_amplify_and_wander_act_within_their_bounds() -> None:
     assert max(heights) == pytest.approx(0.3, abs=0.01)
     assert min(rates) == pytest.approx(0.2, abs=0.05)
     assert max(rates) == pytest.approx(1.0, abs=0.05)
+
+
+def test_turn_puts_a_record_upside_down() -> None:
+    signal = noise().astype(np.float32)
+    assert np.array_equal(altered("turn", signal), -signal)
 
 
 GAINS = {0.1: -60.47, 0.15: -25.16, 0.2: -3.01, 0.3: 0, 1: 0, 10: 0, 40: -0.28, 45: -3.01,
