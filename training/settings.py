@@ -11,7 +11,7 @@ from ecg.leads import LEAD_SETS
 if TYPE_CHECKING:
     import torch
 
-DEFAULT_RECIPE = "isibrno-leadwise"
+DEFAULT_RECIPE = "house-pair"
 PRECISIONS = ("float32", "bfloat16")
 
 
