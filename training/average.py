@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from models.layers import ByLength
 from models.losses import Batch
 
 ESTIMATED_ON = 20  # pieces of batches; 64 records of 10 s each where these are batches
@@ -47,6 +48,9 @@ def averaged(
         statistics are the mean of theirs.
     """
     copied = deepcopy(network).eval()  # no dropout
+    for module in copied.modules():  # batches stay whole, so that no norm sees one record alone
+        if isinstance(module, ByLength):
+            module.training = True
     for name, weight in copied.named_parameters():
         weight.copy_(average[name])
     norms = [  # but those that are kept as they are
