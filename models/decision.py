@@ -51,11 +51,6 @@ def highest(probabilities: np.ndarray) -> np.ndarray:
     return labels
 
 
-def weighted(probabilities: np.ndarray, *, weights: Sequence[float]) -> np.ndarray:
-    """Call one class positive, the one whose probability times its weight is highest."""
-    return highest(probabilities * np.asarray(weights, dtype=float))
-
-
 def expected(
     probabilities: np.ndarray, *, slope: float, offset: float, rewards: Sequence[Sequence[float]]
 ) -> np.ndarray:
@@ -137,7 +132,6 @@ DECISIONS: dict[str, Callable[..., np.ndarray]] = {
     "thresholds": thresholds,
     "near ties": near_ties,
     "highest": highest,
-    "weighted": weighted,
     "expected": expected,
 }
 

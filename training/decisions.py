@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ecg.labels import CODES, SINUS_RHYTHM
-from models.decision import decide, highest, logit
+from models.decision import decide, logit
 from models.recipe import Part, part
 from scoring.challenge import prepare, rewards
 from scoring.measures import count, f_measure, macro
@@ -19,8 +19,6 @@ TIE = 1e-12  # metrics nearer than this to the best one are as good
 SLOPES = (0.7, 0.85, 1.0, 1.2, 1.4)  # around the likeliest one
 OFFSETS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75)  # of the log odds
 
-WEIGHTS = 2.0 ** (np.arange(-16, 17) / 4)  # 1/16 to 16, of a class beside the first
-ROUNDS = 3  # over the classes; a fourth changes nothing in practice
 
 # Records, evenly spread, that fit the two numbers of `expected`: they need no more, and all 22,000
 # of the Challenge's validation part would take 20 minutes a lead set.
@@ -114,35 +112,6 @@ def class_thresholds(
     return found.x if -found.fun > metric else np.full(classes, threshold)
 
 
-def class_weights(probabilities: np.ndarray, measure: Measure) -> np.ndarray:
-    """Find by how much each class is to be preferred where one is taken, class after class.
-
-    A rare class that is worth as much as the others (macro F1) is to be called before it is the
-    likeliest.  A metric of few rare records jumps from weight to weight, so a weight is as good as
-    it and its neighbours are on average.
-
-    Parameters
-    ----------
-    probabilities, measure
-        As in `global_threshold`.
-
-    Returns
-    -------
-    np.ndarray of shape (classes,)
-        The first class has 1.
-    """
-    weights = np.ones(probabilities.shape[1])
-    for _ in range(ROUNDS):
-        for place in range(1, len(weights)):
-            metrics = np.empty(len(WEIGHTS))
-            for at, weight in enumerate(WEIGHTS):
-                weights[place] = weight
-                metrics[at] = measure(highest(probabilities * weights))
-            smooth = np.convolve(np.pad(metrics, 1, "edge"), np.full(3, 1 / 3), "valid")
-            weights[place] = WEIGHTS[best_place(smooth, np.log2(WEIGHTS) + 0.5)]  # ties: near 1
-    return weights
-
-
 def temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Find the slope of the log odds that makes the labels likeliest (temperature scaling).
 
@@ -188,13 +157,6 @@ def _highest(
     return part("highest")
 
 
-def _fit_weights(
-    probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], seed: int
-) -> Part:
-    found = class_weights(probabilities, measure_of(labels, classes))
-    return part("weighted", weights=tuple(found.tolist()))
-
-
 def _fit_expected(
     probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], seed: int
 ) -> Part:
@@ -217,6 +179,5 @@ FITS: dict[str, Fit] = {
     "per class": _fit_classes,
     "near ties": _near_ties,
     "highest": _highest,
-    "weighted": _fit_weights,
     "expected": _fit_expected,
 }

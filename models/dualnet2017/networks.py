@@ -10,7 +10,6 @@ from models.dualnet2017.blocks import AxialBlock, ResidualBlock, halved
 from models.dualnet2017.encoders import ENCODERS
 from models.dualnet2017.spectrogram import (
     BINS,
-    SMALLEST,
     STRIDE,
     WINDOW,
     frame_count,
@@ -46,8 +45,6 @@ class Network(nn.Module):
     branches : str
         `both`; `signal`, whose latent vector then answers alone; or `spectrogram`, whose norms are
         then plain.
-    smallest : float
-        Magnitudes below count as this.
     padded : int
         Samples to which records are padded and cropped, all of which are then read as signal; the
         public code's are 18,000.  At 0 padding is masked.
@@ -71,13 +68,12 @@ class Network(nn.Module):
         axial: int = 0,
         dropout: float = 0.05,
         branches: str = "both",
-        smallest: float = SMALLEST,
         padded: int = 0,
         as_published: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         _check(rows, encoder.name, branches, as_published)
-        self.smallest, self.padded = smallest, padded
+        self.padded = padded
         self.encoder = self.blocks = self.joint = None
         if branches != "spectrogram":
             self.encoder = ENCODERS[encoder.name](latent, dropout, **encoder.options)
@@ -138,7 +134,7 @@ class Network(nn.Module):
         than nearly all that is in one, and count as its own.
         """
         frames = int(frame_count(torch.tensor(self.padded))) if self.padded else FRAMES
-        logs = log_spectrogram(signal[:, 0], length, smallest=self.smallest, shortest=frames)
+        logs = log_spectrogram(signal[:, 0], length, shortest=frames)
         count = frame_count(length).clamp(min=1 if self.padded else FRAMES)
         mask = (torch.arange(logs.shape[1], device=length.device) < count[:, None])[
             :, None, :, None

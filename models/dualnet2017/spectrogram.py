@@ -33,9 +33,9 @@ def frame_count(length: torch.Tensor) -> torch.Tensor:
 
 
 def log_spectrogram(
-    signal: torch.Tensor, length: torch.Tensor, *, smallest: float = SMALLEST, shortest: int = 1
+    signal: torch.Tensor, length: torch.Tensor, *, shortest: int = 1
 ) -> torch.Tensor:
-    """Compute ln(max(|STFT|, `smallest`)), each record's as if it were alone.
+    """Compute ln(max(|STFT|, `SMALLEST`)), each record's as if it were alone.
 
     Periodic Hann window of 64, hop 32, centred, with each record's own ends reflected; magnitudes
     are divided by the root of the window's squared sum, as torchaudio's `normalized` does.
@@ -45,15 +45,13 @@ def log_spectrogram(
     signal : torch.Tensor of shape (batch, samples)
     length : torch.Tensor of shape (batch,)
         Valid samples.
-    smallest : float
-        Magnitudes below count as this.
     shortest : int
         Frames at least.
 
     Returns
     -------
     torch.Tensor of shape (batch, frames, 33)
-        Float32.  Frames beyond a record's last, ⌊L / 32⌋, are ln `smallest`.
+        Float32.  Frames beyond a record's last, ⌊L / 32⌋, are ln `SMALLEST`.
     """
     counts = frame_count(length)
     frames = max(int(counts.max()), shortest)
@@ -63,6 +61,6 @@ def log_spectrogram(
     padded = signal.float().gather(1, mirrored.clamp(min=0).clamp(max=last))
     hann = torch.hann_window(FFT, device=signal.device)
     made = torch.stft(padded, FFT, HOP, FFT, hann, center=False, return_complex=True)
-    logs = made.abs().div(hann.square().sum().sqrt()).clamp(min=smallest).log().transpose(1, 2)
+    logs = made.abs().div(hann.square().sum().sqrt()).clamp(min=SMALLEST).log().transpose(1, 2)
     beyond = torch.arange(frames, device=signal.device) >= counts[:, None]
-    return logs.masked_fill(beyond[..., None], math.log(smallest))
+    return logs.masked_fill(beyond[..., None], math.log(SMALLEST))

@@ -52,14 +52,6 @@ def test_of_exclusive_classes_the_highest_is_the_label_and_of_equals_the_first()
     assert found.astype(int).tolist() == [[0, 1, 0], [0, 1, 0], [1, 0, 0]]
 
 
-def test_a_class_of_more_weight_is_called_before_it_is_the_likeliest() -> None:
-    probabilities = np.array([[0.1, 0.6, 0.3], [0.2, 0.55, 0.25], [0.5, 0.3, 0.2]])
-    found = decide(part("weighted", weights=(1.0, 1.0, 2.1)), probabilities)
-    assert found.astype(int).tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
-    even = decide(part("weighted", weights=(1.0, 1.0, 1.0)), probabilities)
-    assert (even == decide(part("highest"), probabilities)).all()
-
-
 def mean_score(outputs: np.ndarray, probabilities: np.ndarray, table: np.ndarray) -> float:
     """The expected score of a record's outputs, summed over all label vectors."""
     total = 0.0
@@ -116,14 +108,13 @@ def test_every_class_is_drawn_as_often_as_it_should() -> None:
 @pytest.mark.parametrize(
     ("odd", "said"),
     [
-        (part("guess"), "no decision 'guess'; known are thresholds, near ties, highest, weighted"),
+        (part("guess"), "no decision 'guess'; known are thresholds, near ties, highest, expected"),
         (
             part("near ties", threshold=0.5, tie=0.03, least=0.1, fallback=(9,)),
             "'near ties' has odd numbers",
         ),
         (part("thresholds"), "'thresholds' has odd numbers"),
         (part("thresholds", values=("a", "b")), "'thresholds' has odd numbers"),
-        (part("weighted", weights=(1.0,) * 5), "'weighted' has odd numbers"),
         (part("expected", slope=1, offset=0, rewards=((1.0,),)), r"rewards of shape \(1, 1\)"),
     ],
 )

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from ecg.labels import CODES
-from models.decision import decide, highest, logit, sigmoid
+from models.decision import decide, logit, sigmoid
 from scoring.challenge import prepare
 from training.decisions import (
     FITS,
     GRID,
     best_place,
     class_thresholds,
-    class_weights,
     global_threshold,
     measure_of,
     temperature,
@@ -115,32 +114,3 @@ def test_of_classes_that_the_challenge_knows_not_the_mean_f_measure_counts() -> 
     outputs = np.array([[1, 0], [1, 0], [0, 0]], dtype=bool)
     assert measure(labels) == 1
     assert measure(outputs) == pytest.approx(0.5)  # F 1 and 0
-
-
-def exclusive(seed: int, records: int = 4000) -> tuple[np.ndarray, np.ndarray]:
-    """Calibrated probabilities of three exclusive classes, the last one rare, and labels."""
-    rng = np.random.default_rng(seed)
-    labels = np.searchsorted(np.cumsum([0.6, 0.35]), rng.random(records))
-    means = np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 1.2]])
-    seen = means[labels] + rng.normal(size=(records, 2))
-    likelihood = np.exp(-((seen[:, None] - means) ** 2).sum(2) / 2) * [0.6, 0.35, 0.05]
-    return likelihood / likelihood.sum(1, keepdims=True), np.eye(3, dtype=bool)[labels]
-
-
-def test_a_rare_class_is_preferred_as_far_as_macro_f1_gains_elsewhere_too() -> None:
-    weights = class_weights(*_measured(exclusive(0)))
-    probabilities, measure = _measured(exclusive(1))
-    before = measure(highest(probabilities))
-    assert weights[0] == 1
-    assert weights[2] > 2
-    assert measure(highest(probabilities * weights)) > before + 0.02
-
-
-def test_class_weights_are_one_where_nothing_is_to_gain() -> None:
-    labels = np.eye(3, dtype=bool)[np.arange(90) % 3]
-    sure = np.where(labels, 0.98, 0.01)
-    assert class_weights(sure, measure_of(labels, ("N", "A", "O"))).tolist() == [1, 1, 1]
-
-
-def _measured(drawn: tuple[np.ndarray, np.ndarray]):
-    return drawn[0], measure_of(drawn[1], ("N", "A", "O"))
