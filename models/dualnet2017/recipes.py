@@ -182,7 +182,7 @@ HOUSE = replace(
     steps=(part("fill"), part("resample", to_hz=100), part("z_score")),
     network=part(
         "dual",
-        branches="signal",  # with the spectrogram's blocks an epoch takes four times as long
+        branches="signal",  # the spectrogram's blocks would take most of an epoch
         encoder=part(
             "residual",
             widths=(24, 32, 48, 64, 96),
