@@ -5,7 +5,7 @@
 
 `report` writes a table of docs/results.md from the cells of `python -m experiments run` that are
 done; `errors` draws, for the answers that `run_model.py` left in OUTPUTS, the commonest kinds of
-error on the labelled RECORDS.
+error on the labelled RECORDS, and measures their rhythm beside that of right answers.
 """
 
 import argparse
@@ -19,10 +19,11 @@ import numpy as np
 
 from docs.generate import write_tables
 from ecg import LeadwiseError
+from ecg.beats import detect, heart_rate, rr
 from ecg.files import aside, make_folder
 from ecg.labels import AF_LETTERS, label_matrix
 from ecg.plots import plot_record
-from ecg.records import read_record
+from ecg.records import Record, read_record
 from ecg.reference import FILE, read_reference
 from experiments.cells import Cell, cells_done
 from experiments.grids import Grid, find_grid
@@ -39,6 +40,7 @@ HEAD = (
     "F1 over N, A, O | published accuracy | parameters | minutes |"
 )
 KINDS, EXAMPLES, ROWS, ROW_S = 3, 2, 3, 10
+EARLY = 0.85  # of the median RR interval; what is shorter is early
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,8 +184,47 @@ def kinds_of_error(answered: Answered) -> list[Kind]:
     return found
 
 
+def rhythm(record: Record) -> tuple[float, float, float]:
+    """Measure heart rate (1/min), early beats, and the median change of RR from beat to beat.
+
+    The change is a share of the median interval; what cannot be measured is NaN.
+    """
+    r_peaks = detect(record.signal[:1], record.fs)
+    intervals = rr(r_peaks, record.fs)
+    if len(intervals) < 2:
+        return (np.nan,) * 3
+    usual = np.median(intervals)
+    change = np.median(np.abs(np.diff(intervals))) / usual
+    return heart_rate(r_peaks, record.fs), float((intervals < EARLY * usual).sum()), float(change)
+
+
+def in_common(answered: Answered, rhythms: np.ndarray) -> Iterator[str]:
+    """Write a table of the commonest kinds of error, and below them of what was answered right.
+
+    Parameters
+    ----------
+    rhythms : np.ndarray, shape (records, 3)
+        Of `rhythm`.
+    """
+    yield ("| label | answer | records | heart rate | early beats | RR, from beat to beat | "
+           "probability of the answer |")  # fmt: skip
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    label = answered.labels.argmax(1)
+    pairs = [(kind.label, kind.answer) for kind in kinds_of_error(answered)]
+    for first, second in [*pairs, *((name, name) for name in answered.classes)]:
+        row, column = answered.classes.index(first), answered.classes.index(second)
+        of_it = (label == row) & (answered.answers == column)
+        if not of_it.any():
+            continue
+        measured = rhythms[of_it & np.isfinite(rhythms).all(1)]
+        rate, early, change = np.median(measured, 0) if len(measured) else np.full(3, np.nan)
+        sure = np.median(answered.probabilities[of_it, column])
+        yield (f"| {first} | {second} | {of_it.sum()} | {rate:.0f} | {early:.0f} | "
+               f"± {100 * change:.1f} % | {sure:.2f} |")  # fmt: skip
+
+
 def draw_errors(records: Path, outputs: Path, out: Path) -> list[str]:
-    """Draw the commonest kinds of error, thirty seconds a record, and list them in `errors.md`.
+    """Draw the commonest kinds of error, thirty seconds a record; `errors.md` has these in tables.
 
     Raises
     ------
@@ -192,30 +233,31 @@ def draw_errors(records: Path, outputs: Path, out: Path) -> list[str]:
     """
     answered = read_answered(records, outputs)
     make_folder(out)
-    lines = ["| label | answer | records | picture of | probability of the answer |",
-             "| --- | --- | --- | --- | --- |"]  # fmt: skip
+    rhythms = np.array([rhythm(read_record(records / f"{name}.hea")) for name in answered.names])
+    lines = [*in_common(answered, rhythms), "",
+             "| label | answer | picture of | probability of the answer |",
+             "| --- | --- | --- | --- |"]  # fmt: skip
     for kind in kinds_of_error(answered):
         for at in kind.surest:
             name = answered.names[at]
             sure = float(answered.probabilities[at, answered.answers[at]])
-            record = read_record(records / f"{name}.hea")
-            length = int(ROW_S * record.fs)
-            shown = record.signal[0, : ROWS * length]
-            shown = np.pad(shown, (0, -len(shown) % length), constant_values=np.nan)
-            strips = shown.reshape(-1, length)
-            picture = f"{name}.png"
-            plot_record(
-                out / picture, strips, [f"{ROW_S * row} s" for row in range(len(strips))],
-                record.fs, title=f"{name}: labelled {kind.label}, answered {kind.answer}",
-                note=f"probability {sure:.2f}; {record.signal.shape[1] / record.fs:.0f} s",
-            )  # fmt: skip
-            lines.append(
-                f"| {kind.label} | {kind.answer} | {kind.records} | [{name}]({picture}) | "
-                f"{sure:.2f} |"
-            )
+            title = f"{name}: labelled {kind.label}, answered {kind.answer}"
+            _draw(read_record(records / f"{name}.hea"), out / f"{name}.png", title, sure)
+            lines.append(f"| {kind.label} | {kind.answer} | [{name}]({name}.png) | {sure:.2f} |")
     with aside(out / "errors.md") as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return lines
+
+
+def _draw(record: Record, path: Path, title: str, sure: float) -> None:
+    length = int(ROW_S * record.fs)
+    shown = record.signal[0, : ROWS * length]
+    shown = np.pad(shown, (0, -len(shown) % length), constant_values=np.nan)
+    strips = shown.reshape(-1, length)
+    plot_record(
+        path, strips, [f"{ROW_S * row} s" for row in range(len(strips))], record.fs, title=title,
+        note=f"probability {sure:.2f}; {record.signal.shape[1] / record.fs:.0f} s",
+    )  # fmt: skip
 
 
 def main(words: Sequence[str] | None = None) -> None:

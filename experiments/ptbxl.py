@@ -100,7 +100,10 @@ def ship(path: Path, weights: Path) -> None:
         file, sha256 = write_weights(weights, f"{len(entry.leads)}-leads", halves)
         trained.append(replace(entry, file=file, sha256=sha256))
     program, _, _, *options = str(model.training["command"]).split(" ")
-    about = {**model.training, "command": " ".join([program, "DATA", "MODEL", *options])}
+    named = [Path(word).name for word in options]  # no folder of this machine
+    about = {**model.training, "command": " ".join([program, "DATA", "MODEL", *named])}
+    if "begin" in about:
+        about["begin"] = {**about["begin"], "model": Path(about["begin"]["model"]).name}
     write_model(replace(model, path=weights, lead_sets=tuple(trained), training=about))
     write_expected(weights)
 

@@ -16,6 +16,7 @@ FOLDERS = sorted(path.parent for path in WEIGHTS.glob("*/model.json"))
 
 
 SHIPPED = {
+    "dualnet2017": {("ECG",)},
     "house2026": {LEAD_SETS[12], LEAD_SETS[2]},
     "isibrno2020": {LEAD_SETS[12], LEAD_SETS[2]},
 }
@@ -38,7 +39,7 @@ def test_answers_are_the_expected_ones(folder: Path) -> None:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_folder_is_small_and_names_no_machine(folder: Path) -> None:
     assert sum(path.stat().st_size for path in folder.iterdir()) < 25e6
-    assert "/" not in read_model(folder).training["command"]
+    assert "/" not in str(read_model(folder).training)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

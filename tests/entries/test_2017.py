@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+from ecg.labels import AF_LETTERS
 from ecg.records import read_record
 from models.classifier import Classifier
 
@@ -149,3 +150,11 @@ def test_an_entry_is_packed_and_runs_where_it_is_unpacked(
         ended = run(unpacked / script, *words, folder=unpacked)
         assert ended.returncode == 0, ended.stderr
     assert answers.startswith((unpacked / "answers.txt").read_text())
+
+
+def test_the_entrys_own_answers_are_300_records() -> None:
+    """As the Challenge of 2017 compared them; its records are not here to be answered again."""
+    lines = (ENTRY / "answers.txt").read_text().splitlines()
+    assert lines == sorted(set(lines))
+    assert len({line.split(",")[0] for line in lines}) == len(lines) == 300
+    assert {line.split(",")[1] for line in lines} == set(AF_LETTERS)

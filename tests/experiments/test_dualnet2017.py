@@ -10,11 +10,20 @@ import pytest
 from docs.generate import put
 from ecg import LeadwiseError
 from ecg.labels import AF_LETTERS
+from ecg.records import read_record, write_record
 from ecg.reference import read_reference
+from ecg.simulate import simulate
 from experiments import dualnet2017
 from experiments import runs as runs_module
 from experiments.cells import run_cells
-from experiments.dualnet2017 import Answered, kinds_of_error, read_answered, rows
+from experiments.dualnet2017 import (
+    Answered,
+    in_common,
+    kinds_of_error,
+    read_answered,
+    rhythm,
+    rows,
+)
 from experiments.grids import GRIDS, Grid
 from experiments.runs import by_class, by_submission, place
 from experiments.tables import write_report
@@ -126,6 +135,38 @@ def test_kinds_of_error_are_the_commonest_and_their_surest_records() -> None:
     assert [each[:3] for each in kinds] == [("O", "N", 6), ("N", "O", 4), ("~", "N", 3)]
     assert kinds[0].surest == [19, 18]
     assert kinds_of_error(answered({("N", "N"): 3, ("A", "A"): 2})) == []
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "rate", "early", "change"),
+    [("NSR", (60, 100), (0, 0), (0, 0.05)), ("AF", (60, 160), (3, 40), (0.1, 0.5))],
+)
+def test_a_rhythm_is_measured(
+    diagnosis: str, rate: tuple, early: tuple, change: tuple, tmp_path: Path
+) -> None:
+    made = simulate([diagnosis], seed=3, duration_s=30, fs=300, leads=["I"])
+    write_record(tmp_path, "A", made.signal, ["ECG"], 300.0)
+    for value, (least, most) in zip(
+        rhythm(read_record(tmp_path / "A.hea")), (rate, early, change), strict=True
+    ):
+        assert least <= value <= most
+
+
+def test_a_record_without_beats_has_no_rhythm(tmp_path: Path) -> None:
+    write_record(tmp_path, "A", np.zeros((1, 3000)), ["ECG"], 300.0)
+    assert np.isnan(rhythm(read_record(tmp_path / "A.hea"))).all()
+
+
+def test_errors_stand_beside_right_answers_with_their_rhythm() -> None:
+    some = answered({("N", "N"): 3, ("O", "N"): 2, ("~", "~"): 1})
+    rhythms = np.array([[70, 0, 0.01], [72, 1, 0.03], [74, 1, 0.02], [50, 2, 0.1],
+                        [np.nan] * 3, [np.nan] * 3])  # fmt: skip
+    _, _, *lines = in_common(some, rhythms)
+    assert lines == [
+        "| O | N | 2 | 50 | 2 | ± 10.0 % | 0.70 |",
+        "| N | N | 3 | 72 | 1 | ± 2.0 % | 0.70 |",
+        "| ~ | ~ | 1 | nan | nan | ± nan % | 0.70 |",
+    ]
 
 
 def test_errors_are_drawn_and_listed(

@@ -55,12 +55,17 @@ def test_a_shipped_model_is_half_as_large_and_says_what_it_answers(
     two: Path, tmp_path: Path
 ) -> None:
     model = read_model(two)
-    about = {**model.training, "command": "train_model.py /data/folds /models/two --leads 12,2"}
+    about = {
+        **model.training,
+        "command": "train_model.py /data/folds /models/two --leads 12,2 --begin /models/one",
+        "begin": {"model": "/models/one", "12-leads": "0a1b"},
+    }
     write_model(replace(model, training=about))
     ptbxl.ship(two, tmp_path / "weights")
     before, after = read_model(two), read_model(tmp_path / "weights")
     assert after.recipe == before.recipe
-    assert after.training["command"] == "train_model.py DATA MODEL --leads 12,2"
+    assert after.training["command"] == "train_model.py DATA MODEL --leads 12,2 --begin one"
+    assert after.training["begin"] == {"model": "one", "12-leads": "0a1b"}
     for one, other in zip(before.lead_sets, after.lead_sets, strict=True):
         assert (one.leads, one.decision, one.rules) == (other.leads, other.decision, other.rules)
         for name, weight in read_weights(before, one).items():
