@@ -232,7 +232,9 @@ RECIPES = {
         replace(
             RESNET,
             name="house-statements",
-            summary="`house-resnet` on all codes that the training headers name, whatever they are",
+            summary="`house-resnet` on all codes that the training headers name, whatever they "
+            "are; voltages stay as they are",
+            augment=tuple(one for one in RESNET.augment if one.name != "scale"),
             classes="all",
             decision="global",
             rules="off",
