@@ -62,8 +62,8 @@ def read_statements(table: Path) -> dict[str, tuple[str, ...]]:
 def restate(data: Path, statements: dict[str, tuple[str, ...]], made: Path) -> Path:
     """Make a data folder whose headers name the statements behind the Challenge's codes.
 
-    The codes group the statements that they were made of, and say nothing more: rare statements
-    learn from their kin.  Signals are links.
+    The codes group the statements that they were made of, so that rare ones learn from their kin.
+    Signals are links.
     """
     if made.exists():
         return made
