@@ -58,6 +58,7 @@ def training_code(data_directory: str, model_directory: str) -> None:
         make_folder(folder)
         remove_drafts(folder)
         remove_drafts(state)
+        _say_what_is_there(folder, state)
         _train_lead_sets(data_directory, folder, settings, recipe, device, begins, started)
         sync_folder(folder)
         remove_all_but(state, lock)
@@ -65,6 +66,13 @@ def training_code(data_directory: str, model_directory: str) -> None:
         state.rmdir()
     sets = len(recipe.lead_sets)
     say(f"Trained {sets} lead sets in {duration(time.monotonic() - started)}: {folder}")
+
+
+def _say_what_is_there(folder: Path, state: Path) -> None:
+    """Say that a finished model is about to be replaced: whoever did not mean to can still stop."""
+    if (folder / "model.json").exists() and not any(state.glob("*.safetensors")):
+        say(f"{folder}: holds a finished model; it is trained anew, and the old one stays until the "
+            "first lead set has ended. To keep it, choose another model folder.")  # fmt: skip
 
 
 def _train_lead_sets(

@@ -82,6 +82,15 @@ def test_bad_records_are_named_and_the_rest_is_trained_on(
     assert model.training["learned"] + model.training["chosen"] == 16 - 6 + 3
 
 
+def test_a_finished_model_is_not_replaced_unsaid(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    train(data, tmp_path / "model")
+    assert "holds a finished model" not in capsys.readouterr().err
+    train(data, tmp_path / "model")
+    assert f"{tmp_path / 'model'}: holds a finished model" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
