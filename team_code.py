@@ -71,8 +71,10 @@ def training_code(data_directory: str, model_directory: str) -> None:
 def _say_what_is_there(folder: Path, state: Path) -> None:
     """Say that a finished model is about to be replaced: whoever did not mean to can still stop."""
     if (folder / "model.json").exists() and not any(state.glob("*.safetensors")):
-        say(f"{folder}: holds a finished model; it is trained anew, and the old one stays until the "
-            "first lead set has ended. To keep it, choose another model folder.")  # fmt: skip
+        say(
+            f"{folder}: holds a finished model; it is trained anew, and the old one stays until "
+            "the first lead set has ended. To keep it, choose another model folder."
+        )
 
 
 def _train_lead_sets(

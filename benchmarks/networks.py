@@ -14,12 +14,10 @@ import os
 import torch
 
 from benchmarks.scoring import machine
-from benchmarks.speed import Side, answered, race, side_of, trained
+from benchmarks.speed import BACKBONES, CLASSES, LEADS, SAMPLES, Side, compared, side_of
 from models.revenger2021 import Network
 from tests.reference import torch_ecg_networks as theirs
 
-LEADS, SAMPLES, CLASSES = 12, 5000, 26
-BACKBONES = ("nc-se", "nc-bs", "branched", "branched-lw")
 LOGITS = 1e-5  # how far answers may differ, beside their size
 
 
@@ -39,12 +37,8 @@ def measure(backbone: str, batch: int, rounds: int) -> str:
             side.network.eval()
         ours, foreign = (side.answer(signal) for side in both)
         error = float((ours - foreign).abs().max() / foreign.abs().max().clamp(min=1))
-        inference = race([answered(side, signal) for side in both], 3 * rounds)
-    training = race([trained(side, signal, CLASSES) for side in both], rounds)
-    cells = [f"{batch / took:.3g}" for took in (*training, *inference)]
-    ratios = [f"{theirs_s / ours_s:.2f}" for ours_s, theirs_s in (training, inference)]
     said = f"{error:.0e}" + ("" if error <= LOGITS else ", **unequal**")
-    return f"| {backbone} | {cells[0]} | {cells[1]} | {ratios[0]} | {cells[2]} | {cells[3]} | {ratios[1]} | {said} |"  # noqa: E501  # a table's row
+    return f"| {backbone} | {compared(both, signal, rounds)} | {said} |"
 
 
 def main() -> None:

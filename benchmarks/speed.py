@@ -1,12 +1,15 @@
 """Speed of networks: records a second of a training step and of answering, sides taking turns."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+LEADS, SAMPLES, CLASSES = 12, 5000, 26
+BACKBONES = ("nc-se", "nc-bs", "branched", "branched-lw")  # those that the paper's authors ship
 
 
 class Side(NamedTuple):
@@ -59,6 +62,24 @@ def race(functions: list[Callable[[], None]], rounds: int) -> list[float]:
             function()
             times.append(time.perf_counter() - begun)
     return [min(times[1:]) for times in took]
+
+
+def compared(both: Sequence[Side], signal: torch.Tensor, rounds: int) -> str:
+    """Measure two sides on a batch: a table's cells, training and then inference.
+
+    Each is records a second of the first side, of the second, and the first one's in parts of the
+    second one's.
+    """
+    with torch.inference_mode():
+        for side in both:
+            side.network.eval()
+        inference = race([answered(side, signal) for side in both], 3 * rounds)
+    training = race([trained(side, signal, CLASSES) for side in both], rounds)
+    records = len(signal)
+    return " | ".join(
+        f"{records / first_s:.3g} | {records / second_s:.3g} | {second_s / first_s:.2f}"
+        for first_s, second_s in (training, inference)
+    )
 
 
 def records_per_s(

@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from ecg.records import Record, read_record
 from ecg.reference import FILE, read_reference
 from experiments.cells import Cell, cells_done
 from experiments.grids import Grid, find_grid
-from experiments.outputs import RESAMPLES
+from experiments.outputs import RESAMPLES, spread
 from experiments.runs import ROOT, place
 from experiments.tables import parameters
 from models.folder import ModelFolder, read_model
@@ -115,7 +116,9 @@ def read_answered(records: Path, outputs: Path, classes: tuple[str, ...] = AF_LE
 
 
 def rows(grid: Grid, runs: Path) -> Iterator[str]:
-    """Write a grid's table: a row a cell, and one for the mean answer of all that are alike.
+    """Write a grid's table: a row a cell, and of cells that differ by their seed two more.
+
+    These are mean and range of their scores, and the scores of their mean answer, an ensemble.
 
     Raises
     ------
@@ -129,19 +132,28 @@ def rows(grid: Grid, runs: Path) -> Iterator[str]:
     done.sort(key=lambda cell: (order.index(cell.variant), cell.report, cell.seed))
     yield HEAD
     yield "| " + " | ".join(["---"] * (HEAD.count("|") - 1)) + " |"
-    alike: dict[tuple[str, tuple[str, ...]], list[Answered]] = {}
-    for cell in done:
-        model = read_model(cell.place(runs) / "model")
-        answered = read_answered(
-            place(runs, (cell.report,)), cell.outputs(runs), tuple(model.classes)
-        )
-        alike.setdefault((cell.report, answered.classes), []).append(answered)
-        yield _row(grid, cell, model, answered)
-    for some in alike.values():
+    for (variant, report), alike in groupby(done, lambda cell: (cell.variant, cell.report)):
+        some: list[Answered] = []
+        for cell in alike:
+            model = read_model(cell.place(runs) / "model")
+            records = place(runs, (report,))
+            some.append(read_answered(records, cell.outputs(runs), tuple(model.classes)))
+            yield _row(grid, cell, model, some[-1])
         if len(some) > 1:
-            mean = np.mean([each.probabilities for each in some], 0)
-            together = replace(some[0], probabilities=mean, answers=mean.argmax(1))
-            yield f"| mean of {len(some)}, the likeliest | | | | {_said(together)} | – | | |"
+            yield from _together(variant, some)
+
+
+def _together(variant: str, some: Sequence[Answered]) -> Iterator[str]:
+    """Sum up cells that differ by their seed: their scores, and what they answer together."""
+    scores = np.array([each.scores()[0] for each in some])
+    accuracy, f1, three = (
+        "–" if np.isnan(column).any() else spread(column.tolist()) for column in scores.T
+    )
+    name = f"| {variant}, {len(some)} seeds"
+    yield f"{name}: mean and range | | | | {accuracy} | {f1} | {three} | – | | |"
+    mean = np.mean([each.probabilities for each in some], 0)
+    ensemble = replace(some[0], probabilities=mean, answers=mean.argmax(1))
+    yield f"{name}: their mean answer | | | | {_said(ensemble)} | – | | |"
 
 
 def _row(grid: Grid, cell: Cell, model: ModelFolder, answered: Answered) -> str:

@@ -28,6 +28,19 @@ def test_the_generated_tables_are_not_empty() -> None:
     assert with_tables(README).count("LEADWISE_RECIPE") >= 1
 
 
+def test_the_readmes_table_of_models_says_what_the_results_say() -> None:
+    table = README.read_text(encoding="utf-8").partition("<!-- shipped -->")[2]
+    rows = table.partition("<!-- /shipped -->")[0].splitlines()[3:]
+    folders = [re.findall(r"`(.+)`", row)[0] for row in rows]
+    assert sorted(folders) == sorted(f"weights/{path.name}" for path in ROOT.glob("weights/*"))
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    for row, folder in zip(rows, folders, strict=True):
+        size = sum(path.stat().st_size for path in (ROOT / folder).iterdir())
+        assert f"| {size / 1e6:.0f} MB |" in row
+        for figure in re.findall(r"0\.\d{3}", row):
+            assert figure in results, f"{folder}: {figure} stands nowhere in docs/results.md"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):

@@ -86,18 +86,27 @@ def test_two_classes_have_no_f1_over_three() -> None:
 
 
 def test_a_row_holds_what_the_scorer_says(runs: Path) -> None:
-    head, line, first, second, mean = rows(GRID, runs)
+    head, line, first, second, seeds, ensemble = rows(GRID, runs)
     outputs = runs / "tiny" / "base-1-leads-fold-9-seed-0" / "fold-9"
     read = read_answered(place(runs, ("9",)), outputs)
     scores = score(read.labels, np.eye(4, dtype=bool)[read.answers])
     assert (read.confusion == scores.confusion).all()
-    assert head.count("|") == line.count("|") == first.count("|") == mean.count("|")
+    assert len({row.count("|") for row in (head, line, first, second, seeds, ensemble)}) == 1
     assert first.startswith("| base | 0 | 1 of 1 | ")
     assert f"| {scores.accuracy:.3f} (" in first
     assert f"| {scores.f1_four:.3f} (" in first
     assert f"| {scores.f1_three:.3f} | 0.500 |" in first
     assert second.startswith("| base | 1 |")
-    assert mean.startswith("| mean of 2, the likeliest |")
+    other = read_answered(
+        place(runs, ("9",)), runs / "tiny" / "base-1-leads-fold-9-seed-1" / "fold-9"
+    )
+    low, high = sorted(each.scores()[0, 0] for each in (read, other))
+    assert seeds.startswith("| base, 2 seeds: mean and range |")
+    assert f"| {(low + high) / 2:.3f} ({low:.3f} to {high:.3f}) |" in seeds
+    answers = (read.probabilities + other.probabilities).argmax(1)
+    accuracy = (answers == read.labels.argmax(1)).mean()
+    assert ensemble.startswith("| base, 2 seeds: their mean answer |")
+    assert f"| {accuracy:.3f} (" in ensemble
 
 
 def test_the_table_goes_into_its_page(
