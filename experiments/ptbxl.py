@@ -1,12 +1,14 @@
 """Trained models on PTB-XL: how each answers folds 8 and 9, by three decisions, side by side.
 
+    python -m experiments.ptbxl choose DATA RUNS MODEL [MODEL …]
     python -m experiments.ptbxl report DATA RUNS MODEL [MODEL …]
     python -m experiments.ptbxl ship MODEL WEIGHTS
 
 DATA is PTB-XL laid out as the Challenge does, with its folds.tsv; each MODEL was trained by
 `train_model.py` on folds 1 to 8 of it, with `LEADWISE_VALIDATION=8`.  RUNS gets the answers, which
-are not made again.  `report` writes a table of docs/results.md; `ship` puts a model into a folder
-for others, in half precision, with what it should answer.
+are not made again.  `choose` prints fold 8 alone, so that who has models to choose among does not
+see fold 9 before; `report` writes a table of docs/results.md with both; `ship` puts a model into a
+folder for others, in half precision, with what it should answer.
 """
 
 import argparse
@@ -41,6 +43,26 @@ HEAD = (
     "expected metric, fold 9 | as it answers, fold 9 | macro F | AUROC | "
     "one threshold, five classes by the published rules, fold 9 |"
 )
+
+
+def choices(data: Path, runs: Path, models: Sequence[Path]) -> Iterator[str]:
+    """Write a row a model and lead set of what they score on the fold to choose on, and no other.
+
+    Epoch, decision and rules were fitted to it, in each model alike.
+    """
+    yield "| model | recipe | leads | one threshold, fold 8 | as it answers, fold 8 |"
+    yield "| --- | --- | --- | --- | --- |"
+    for path in models:
+        model = read_model(path)
+        for entry in model.lead_sets:
+            chosen = scored(data, runs, model, entry, CHOOSE)
+            fit = FITS["global"]
+            one = fit(chosen.probabilities, chosen.labels, CODES, model.recipe.seed)
+            own = scores_of(chosen.labels, chosen.outputs, chosen.probabilities)
+            yield (
+                f"| {path.name} | `{model.recipe.name}` | {len(entry.leads)} | "
+                f"{with_interval(chosen.decided(one))} | {with_interval(own)} |"
+            )
 
 
 def report(data: Path, runs: Path, models: Sequence[Path]) -> None:
@@ -114,20 +136,25 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True, dest="what")
-    one = commands.add_parser("report")
-    one.add_argument("data", metavar="DATA", type=Path)
-    one.add_argument("runs", metavar="RUNS", type=Path)
-    one.add_argument("models", metavar="MODEL", type=Path, nargs="+")
+    for name in ("choose", "report"):
+        one = commands.add_parser(name)
+        one.add_argument("data", metavar="DATA", type=Path)
+        one.add_argument("runs", metavar="RUNS", type=Path)
+        one.add_argument("models", metavar="MODEL", type=Path, nargs="+")
     other = commands.add_parser("ship")
     other.add_argument("model", metavar="MODEL", type=Path)
     other.add_argument("weights", metavar="WEIGHTS", type=Path)
     options = parser.parse_args()
     try:
-        if options.what == "report":
-            models = [model.resolve() for model in options.models]
-            report(options.data.resolve(), options.runs.resolve(), models)
-        else:
+        if options.what == "ship":
             ship(options.model.resolve(), options.weights.resolve())
+            return
+        data, runs = options.data.resolve(), options.runs.resolve()
+        models = [model.resolve() for model in options.models]
+        if options.what == "choose":
+            print("\n".join(choices(data, runs, models)))
+        else:
+            report(data, runs, models)
     except (LeadwiseError, OSError) as error:
         sys.exit(f"Error: {error}")
 

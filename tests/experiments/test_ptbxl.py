@@ -44,6 +44,19 @@ def test_a_row_a_lead_set_with_intervals_that_hold_their_scores(
     assert any("+0.0000" not in row[-1] for row in found), "rules change nothing"
 
 
+def test_who_chooses_sees_the_fold_to_choose_on_alone(
+    folded: Path, two: Path, tmp_path: Path
+) -> None:
+    _, _, *found = ptbxl.choices(folded, tmp_path, [two])
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in found]
+    assert [(row[0], row[2]) for row in cells] == [("two", "12"), ("two", "2")]
+    for row in cells:
+        for cell in row[3:]:
+            score, low, _, high = cell.replace("(", "").replace(")", "").split()
+            assert float(low) <= float(score) <= float(high)
+    assert {path.name[-6:] for path in (tmp_path / "answers").iterdir()} == {"fold-8"}
+
+
 def silent(
     _: Path, names: tuple[str, ...], lead_sets: tuple[tuple[str, ...], ...]
 ) -> dict[tuple[str, ...], np.ndarray]:
