@@ -171,6 +171,10 @@ class Convolution(nn.Module):
         self._folded = None
         return super().train(mode)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what a copy takes over: what oneDNN reads cannot be copied, and is made anew."""
+        return {**self.__dict__, "_folded": None}
+
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
         """Map (batch, channels, 1, steps) to (batch, width, 1, ceil(steps / stride))."""
         estimating = self.norm is not None and self.norm.training  # `training.average` does

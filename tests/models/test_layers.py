@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from models import spectral
 from models.layers import Convolution
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["spectral", "direct"])
+def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `layer` does with `signals` on a machine of either kind."""
+    monkeypatch.setattr(spectral, "pays", lambda: request.param)
 
 
 def layer() -> Convolution:
@@ -52,6 +59,13 @@ def train(convolution: Convolution) -> None:
     """Statistics alone: no weight changes."""
     with torch.no_grad():
         convolution.train()(signals() + 1)
+
+
+def test_both_ways_are_taken(request: pytest.FixtureRequest) -> None:
+    convolution = layer()
+    answer(convolution, signals())
+    (size,) = convolution._folded[3]
+    assert (size is None) == ("direct" in request.node.name)
 
 
 @pytest.mark.parametrize("change", [change_weights, change_statistics, load, train])

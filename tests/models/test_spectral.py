@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from models.spectral import SIZES, Shape, convolve, spectrum, tile_size
+from models import spectral
+from models.spectral import SIZES, Shape, convolve, pays, spectrum, tile_size
 
 
 def direct(signal: torch.Tensor, weight: torch.Tensor, shape: Shape) -> torch.Tensor:
@@ -60,9 +61,21 @@ def test_many_channels_are_summed_as_exactly_as_by_pytorch(size: int, stride: in
     assert error(shape, 2, 600, size) < 3 * pytorchs
 
 
-def test_it_is_used_where_it_saves_products() -> None:
+def test_it_is_used_where_it_saves_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spectral, "pays", lambda: True)
     assert tile_size(Shape(128, 128, 17, 1, 1), batch=8, samples=1250) is not None
     assert tile_size(Shape(128, 128, 17, 4, 1), batch=8, samples=5000) is not None
+    monkeypatch.setattr(spectral, "pays", lambda: pytest.fail("measured for nothing"))
     assert tile_size(Shape(128, 128, 1, 1, 1), batch=8, samples=1250) is None
     assert tile_size(Shape(12, 64, 17, 1, 1), batch=8, samples=5000) is None  # few channels
     assert tile_size(Shape(320, 320, 17, 1, 1), batch=1, samples=20) is None  # few steps
+
+
+def test_it_is_not_used_where_matrix_products_are_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    took = iter([1.0, 0.4, 1.0, 0.8])  # seconds, direct and ours, on two machines
+    monkeypatch.setattr(spectral, "_least", lambda _: next(took))
+    for expected in (True, False):
+        pays.cache_clear()
+        assert pays() is pays() is expected
+        assert (tile_size(Shape(128, 128, 17, 1, 1), 8, 1250) is not None) is expected
+    pays.cache_clear()
