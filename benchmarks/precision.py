@@ -19,10 +19,10 @@ from benchmarks.scoring import machine
 from benchmarks.speed import BACKBONES, CLASSES, LEADS, SAMPLES, Side, compared, side_of
 from ecg.labels import label_matrix
 from ecg.records import Record, find_records
-from experiments.outputs import paired_gain, scores_of
 from models.classifier import Classifier
 from models.folder import read_model
 from models.revenger2021 import Network
+from scoring.challenge import challenge_metric
 
 
 def lowered(side: Side) -> Side:
@@ -55,16 +55,15 @@ def score(model: Path, records: list[Record]) -> str:
     exact = [classifier.answer(record) for record in records]
     with torch.autocast("cpu", torch.bfloat16):
         low = [classifier.answer(record) for record in records]
-    probabilities = [np.array([one.probabilities for one in some]) for some in (exact, low)]
-    outputs = [np.array([one.labels for one in some]) for some in (exact, low)]
     labels = label_matrix([record.header.codes for record in records], classifier.classes)
-    found = scores_of(labels, outputs[0], probabilities[0])
-    change = paired_gain(labels, *outputs)
-    moved = np.abs(probabilities[1] - probabilities[0]).max()
-    others = (outputs[0] != outputs[1]).any(1).sum()
+    before, after = (np.array([one.labels for one in some]) for some in (exact, low))
+    metrics = [challenge_metric(labels, some, classifier.classes) for some in (before, after)]
+    moved = max(
+        np.abs(a.probabilities - b.probabilities).max() for a, b in zip(exact, low, strict=True)
+    )
     return (
-        f"| `{classifier.recipe.name}` | {len(leads)} | {found.metric:.4f} | {change} | "
-        f"{moved:.3f} | {others} of {len(records)} |"
+        f"| `{classifier.recipe.name}` | {len(leads)} | {metrics[0]:.4f} | {metrics[1]:.4f} | "
+        f"{moved:.3f} | {(before != after).any(1).sum()} of {len(records)} |"
     )
 
 
@@ -82,7 +81,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     if options.score:
         records, *models = options.score
-        print("| model | leads | float32 | change in bfloat16 | largest change of a probability | "
+        print("| model | leads | float32 | bfloat16 | largest change of a probability | "
               "records with other labels |")  # fmt: skip
         print("| --- | --- | --- | --- | --- | --- |")
         found, _ = find_records(records)
