@@ -91,8 +91,8 @@ def pays() -> bool:
 
     PyTorch multiplies matrices by MKL, which some processors let run at a third of the pace of
     oneDNN's convolutions.  Measured once a process, on a usual layer, in less than 0.1 s.
-    Processors lie far to either side of what divides them, so that processes of one machine choose
-    alike and their answers agree to the last digit.
+    The two that were measured lie far to either side of `SLOWER`, so that their processes choose
+    alike and answers agree to the last digit; on one that lies near it, they might not.
     """
     shape, batch, samples = Shape(128, 128, 17, 1, 1), 2, 1250
     size, gain = _best(shape, batch, samples)
