@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.files import aside
+from ecg.files import atomic_write
 from ecg.labels import class_name
 from scoring.bootstrap import intervals
 from scoring.challenge import YEARS, Scores, headline, load_weights, score
@@ -202,7 +202,7 @@ def _run(options: argparse.Namespace) -> None:
 
 def _write(path: str, text: str) -> None:
     """Write a table, aside and renamed."""
-    with aside(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="\n")
 
 

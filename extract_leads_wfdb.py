@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecg import LeadwiseError
-from ecg.files import aside, contents, make_folder
-from ecg.leads import spelled
+from ecg.files import atomic_write, make_folder, read_bytes
+from ecg.leads import canonical_name
 from ecg.records import find_headers
 from helper_code import get_leads, load_recording
 
@@ -59,7 +59,7 @@ def extract_leads(
     written = 0
     for path in headers:
         try:
-            text = contents(path).decode("utf-8", AS_IT_IS).replace("\r\n", "\n")
+            text = read_bytes(path).decode("utf-8", AS_IT_IS).replace("\r\n", "\n")
             header, rows = reduce_header(text, leads, path.stem)
             recording = load_recording(str(path.with_suffix(".mat")), key=key)
             if len(recording) != len(get_leads(text)):
@@ -73,9 +73,9 @@ def extract_leads(
         except OSError as error:
             problems.append(f"{path.stem}: the header cannot be read: {error.strerror}")
             continue
-        with aside(target / f"{path.stem}.mat") as draft, open(draft, "wb") as file:
+        with atomic_write(target / f"{path.stem}.mat") as draft, open(draft, "wb") as file:
             savemat(file, {key: recording[rows]}, format="4")
-        with aside(target / f"{path.stem}.hea") as draft:
+        with atomic_write(target / f"{path.stem}.hea") as draft:
             draft.write_text(header, "utf-8", AS_IT_IS, newline="\n")
         written += 1
     return problems, written
@@ -106,17 +106,17 @@ def reduce_header(header: str, leads: Sequence[str], name: str) -> tuple[str, li
         Line 1 cannot be read or a lead is absent.
     """
     try:
-        there = [spelled(lead) for lead in get_leads(header)]
+        there = [canonical_name(lead) for lead in get_leads(header)]
     except (IndexError, ValueError) as error:
         raise LeadwiseError(
             f"{name}: line 1 of the header must be NAME LEADS FS SAMPLES ({error})"
         ) from error
-    absent = [lead for lead in leads if spelled(lead) not in there]
+    absent = [lead for lead in leads if canonical_name(lead) not in there]
     if absent:
         raise LeadwiseError(
             f"{name}: has no lead {', '.join(absent)}; its leads are {', '.join(there) or 'none'}"
         )
-    rows = [there.index(spelled(lead)) for lead in leads]
+    rows = [there.index(canonical_name(lead)) for lead in leads]
     lines = header.split("\n")
     first, _, *rest = lines[0].split()
     top = " ".join([first, str(len(rows)), *rest])

@@ -15,7 +15,9 @@ import torch
 
 from ecg import LeadwiseError
 from ecg.files import make_folder, remove_drafts, sync_folder
-from ecg.headers import Remark, parse_header
+from ecg.headers import Message, parse_header
+from ecg.lock import locked, remove_all_but
+from ecg.progress import duration, log
 from ecg.records import Record
 from models.classifier import Classifier
 from models.folder import ModelFolder, TrainedSet, write_model, write_weights
@@ -24,9 +26,7 @@ from training.beginning import Beginning, LeadSet, beginnings, begun
 from training.cache import fingerprint, open_cache
 from training.data import chosen_recipe, divide, labelled_records, report, say_rates
 from training.items import items_of
-from training.lock import locked, remove_all_but
 from training.loop import Task, check_names, fit_decision, train, training_key
-from training.progress import duration, say
 from training.results import write_history, write_problems
 from training.rules import read_answers
 from training.settings import Settings, device_of, precision_of, read_settings, workers_of
@@ -65,13 +65,13 @@ def training_code(data_directory: str, model_directory: str) -> None:
     with suppress(OSError):  # another process may train here already
         state.rmdir()
     sets = len(recipe.lead_sets)
-    say(f"Trained {sets} lead sets in {duration(time.monotonic() - started)}: {folder}")
+    log(f"Trained {sets} lead sets in {duration(time.monotonic() - started)}: {folder}")
 
 
 def _say_what_is_there(folder: Path, state: Path) -> None:
     """Say that a finished model is about to be replaced: whoever did not mean to can still stop."""
     if (folder / "model.json").exists() and not any(state.glob("*.safetensors")):
-        say(
+        log(
             f"{folder}: holds a finished model; it is trained anew, and the old one stays until "
             "the first lead set has ended. To keep it, choose another model folder."
         )
@@ -96,7 +96,7 @@ def _train_lead_sets(
     answers = read_answers(judged, recipe.lead_sets, workers_of(settings))
     del records, judged  # 3 kB each
 
-    say(f"{recipe.name}: {len(recipe.lead_sets)} lead sets, at most {recipe.epochs} epochs each, "
+    log(f"{recipe.name}: {len(recipe.lead_sets)} lead sets, at most {recipe.epochs} epochs each, "
         f"budget {duration(60 * recipe.minutes)} for all.")  # fmt: skip
     precision = precision_of(settings, device)
     key = training_key(recipe, device, precision, data_key, data.labels, data.validation)
@@ -177,7 +177,7 @@ def run_model(model: Classifier, header: str, recording: np.ndarray) -> Answers:
 _said: set[str] = set()
 
 
-def _note_once(remark: Remark) -> None:
+def _note_once(remark: Message) -> None:
     """Say what is odd about a record; what all records share (missing leads, their rate) once."""
     shared = remark.kind in ("missing leads", "filter beyond rate")
     text = remark.text if shared else str(remark)

@@ -25,7 +25,7 @@ from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from models import find, lookup
 from models.classifier import build
-from models.inputs import rows_per_lead
+from models.inputs import channels_per_lead
 from models.losses import Batch
 from models.recipe import Recipe
 from training.items import Items, items_of
@@ -58,7 +58,7 @@ def best(many: list[Seconds]) -> Seconds:
 def invented_items(folder: Path, recipe: Recipe, records: int, leads: int) -> Items:
     """Make items of random numbers in a mapped file; the file is made once."""
     generator, path = np.random.default_rng(0), folder / "signals.f16"
-    rows = rows_per_lead(recipe) * 12
+    rows = channels_per_lead(recipe) * 12
     if not path.exists():
         with open(path, "wb") as file:
             for _ in range(records):

@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.beats import markdown, measured, percent, write_results
 from ecg.beats import detect_long
-from ecg.simulate import simulate
 from scoring.beats import count, stack
+from simulate import simulate
 
 FS = 250
 LEADS = ("II", "V1", "V5")

@@ -26,11 +26,11 @@ from ecg.files import make_folder
 from ecg.labels import AF_LETTERS
 from ecg.leads import SINGLE
 from ecg.records import write_record
-from ecg.simulate import simulate
 from models import find
 from models.classifier import build
 from models.folder import ModelFolder, TrainedSet, read_model, write_model, write_weights
 from models.recipe import part
+from simulate import simulate
 from tests.conftest import single_lead
 
 BAR_S = 3.0  # CPU a record, start included; issue "ECG-DualNet"

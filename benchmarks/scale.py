@@ -25,7 +25,7 @@ from ecg.leads import LEAD_SETS
 from ecg.records import Record, find_records
 from models import find
 from models.classifier import build
-from models.inputs import rows_per_lead
+from models.inputs import channels_per_lead
 from models.losses import Batch
 from models.recipe import Recipe, longest
 from training.cache import prepare_record
@@ -129,7 +129,7 @@ def measure_rates(recipe: Recipe, leads: int, rounds: int) -> Rates:
 def invented_batch(recipe: Recipe, leads: int, records: int, samples: int) -> Batch:
     """Make a batch of random numbers; one of long records is padded, as long ones are."""
     generator = torch.Generator().manual_seed(0)
-    signal = torch.randn(records, leads * rows_per_lead(recipe), samples, generator=generator)
+    signal = torch.randn(records, leads * channels_per_lead(recipe), samples, generator=generator)
     length = torch.full((records,), samples)
     if samples > 2500:
         length[1:] = torch.linspace(0.8 * samples, samples, records - 1).long()
@@ -168,7 +168,7 @@ def tables(data: str, rounds: int) -> str:
         for leads in LEAD_SETS
     }
     plain = (1 - SHARE) * len(seconds) * 2500
-    cache_gb = 2 * 12 * rows_per_lead(recipe) * recipe.fs * seconds.sum() / 1e9
+    cache_gb = 2 * 12 * channels_per_lead(recipe) * recipe.fs * seconds.sum() / 1e9
     lines = [
         f"Measured {date.today()}: {machine()}, torch {torch.__version__}, load average "
         f"{os.getloadavg()[0]:.1f}, of which this command is one.",

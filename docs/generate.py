@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.ludb import CLASS_OF, WITHOUT_CLASS
 from ecg import LeadwiseError
-from ecg.files import aside
+from ecg.files import atomic_write
 from ecg.labels import class_name, codes_by_name
-from ecg.ludb import CLASS_OF, WITHOUT_CLASS
 from ecg.rules import RULES, Rule
 from ecg.signals import Step, butterworth_band_pass, fir_band_pass
 from models import recipes_by_name
@@ -166,7 +166,7 @@ def write_tables(page: Path, tables: Mapping[str, Iterable[str]]) -> None:
     text = page.read_text(encoding="utf-8")
     for name, rows in tables.items():
         text = put(text, name, "\n".join(rows))
-    with aside(page) as draft:
+    with atomic_write(page) as draft:
         draft.write_text(text, encoding="utf-8")
 
 

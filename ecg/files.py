@@ -8,7 +8,7 @@ from pathlib import Path
 from ecg import LeadwiseError
 
 
-def contents(path: str | os.PathLike[str]) -> bytes:
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """Read a whole file with half the system calls of `open`, which count for small files.
 
     Raises
@@ -28,7 +28,7 @@ def contents(path: str | os.PathLike[str]) -> bytes:
 
 
 @contextmanager
-def aside(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a path to write to; when the block ends well it takes the place of `path`.
 
     The new file is on the disk before it bears the name (fsync, then rename), and nothing is left

@@ -1,7 +1,7 @@
 """Headers: the text beside a signal, in both dialects of the Challenge.
 
 Grammar: the WFDB header format (header(5) of the WFDB applications guide).  What is odd but
-usable is a `Remark`, what is not a `LeadwiseError`; both name the record.
+usable is a `Message`, what is not a `LeadwiseError`; both name the record.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ecg import LeadwiseError
 from ecg.labels import read_codes
-from ecg.leads import sort_leads, spelled
+from ecg.leads import canonical_name, sort_leads
 
 DEFAULT_GAIN = 200.0  # adu/mV where the gain is 0 or absent: WFDB's DEFGAIN
 DEFAULT_FS = 250.0  # Hz where line 1 gives none: WFDB's DEFFREQ
@@ -35,7 +35,7 @@ _ABSENT = ("", "", "0", "0", "0", "", "", "0", "")  # what stands for the fields
 _SEX = {"female": "female", "f": "female", "male": "male", "m": "male"}
 
 
-class Remark(NamedTuple):
+class Message(NamedTuple):
     """Something odd about a record; `kind` groups the remarks of many records."""
 
     record: str
@@ -99,7 +99,7 @@ class Header:
     lines: LeadLines
 
     @property
-    def remarks(self) -> tuple[Remark, ...]:
+    def remarks(self) -> tuple[Message, ...]:
         """Say what had to be assumed about leads, gains and units."""
         return tuple(_remarks(self))
 
@@ -136,7 +136,7 @@ def parse_header(text: str, name: str) -> Header:
     return Header(
         name=name,
         identity=top["name"],
-        leads=tuple(map(spelled, leads)),
+        leads=tuple(map(canonical_name, leads)),
         fs=_fs(name, top["fs"]),
         samples=int(top["samples"]) if top["samples"] else None,
         age=_age(facts.get("Age", "")),
@@ -229,21 +229,21 @@ def _numbers(words: tuple[str, ...]) -> tuple[int | None, ...]:
     return tuple(map(int, words))
 
 
-def _remarks(header: Header) -> Iterator[Remark]:
+def _remarks(header: Header) -> Iterator[Message]:
     """Say what had to be assumed about leads, gains and units."""
     name, leads, lines = header.name, header.leads, header.lines
     twice = sort_leads({lead for lead in leads if lead and leads.count(lead) > 1})
     if twice:
         text = f"{', '.join(twice)} named more than once; the first row of each is used"
-        yield Remark(name, "duplicate lead", text)
+        yield Message(name, "duplicate lead", text)
     if "" in leads:
         rows = ", ".join(str(row + 1) for row, lead in enumerate(leads) if not lead)
-        yield Remark(name, "lead without name", f"row {rows} has no lead name and is not used")
+        yield Message(name, "lead without name", f"row {rows} has no lead name and is not used")
     if 0 in lines.gains:
         gainless = [lead for lead, gain in zip(leads, lines.gains, strict=True) if gain == 0]
         text = f"no gain in the header for {', '.join(gainless)}; {DEFAULT_GAIN:g}/mV is assumed"
-        yield Remark(name, "no gain", text)
+        yield Message(name, "no gain", text)
     unknown = sorted({unit for unit in lines.units if unit.casefold() not in MV_PER_UNIT})
     if unknown:
         text = f"unknown unit {', '.join(unknown)} in the header; mV is assumed"
-        yield Remark(name, "unknown unit", text)
+        yield Message(name, "unknown unit", text)

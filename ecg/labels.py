@@ -1,7 +1,7 @@
 """Labels: the Challenge's SNOMED CT codes, its 26 scored classes, and which codes are equal.
 
 Beside them stand the four letters of the 2017 Challenge, and Icentia11k's classes.  Which records
-have which labels is the business of `ecg.reference`.
+have which labels is the business of `datasets.reference`.
 
 The tables `dx_mapping_scored.csv` and `dx_mapping_unscored.csv` are the organisers', unchanged
 (evaluation-2021, BSD-2-Clause).
@@ -144,7 +144,7 @@ def af_or_not(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
 
 
 def icentia_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
-    """Give the four classes of pre-training on Icentia11k (`ecg.icentia`)."""
+    """Give the four classes of pre-training on Icentia11k (`datasets.icentia`)."""
     return ICENTIA
 
 

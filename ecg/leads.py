@@ -38,12 +38,12 @@ class Choice(NamedTuple):
     missing: tuple[str, ...]
 
 
-def spelled(lead: str) -> str:
+def canonical_name(lead: str) -> str:
     """Give a lead's standard spelling (`avr` is aVR); other names stay as they are.
 
     Examples
     --------
-    >>> spelled("AVR"), spelled(" v1 "), spelled("MLII")
+    >>> canonical_name("AVR"), canonical_name(" v1 "), canonical_name("MLII")
     ('aVR', 'V1', 'MLII')
     """
     if lead in _STANDARD:
@@ -57,15 +57,15 @@ def sort_leads(leads: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(leads, key=lambda lead: rank.get(lead, len(STANDARD))))
 
 
-def determined(leads: Iterable[str]) -> frozenset[str]:
+def derivable_leads(leads: Iterable[str]) -> frozenset[str]:
     """Name all leads that these determine: themselves, and six limb leads from any two.
 
     Examples
     --------
-    >>> sorted(determined(["II", "I", "V2"]))
+    >>> sorted(derivable_leads(["II", "I", "V2"]))
     ['I', 'II', 'III', 'V2', 'aVF', 'aVL', 'aVR']
     """
-    have = {spelled(lead) for lead in leads}
+    have = {canonical_name(lead) for lead in leads}
     return frozenset(have | LIMB.keys() if len(have & LIMB.keys()) >= 2 else have)
 
 
@@ -90,8 +90,8 @@ def choose(signal: np.ndarray, have: Sequence[str], want: Sequence[str]) -> Choi
     """
     rows: dict[str, int] = {}
     for row, lead in enumerate(have):
-        rows.setdefault(spelled(lead), row)
-    wanted = [_single(rows) if lead == SINGLE else spelled(lead) for lead in want]
+        rows.setdefault(canonical_name(lead), row)
+    wanted = [_single(rows) if lead == SINGLE else canonical_name(lead) for lead in want]
     if all(lead in rows for lead in wanted):
         return Choice(signal[[rows[lead] for lead in wanted]], ())
     pair = next(itertools.combinations([lead for lead in LIMB if lead in rows], 2), None)
@@ -111,7 +111,7 @@ def choose(signal: np.ndarray, have: Sequence[str], want: Sequence[str]) -> Choi
 
 def _single(rows: Collection[str]) -> str:
     """Name the lead that serves as the single one among the leads of a record."""
-    if SINGLE not in rows and "I" in determined(rows):
+    if SINGLE not in rows and "I" in derivable_leads(rows):
         return "I"
     return next(iter(rows)) if len(rows) == 1 else SINGLE
 
@@ -131,8 +131,8 @@ def serving_set(leads: Iterable[str], trained: Iterable[tuple[str, ...]]) -> tup
     >>> serving_set(["V2"], [("I", "II"), ("I", "II", "V2")])
     ('I', 'II', 'V2')
     """
-    given = {spelled(lead) for lead in leads}
-    have = determined(given)
+    given = {canonical_name(lead) for lead in leads}
+    have = derivable_leads(given)
 
     def merit(lead_set: tuple[str, ...]) -> tuple[bool, bool, int, int]:
         found = len(have.intersection(lead_set))

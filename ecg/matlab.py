@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.files import contents
+from ecg.files import read_bytes
 
 # Version 4: the tens of the first number of a matrix; version 5: types of data elements.
 _TYPES_4 = {0: "f8", 10: "f4", 20: "i4", 30: "i2", 40: "u2", 50: "u1"}
@@ -52,7 +52,7 @@ def read_mat(path: str, name: str, key: str | None = None) -> np.ndarray:
         The file is missing, cut off or holds no such matrix.
     """
     try:
-        content = contents(path)  # beats a memory map for records under a few MB (measured)
+        content = read_bytes(path)  # beats a memory map for records under a few MB (measured)
     except OSError as error:
         raise LeadwiseError(f"{name}: the signal cannot be read: {error.strerror}") from error
     try:

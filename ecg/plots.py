@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.files import aside
+from ecg.files import atomic_write
 from ecg.labels import class_name
-from ecg.leads import STANDARD, spelled
+from ecg.leads import STANDARD, canonical_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def plot_record(
     LeadwiseError
         If the signal has no samples or not one row a lead.
     """
-    names = [spelled(lead) for lead in leads]
+    names = [canonical_name(lead) for lead in leads]
     if signal.ndim != 2 or len(signal) != len(names) or not signal.size:
         raise LeadwiseError(
             f"{title}: a signal of shape {signal.shape} cannot be drawn as {len(names)} leads."
@@ -331,5 +331,5 @@ def save(figure: "Figure", path: str | Path) -> None:
     ending = Path(path).suffix.removeprefix(".").lower()
     if ending not in FORMATS:
         raise LeadwiseError(f"{path}: pictures are written as {', '.join(FORMATS)}.")
-    with aside(path) as draft:
+    with atomic_write(path) as draft:
         figure.savefig(draft, format=ending)

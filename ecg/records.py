@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.files import contents
-from ecg.headers import Header, Remark, parse_header
+from ecg.files import read_bytes
+from ecg.headers import Header, Message, parse_header
 from ecg.matlab import read_mat, write_mat
 from ecg.signals import oddities
 
@@ -29,11 +29,11 @@ class Reading(NamedTuple):
     """
 
     signal: np.ndarray
-    faults: tuple[Remark, ...]
-    remarks: tuple[Remark, ...]
+    faults: tuple[Message, ...]
+    remarks: tuple[Message, ...]
 
     @property
-    def unusable(self) -> tuple[Remark, ...]:
+    def unusable(self) -> tuple[Message, ...]:
         """Why nothing can be learned from it: faults, or a signal that is flat throughout."""
         flat = (remark for remark in self.remarks if remark.kind == "all leads flat")
         return (*self.faults, *flat)
@@ -97,7 +97,7 @@ class Record:
         signal = self._millivolts(digital)
         faults = tuple(_faults(self.header, digital))
         odd = oddities(signal, self.leads)
-        return Reading(signal, faults, tuple(Remark(self.name, *what) for what in odd))
+        return Reading(signal, faults, tuple(Message(self.name, *what) for what in odd))
 
     def digital(self) -> np.ndarray:
         """Read the digital units (leads, samples), NaN where another format has no value.
@@ -137,12 +137,12 @@ class Record:
         return signal
 
 
-def _faults(header: Header, digital: np.ndarray) -> Iterator[Remark]:
+def _faults(header: Header, digital: np.ndarray) -> Iterator[Message]:
     """Hold length, first values and checksums (16-bit sums) of the header against the signal."""
     said, found = header.samples, digital.shape[1]
     if said is not None and said != found:
         text = f"the header says {said} samples, the signal holds {found}"
-        yield Remark(header.name, "other length", text)
+        yield Message(header.name, "other length", text)
     firsts, checksums = header.lines.firsts, header.lines.checksums
     if digital.dtype != np.int16 or not any((*firsts, *checksums)):
         return  # not stated, or all zero where a tool did not fill them in
@@ -158,10 +158,10 @@ def _faults(header: Header, digital: np.ndarray) -> Iterator[Remark]:
     names = ", ".join(header.leads[row] or f"row {row + 1}" for row in wrong)
     if all(stated[row] in actual for row in wrong):
         text = f"rows are swapped: first values and checksums of {names} fit other rows"
-        yield Remark(header.name, "swapped rows", text)
+        yield Message(header.name, "swapped rows", text)
     else:
         text = f"signal and header disagree in first value or checksum of {names}; fetch it again"
-        yield Remark(header.name, "corrupt signal", text)
+        yield Message(header.name, "corrupt signal", text)
 
 
 def _has_signal(stem: str, header: Header) -> bool:
@@ -201,7 +201,7 @@ def read_record(path: str | os.PathLike[str]) -> Record:
     stem = os.path.splitext(path)[0]
     name = os.path.basename(stem)
     try:
-        text = contents(path).decode("utf-8", errors="replace")
+        text = read_bytes(path).decode("utf-8", errors="replace")
     except OSError as error:
         raise LeadwiseError(f"{name}: the header cannot be read: {error.strerror}") from error
     header = parse_header(text, name)
@@ -210,14 +210,14 @@ def read_record(path: str | os.PathLike[str]) -> Record:
     return Record(header, stem)
 
 
-def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Remark]]:
+def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Message]]:
     """Find the headers below a folder, flat or nested; hidden files and folders are passed over.
 
     Returns
     -------
     headers : list of Path
         By name of the record.
-    problems : list of Remark
+    problems : list of Message
         Signals without a header, and names that occur twice (the first is kept).
 
     Raises
@@ -229,7 +229,7 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Remar
     if not root.is_dir():
         raise LeadwiseError(f"{root}: no such folder")
     headers: dict[str, Path] = {}
-    problems: list[Remark] = []
+    problems: list[Message] = []
     for place, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         visible = sorted(name for name in files if not name.startswith("."))
@@ -238,24 +238,24 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Remar
             name, ending = os.path.splitext(file)
             if ending.lower() == ".hea" and name in headers:
                 text = f"two records of this name; {Path(place, file)} is left out"
-                problems.append(Remark(name, "name twice", text))
+                problems.append(Message(name, "name twice", text))
             elif ending.lower() == ".hea":
                 headers[name] = Path(place, file)
             elif ending == ".mat" and name not in here:
-                problems.append(Remark(name, "no header", "there is a signal but no header"))
+                problems.append(Message(name, "no header", "there is a signal but no header"))
     if not headers:
         raise LeadwiseError(f"{root}: holds no record (no .hea file); is it the data folder?")
     return [headers[name] for name in sorted(headers)], problems
 
 
-def find_records(folder: str | os.PathLike[str]) -> tuple[list[Record], list[Remark]]:
+def find_records(folder: str | os.PathLike[str]) -> tuple[list[Record], list[Message]]:
     """Read all headers below a folder.
 
     Returns
     -------
     records : list of Record
         By name; signals are not yet read.
-    problems : list of Remark
+    problems : list of Message
         What is not among the records, and why.
 
     Raises
@@ -270,13 +270,13 @@ def find_records(folder: str | os.PathLike[str]) -> tuple[list[Record], list[Rem
             records.append(read_record(path))
         except LeadwiseError as error:
             text = str(error).removeprefix(f"{path.stem}: ")
-            problems.append(Remark(path.stem, "unusable header", text))
+            problems.append(Message(path.stem, "unusable header", text))
     return records, problems
 
 
-def summarise(remarks: Iterable[Remark], names: int = 3) -> Iterator[str]:
+def summarise(remarks: Iterable[Message], names: int = 3) -> Iterator[str]:
     """Say each kind of remark once: alone as it is, in numbers with the count and some names."""
-    kinds: dict[str, list[Remark]] = {}
+    kinds: dict[str, list[Message]] = {}
     for remark in remarks:
         kinds.setdefault(remark.kind, []).append(remark)
     for kind, alike in kinds.items():

@@ -1,7 +1,7 @@
 """Signals: the steps from mV to what a network reads, and what is odd about a signal.
 
 A step is `step(signal, fs, **numbers) -> signal, fs` on (leads, samples) in mV, without side
-effects; recipes name steps by their key in `STEPS`.  NumPy alone at import.
+effects; recipes name steps by their key in `TRANSFORMS`.  NumPy alone at import.
 """
 
 import math
@@ -248,7 +248,7 @@ def tukey_band(hertz: np.ndarray, cutoff_hz: float, *, centred: bool = False) ->
     return 0.5 * (1 - np.cos(np.pi * edge))
 
 
-STEPS: dict[str, Step] = {
+TRANSFORMS: dict[str, Step] = {
     "fill": fill,
     "hold": hold,
     "resample": resample,

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ecg import LeadwiseError
-from ecg.files import aside
+from ecg.files import atomic_write
 from ecg.leads import LEAD_SETS
 from experiments.cells import cells_of, run_cells
 from experiments.faults import draw_contradictions, draw_matrix
@@ -96,7 +96,7 @@ def table5(options: argparse.Namespace) -> None:
         lines.append(line)
     if runs:
         page = "\n".join([heading(options.batch, options.rounds), "", *lines])
-        with aside(runs / "table5.md") as draft:
+        with atomic_write(runs / "table5.md") as draft:
             draft.write_text(f"{page}\n", encoding="utf-8")
 
 

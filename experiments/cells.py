@@ -15,7 +15,7 @@ from pathlib import Path
 from joblib import Parallel, delayed, parallel_config
 
 from ecg import LeadwiseError
-from ecg.files import aside
+from ecg.files import atomic_write
 from ecg.leads import LEAD_SETS
 from experiments.grids import Grid
 from experiments.runs import FOLDS, answered, folder, reduced, trained
@@ -147,7 +147,7 @@ def _declare(cell: Cell, recipe: Recipe, runs: Path) -> None:
                 "remove this folder"
             )
         if not path.exists():
-            with aside(path) as draft:
+            with atomic_write(path) as draft:
                 draft.write_text(text + "\n", encoding="utf-8")
 
 

@@ -36,7 +36,7 @@ def main() -> None:
     options = parser.parse_args()
     begun, folder = time.monotonic(), options.folder
     folder.mkdir(parents=True, exist_ok=True)
-    make = ["-m", "ecg.simulate", "--seconds", str(SECONDS)]
+    make = ["-m", "simulate", "--seconds", str(SECONDS)]
     run(*make, str(folder / "training_data"), "--records", str(options.records), "--seed", "1")
     run(*make, str(folder / "test_data"), "--records", str(TEST_RECORDS), "--seed", "2")
     run(

@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datasets.reference import FILE, read_reference
 from docs.generate import write_tables
 from ecg import LeadwiseError
 from ecg.beats import detect, heart_rate, rr
-from ecg.files import aside, make_folder
+from ecg.files import atomic_write, make_folder
 from ecg.labels import AF_LETTERS, label_matrix
 from ecg.plots import plot_record
 from ecg.records import Record, read_record
-from ecg.reference import FILE, read_reference
 from experiments.cells import Cell, cells_done
 from experiments.grids import Grid, find_grid
 from experiments.outputs import RESAMPLES, spread
@@ -256,7 +256,7 @@ def draw_errors(records: Path, outputs: Path, out: Path) -> list[str]:
             title = f"{name}: labelled {kind.label}, answered {kind.answer}"
             _draw(read_record(records / f"{name}.hea"), out / f"{name}.png", title, sure)
             lines.append(f"| {kind.label} | {kind.answer} | [{name}]({name}.png) | {sure:.2f} |")
-    with aside(out / "errors.md") as draft:
+    with atomic_write(out / "errors.md") as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return lines
 

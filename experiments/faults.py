@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecg.charts import plot_matrix
-from ecg.files import aside, make_folder
+from datasets.sources import source_of
+from ecg.files import atomic_write, make_folder
 from ecg.labels import CODES, class_name
 from ecg.plots import plot_record
 from ecg.records import read_record
-from ecg.sources import source_of
+from experiments.charts import plot_matrix
 from experiments.outputs import Scored, read_scored
 
 NAMED = 3  # classes of a record that its picture names
@@ -136,6 +136,6 @@ def draw_contradictions(records: Path, outputs: Path, out: Path, count: int) -> 
             f"| {one.record} | {source} | {one.text} | {labels or 'none scored'} | {likely} | "
             f"[picture]({picture}) |"
         )
-    with aside(out / "contradictions.md") as draft:
+    with atomic_write(out / "contradictions.md") as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return lines

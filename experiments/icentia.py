@@ -31,18 +31,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datasets.icentia import Marks, class_of, read_marks
 from ecg import LeadwiseError
-from ecg.files import aside, make_folder
-from ecg.headers import Remark
-from ecg.icentia import Marks, class_of, read_marks
+from ecg.files import atomic_write, make_folder
+from ecg.headers import Message
 from ecg.labels import ICENTIA, class_name
 from ecg.leads import SINGLE
+from ecg.lock import locked
+from ecg.parallel import map_in_order
+from ecg.progress import log, progress_bar
 from ecg.records import read_record, write_record
 from experiments.runs import settled
 from training.data import report
-from training.lock import locked
-from training.progress import bar, say
-from training.reading import in_order
 from training.results import write_problems
 from training.settings import read_settings, workers_of
 from training.state import generator_of
@@ -88,7 +88,7 @@ def patient_of(folder: Path) -> int:
     return int(folder.name[1:])
 
 
-def draw_patient(folder: Path, *, out: Path, crops: int, seed: int) -> list[Remark]:
+def draw_patient(folder: Path, *, out: Path, crops: int, seed: int) -> list[Message]:
     """Write the crops of a patient's segments, unless they are there; give what is left out."""
     made = out / folder.parent.name / folder.name
     if made.exists():
@@ -96,18 +96,18 @@ def draw_patient(folder: Path, *, out: Path, crops: int, seed: int) -> list[Rema
     headers = sorted(folder.glob("*.hea"))
     if not headers or not any(folder.glob("*.atr")):  # what is not marked would be no class
         text = "no .hea or no .atr file at all; fetch the folder again"
-        return [Remark(folder.name, "incomplete folder", text)]
+        return [Message(folder.name, "incomplete folder", text)]
     draft = made.with_name(f".{made.name}.{os.getpid()}.part")
     draft.mkdir(parents=True)
     drawn: list[Crop] = []
-    left_out: list[Remark] = []
-    remarks: list[Remark] = []
+    left_out: list[Message] = []
+    remarks: list[Message] = []
     for header in headers:
         try:
             drawn += draw_segment(header, draft, crops, seed, remarks)
         except LeadwiseError as error:
             text = str(error).removeprefix(f"{header.stem}: ")
-            left_out.append(Remark(header.stem, "unusable segment", text))
+            left_out.append(Message(header.stem, "unusable segment", text))
     with open(draft / TABLE, "w", newline="", encoding="utf-8") as table:
         csv.writer(table, delimiter="\t").writerows([Crop._fields, *drawn])
     write_problems(draft, left_out, remarks)
@@ -116,7 +116,7 @@ def draw_patient(folder: Path, *, out: Path, crops: int, seed: int) -> list[Rema
 
 
 def draw_segment(
-    header: Path, to: Path, crops: int, seed: int, remarks: list[Remark]
+    header: Path, to: Path, crops: int, seed: int, remarks: list[Message]
 ) -> Iterator[Crop]:
     """Write the crops of one segment, and note what is odd.
 
@@ -137,7 +137,7 @@ def draw_segment(
     for number, (onset, offset) in enumerate(draw(samples, record.fs, crops, generator)):
         name, crop = f"{record.name}_c{number}", reading.signal[:1, onset:offset]
         if np.ptp(np.nan_to_num(crop)) == 0:
-            remarks.append(Remark(name, "flat crop", "is flat throughout, and left out"))
+            remarks.append(Message(name, "flat crop", "is flat throughout, and left out"))
             continue
         code = class_of(marks, onset, offset, record.fs)
         # An electrode's offset can be larger than what the file has room for, ±32.7 mV.
@@ -145,10 +145,10 @@ def draw_segment(
         yield Crop(name, record.name, onset, offset, code)
 
 
-def _unmarked(name: str, marks: Marks) -> Iterator[Remark]:
+def _unmarked(name: str, marks: Marks) -> Iterator[Message]:
     """Say that a segment has no beats: 1.5 % of the published ones have no .atr file."""
     if not len(marks.beats):
-        yield Remark(name, "no beats marked", "no .atr file, or no beat in it: it is all no class")
+        yield Message(name, "no beats marked", "no .atr file, or no beat in it: it is all no class")
 
 
 def draw_all(
@@ -170,16 +170,16 @@ def draw_all(
             "is it Icentia11k's WFDB release?"
         )
     if len(there) < len(wanted):
-        say(f"Note: {len(wanted) - len(there)} of {len(wanted)} patients are not there.")
+        log(f"Note: {len(wanted) - len(there)} of {len(wanted)} patients are not there.")
     make_folder(out)
     with locked(out / ".lock", "draws crops here; let it end"):
         _check_drawing(out, f"{crops} crops a segment, seed {seed}")
         for draft in out.glob("p*/.p*.part"):  # of processes that were killed
             shutil.rmtree(draft)
         work = partial(draw_patient, out=out, crops=crops, seed=seed)
-        left_out: list[Remark] = []
-        with bar("drawing", len(there), "patient") as shown:
-            for some in in_order(work, there, workers):
+        left_out: list[Message] = []
+        with progress_bar("drawing", len(there), "patient") as shown:
+            for some in map_in_order(work, there, workers):
                 left_out += some
                 shown.update()
         report(left_out, ())
@@ -190,7 +190,7 @@ def _check_drawing(out: Path, how: str) -> None:
     """See that what OUT holds was drawn in the same way."""
     note = out / "drawn"
     if not note.exists():
-        with aside(note) as draft:
+        with atomic_write(note) as draft:
             draft.write_text(f"{how}\n", encoding="utf-8")
     if (before := note.read_text(encoding="utf-8").strip()) != how:
         raise LeadwiseError(f"{out}: holds {before}, not {how}; choose another OUT")
@@ -199,7 +199,7 @@ def _check_drawing(out: Path, how: str) -> None:
 def write_folds(out: Path) -> None:
     """Write folds.tsv, and say how many crops of each class the folds have."""
     counts: Counter[tuple[str, str]] = Counter()
-    with aside(out / "folds.tsv") as draft, open(draft, "w", encoding="utf-8") as folds:
+    with atomic_write(out / "folds.tsv") as draft, open(draft, "w", encoding="utf-8") as folds:
         folds.write("record\tfold\tpatient\n")
         for table in sorted(out.glob(f"p*/p*/{TABLE}")):
             patient = table.parent

@@ -26,15 +26,15 @@ from tqdm import tqdm
 
 from docs.generate import write_tables
 from ecg import LeadwiseError
-from ecg.files import aside
+from ecg.files import atomic_write
 from ecg.labels import class_name
 from ecg.leads import LEAD_SETS, STANDARD, choose
 from ecg.plots import plot_record
 from ecg.records import Record, find_records
 from ecg.rules import FITTED, RULES, UNITS, Rule, judge, measure
-from ecg.simulate import simulate
 from scoring.bootstrap import intervals
 from scoring.measures import count, f_measure
+from simulate import simulate
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "rules.md"
 RESAMPLES = 1000
@@ -95,7 +95,7 @@ def measure_all(data: Path, out: Path) -> None:
             delayed(_measure_some)(piece, leads) for piece in pieces
         )
         rows = np.concatenate(list(tqdm(work, total=len(pieces), desc=f"{size} leads")))
-        with aside(path) as draft, draft.open("wb") as file:
+        with atomic_write(path) as draft, draft.open("wb") as file:
             np.savez(file, **dict(zip(UNITS, rows.T, strict=True)))
 
 

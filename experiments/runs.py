@@ -18,13 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.reference import FILE as REFERENCE
+from datasets.reference import read_reference
+from datasets.sources import source_of
 from ecg import LeadwiseError
-from ecg.files import aside
+from ecg.files import atomic_write
 from ecg.leads import LEAD_SETS
 from ecg.records import find_headers
-from ecg.reference import FILE as REFERENCE
-from ecg.reference import read_reference
-from ecg.sources import source_of
 from training.splits import read_folds
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -149,7 +149,7 @@ def _check_origin(data: Path, runs: Path) -> None:
     note = runs / "data" / "made-of"
     if not note.exists():
         note.parent.mkdir(parents=True, exist_ok=True)
-        with aside(note) as draft:
+        with atomic_write(note) as draft:
             draft.write_text(f"{data}\n")
     if (before := note.read_text().strip()) != str(data):
         raise LeadwiseError(f"{runs}: holds runs on {before}, not on {data}; choose another RUNS")

@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import mean
 
 from ecg import LeadwiseError
-from ecg.charts import Point, plot_lines, plot_points
-from ecg.files import aside
+from ecg.files import atomic_write
 from experiments.cells import Cell, cells_done
+from experiments.charts import Point, plot_lines, plot_points
 from experiments.grids import Grid
 from experiments.outputs import (
     Decided,
@@ -179,7 +179,7 @@ def write_report(grid: Grid, runs: Path) -> str:
         *(f"![{name}]({name})" for name in pictures),
     ]  # fmt: skip
     page = "\n".join(lines) + "\n"
-    with aside(here / "report.md") as draft:
+    with atomic_write(here / "report.md") as draft:
         draft.write_text(page, encoding="utf-8")
     return page
 

@@ -19,12 +19,12 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from datasets.ludb import read_ludb
 from docs.generate import write_tables
 from ecg import LeadwiseError
-from ecg.headers import LeadLines, Remark, with_gain
+from ecg.headers import LeadLines, Message, with_gain
 from ecg.labels import CODES, class_name, label_matrix
-from ecg.leads import LEAD_SETS, determined
-from ecg.ludb import read_ludb
+from ecg.leads import LEAD_SETS, derivable_leads
 from ecg.records import Record, find_records, summarise
 from ecg.rules import RULES
 from experiments.outputs import RESAMPLES
@@ -114,7 +114,7 @@ def labelled_as(name: str, records: Sequence[Record], left_out: str = "none") ->
     return Labelled(name, tuple(records), labels, left_out)
 
 
-def _usable(found: tuple[list[Record], list[Remark]]) -> list[Record]:
+def _usable(found: tuple[list[Record], list[Message]]) -> list[Record]:
     """Say what is not among the records, and give them."""
     records, problems = found
     for line in summarise(problems):
@@ -141,7 +141,7 @@ def ask(model: Path) -> list[Asked]:
         classifier = Classifier.load(model, leads)
         if classifier.classes != CODES:
             raise LeadwiseError(f"{model}: its classes are not the Challenge's 26")
-        key = (classifier.leads, determined(leads) & set(classifier.leads))
+        key = (classifier.leads, derivable_leads(leads) & set(classifier.leads))
         before = groups.get(key, Asked(classifier, ()))
         groups[key] = Asked(before.classifier, (*before.sizes, size))
     return list(groups.values())
@@ -196,7 +196,7 @@ def measure(
     return np.stack([f1, joined - f1, auroc, auroc - widest], axis=-2)
 
 
-def rows_of(
+def channels_of(
     data: Labelled, asked: Asked, answers: Answers, most: Answers | None, home: np.ndarray | None
 ) -> Iterator[str]:
     """Report a network on some records, a row a class and one for their mean, from `leads` on.
@@ -274,7 +274,7 @@ def report(samples: Path, ludb: Path, models: Sequence[Path], ptbxl: Path | None
                 if home and at_home:
                     some = at_home.of(columns)
                     measured = measure(home.labels[:, columns], some, some)
-                rows = rows_of(data, one, answers, most.get(data.name), measured)
+                rows = channels_of(data, one, answers, most.get(data.name), measured)
                 tables[data.name] += [f"| {model.name} | {row} |" for row in rows]
                 most.setdefault(data.name, answers)
     about = [DATA_HEAD, _ruler(DATA_HEAD), *map(data_row, sets)]

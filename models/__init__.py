@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from ecg import LeadwiseError
-from ecg.signals import STEPS
+from ecg.signals import TRANSFORMS
 from models.recipe import Recipe
 
 SYSTEMS = ("isibrno2020", "revenger2021", "house2026", "dualnet2017")
@@ -40,7 +40,7 @@ def lookup(recipe: Recipe, kind: str, name: str) -> Any:
     Parameters
     ----------
     kind : str
-        Name of the dicts: `STEPS`, `NETWORKS` or `LOSSES`.
+        Name of the dicts: `TRANSFORMS`, `NETWORKS` or `LOSSES`.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def _shared(kind: str) -> Mapping[str, Any]:
         from models.losses import LOSSES
 
         return LOSSES
-    return STEPS if kind == "STEPS" else {}
+    return TRANSFORMS if kind == "TRANSFORMS" else {}
 
 
 def _family(system: str) -> str:

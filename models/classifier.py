@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from ecg import LeadwiseError
-from ecg.headers import Remark
+from ecg.headers import Message
 from ecg.leads import serving_set, sort_leads
 from ecg.records import Record
 from ecg.rules import Finding
 from models import lookup
 from models.decision import decide
 from models.folder import ModelFolder, TrainedSet, load_weights, read_model
-from models.inputs import finish, prepare, rows_per_lead, unfit, windows
+from models.inputs import channels_per_lead, finish, prepare, unfit, windows
 from models.recipe import Part, Recipe
 from models.rules import answers_of, combine, findings_of
 
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
     probabilities: np.ndarray  # (classes,) float64
     labels: np.ndarray  # (classes,) bool
-    remarks: tuple[Remark, ...]
+    remarks: tuple[Message, ...]
     findings: tuple[Finding, ...] = ()
 
 
@@ -108,9 +108,9 @@ class Classifier:
         remarks = [*record.header.remarks, *reading.faults, *reading.remarks]
         if inputs.missing:
             text = f"{', '.join(sort_leads(inputs.missing))} missing and not derivable; read as 0"
-            remarks.append(Remark(record.name, "missing leads", text))
+            remarks.append(Message(record.name, "missing leads", text))
         odd = unfit(self.recipe, record.fs)
-        remarks += [Remark(record.name, "filter beyond rate", text) for text in odd]
+        remarks += [Message(record.name, "filter beyond rate", text) for text in odd]
         probabilities = probabilities_of(self.recipe, self.network, inputs.signal, self.device)
         labels = decide(self.decision, probabilities[None])[0]
         if not self.rules:
@@ -123,7 +123,7 @@ class Classifier:
 def build(recipe: Recipe, leads: Sequence[str], classes: int) -> torch.nn.Module:
     """Build the network of a recipe for some leads, untrained."""
     network = lookup(recipe, "NETWORKS", recipe.network.name)
-    rows = len(leads) * rows_per_lead(recipe)
+    rows = len(leads) * channels_per_lead(recipe)
     built: torch.nn.Module = network(rows, classes, **recipe.network.options)
     return built
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.files import aside
-from ecg.simulate import simulate
+from ecg.files import atomic_write
 from models.classifier import Classifier, probabilities_of
 from models.folder import read_model
 from models.inputs import prepare
+from simulate import simulate
 
 FILE = "expected.json"
 RECORDS: tuple[dict[str, Any], ...] = (
@@ -31,9 +31,9 @@ def write_expected(folder: Path) -> None:
         for entry in read_model(folder).lead_sets
         for record in RECORDS
     ]
-    about = "probabilities on records of ecg.simulate, to see that the model works as it did"
+    about = "probabilities on records of simulate, to see that the model works as it did"
     lines = ",\n".join(f"  {json.dumps(answer)}" for answer in answers)
-    with aside(folder / FILE) as draft:
+    with atomic_write(folder / FILE) as draft:
         text = f'{{\n "about": {json.dumps(about)},\n "answers": [\n{lines}\n ]\n}}\n'
         draft.write_text(text, encoding="utf-8")
 

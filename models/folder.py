@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load, save
 
 from ecg import LeadwiseError, __version__
-from ecg.files import aside
+from ecg.files import atomic_write
 from ecg.rules import RULES
 from models.decision import decide
 from models.recipe import Part, Recipe, frozen, plain, recipe_from_json, recipe_to_json
@@ -67,7 +67,7 @@ def write_weights(folder: Path, name: str, weights: Mapping[str, torch.Tensor]) 
     content = save({key: value.detach().cpu().contiguous() for key, value in weights.items()})
     sha256 = hashlib.sha256(content).hexdigest()
     file = f"{name}-{sha256[:8]}.safetensors"
-    with aside(folder / file) as draft:
+    with atomic_write(folder / file) as draft:
         draft.write_bytes(content)
     return file, sha256
 
@@ -90,7 +90,7 @@ def write_model(model: ModelFolder) -> None:
         "versions": versions(),
         "training": model.training,
     }
-    with aside(model.path / "model.json") as draft:
+    with atomic_write(model.path / "model.json") as draft:
         draft.write_text(_readable(content) + "\n", encoding="utf-8")
     used = {trained.file for trained in model.lead_sets}
     for path in model.path.glob("*.safetensors"):

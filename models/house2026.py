@@ -50,7 +50,7 @@ class Block(nn.Module):
         return torch.addcmul(shortcut, hidden, self.attention.scale(hidden))
 
 
-class Trunk(ByLength):
+class Backbone(ByLength):
     """A stem and stages of blocks; what it says of a signal is each channel's mean and maximum.
 
     Parameters
@@ -98,7 +98,7 @@ class Trunk(ByLength):
         return torch.cat([features.mean(2), features.amax(2)], 1)
 
 
-class Network(Trunk):
+class Network(Backbone):
     """A trunk and one linear layer; logits.
 
     Parameters
@@ -134,7 +134,7 @@ class Network(Trunk):
         return logits
 
 
-class Several(ByLength):
+class Ensemble(ByLength):
     """Networks that learn side by side, each by itself, and answer by their mean logit.
 
     Parameters
@@ -165,7 +165,7 @@ class Several(ByLength):
         return torch.stack([one.forward_head(own, length) for one, own in pairs]).mean(0)
 
 
-def bce_of_each(network: Several, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+def bce_of_each(network: Ensemble, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
     """Compute the mean over members, records and classes of the binary cross-entropy.
 
     Of their mean logit it would make them share the work, and be wrong together.
@@ -174,7 +174,7 @@ def bce_of_each(network: Several, batch: Batch) -> tuple[torch.Tensor, dict[str,
     return torch.stack([bce(member, batch)[0] for member in members]).mean(), {}
 
 
-NETWORKS = {"resnet": Network, "resnets": Several}
+NETWORKS = {"resnet": Network, "resnets": Ensemble}
 LOSSES = {"bce_of_each": bce_of_each}
 
 RESNET = Recipe(

@@ -50,7 +50,7 @@ def finish(recipe: Recipe, signal: np.ndarray) -> np.ndarray:
 
 def _after(recipe: Recipe, steps: Sequence[Part], signal: np.ndarray, fs: float) -> np.ndarray:
     for step in steps:
-        signal, fs = lookup(recipe, "STEPS", step.name)(signal, fs, **step.options)
+        signal, fs = lookup(recipe, "TRANSFORMS", step.name)(signal, fs, **step.options)
     return signal.astype(np.float32, copy=False)
 
 
@@ -73,18 +73,18 @@ def unfit(recipe: Recipe, fs: float) -> Iterator[str]:
             )
 
 
-def rows_per_lead(recipe: Recipe) -> int:
+def channels_per_lead(recipe: Recipe) -> int:
     """Count the rows that the steps make of one lead."""
     trial = np.zeros((1, 64), np.float32)
     return len(prepare(recipe, trial, ["I"], ["I"], recipe.fs).signal)
 
 
-def rows_of(leads: Sequence[str], all_leads: Sequence[str], kinds: int) -> list[int]:
+def channels_of(leads: Sequence[str], all_leads: Sequence[str], kinds: int) -> list[int]:
     """Name the rows of some leads in a signal prepared for `all_leads`.
 
     Examples
     --------
-    >>> rows_of(["I", "V2"], ["I", "II", "V2"], kinds=2)
+    >>> channels_of(["I", "V2"], ["I", "II", "V2"], kinds=2)
     [0, 2, 3, 5]
     """
     places = [all_leads.index(lead) for lead in leads]

@@ -52,7 +52,7 @@ class Recipe:
     max_s : float
         Longest piece that the network reads, in s; longer records are cut into windows.
     steps : tuple of Part
-        Signal steps from mV to the network's rows, of `ecg.signals.STEPS` or the system's own.
+        Signal steps from mV to the network's rows, of `ecg.signals.TRANSFORMS` or the system's own.
     network, loss, optimiser, schedule : Part
         Parts by name.
     finish : tuple of Part

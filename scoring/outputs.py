@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.files import aside
+from ecg.files import atomic_write
 
 TRUE = ("True", "true", "T", "t")
 
@@ -78,7 +78,7 @@ def save_outputs(
         If the file cannot be written; no part of it is left.
     """
     rows = (",".join(map(str, row)) for row in (classes, labels, probabilities))
-    with aside(path) as draft:
+    with atomic_write(path) as draft:
         text = "".join(f"{line}\n" for line in (f"#{record_id}", *rows))
         draft.write_text(text, encoding="utf-8", newline="\n")
 

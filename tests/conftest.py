@@ -10,10 +10,10 @@ from torch import nn
 
 from ecg.labels import AF_LETTERS
 from ecg.records import write_record
-from ecg.simulate import simulate, write_records
-from ecg.simulate import write_records as write_simulated  # noqa: F401 - for test_guard
 from models import recipes_by_name
 from models.recipe import Recipe, part
+from simulate import simulate, write_records
+from simulate import write_records as write_simulated  # noqa: F401 - for test_guard
 
 # One small size a system, for all its networks, so that the whole contract runs on each in seconds.
 SMALL_NETWORKS = {

@@ -13,12 +13,12 @@ import run_model
 import team_code
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import find_records
-from ecg.simulate import simulate
 from models import SYSTEMS, recipes_by_name
 from models.classifier import build, from_logits, pad, probabilities_of
-from models.inputs import finish, prepare, rows_of, rows_per_lead, windows
+from models.inputs import channels_of, channels_per_lead, finish, prepare, windows
 from models.losses import Batch
 from models.recipe import Recipe
+from simulate import simulate
 from tests.conftest import SMALL_NETWORKS, small
 
 RECIPES = sorted(recipes_by_name())
@@ -88,7 +88,7 @@ def test_logits_have_their_shape_and_every_weight_learns(name: str, leads: tuple
     recipe = recipe_of(name)
     network = network_of(recipe, leads).train()
     signal, length = pad([inputs_of(recipe, leads, seed=seed) for seed in range(4)])
-    assert signal.shape[1] == len(leads) * rows_per_lead(recipe)
+    assert signal.shape[1] == len(leads) * channels_per_lead(recipe)
     logits = network(signal, length)
     assert logits.shape == (4, classes_of(recipe))
     assert torch.isfinite(logits).all()
@@ -127,7 +127,7 @@ def test_rows_of_the_cache_are_those_of_the_lead_set(name: str, leads: tuple[str
     """What is cached for twelve leads and cut down is what `run_model` prepares for fewer."""
     recipe = recipe_of(name)
     whole = all_leads_of(recipe)
-    cut = inputs_of(recipe, whole)[rows_of(leads, whole, rows_per_lead(recipe))]
+    cut = inputs_of(recipe, whole)[channels_of(leads, whole, channels_per_lead(recipe))]
     np.testing.assert_allclose(cut, inputs_of(recipe, leads), atol=1e-6)
 
 

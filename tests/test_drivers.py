@@ -376,8 +376,8 @@ def test_records_in_wfdbs_other_formats_are_answered(model_folder: Path, tmp_pat
     """A .dat record has no .mat; the command reads it through wfdb as training does."""
     import wfdb
 
-    from ecg.simulate import simulate
     from run_model import main
+    from simulate import simulate
 
     record = simulate(("AF",), seed=4, duration_s=3.0, fs=250.0)
     (tmp_path / "data").mkdir()

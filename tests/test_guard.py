@@ -1,8 +1,8 @@
 """Bits that a refactoring must not change: trained weights, and what models answer.
 
-Each small training of `tests/data/guard/NAME.json` (recipes in the form of model folder format 2) and
-each shipped model runs through the commands, in processes of their own, with the instruction sets
-fixed.  `python -m tests.test_guard` prints the digests of this machine.
+Each small training of `tests/data/guard/NAME.json` (recipes as model folder format 2 has them) and
+each shipped model run through the commands, in processes of their own, with fixed instruction
+sets.  `python -m tests.test_guard` prints the digests of this machine.
 """
 
 import hashlib
@@ -35,7 +35,11 @@ def run(*words: object, **settings: str) -> None:
     """Run one of our commands; fail with what it printed."""
     environment = {**os.environ, **FIXED, **settings}
     ended = subprocess.run(
-        [sys.executable, *map(str, words)], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, *map(str, words)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert ended.returncode == 0, ended.stderr
 

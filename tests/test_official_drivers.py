@@ -16,7 +16,7 @@ import pytest
 
 from ecg.leads import LEAD_SETS
 from ecg.records import find_records
-from ecg.simulate import write_records
+from simulate import write_records
 
 ROOT = Path(__file__).resolve().parent.parent
 

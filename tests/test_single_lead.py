@@ -11,11 +11,11 @@ import run_model
 import team_code
 from ecg.labels import AF_LETTERS
 from ecg.records import read_record, write_record
-from ecg.simulate import simulate
 from models import find
 from models.classifier import Classifier, from_logits
 from models.folder import read_model
 from scoring.af.__main__ import main as score_af
+from simulate import simulate
 from tests.conftest import single_lead, small
 
 

@@ -14,10 +14,10 @@ from ecg.labels import CODES
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import write_record
 from ecg.rules import RULES, Finding
-from ecg.simulate import write_records
 from models import recipes_by_name
 from models.folder import read_model, write_model
 from models.recipe import part
+from simulate import write_records
 from tests.conftest import small
 
 NSR, AF = "426783006", "164889003"
@@ -196,7 +196,7 @@ def test_other_data_begin_anew(
 
     monkeypatch.setenv("LEADWISE_EPOCHS", "2")
     with monkeypatch.context() as patch:
-        patch.setattr("training.loop.say", stop)  # after the first epoch's state is written
+        patch.setattr("training.loop.log", stop)  # after the first epoch's state is written
         with pytest.raises(KeyboardInterrupt):
             train(data, tmp_path / "model")
     assert (tmp_path / "model" / "state" / "2-leads.safetensors").is_file()

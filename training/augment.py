@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from ecg.leads import LEAD_SETS, determined
+from ecg.leads import LEAD_SETS, derivable_leads
 from models.losses import Batch
 from models.recipe import Recipe
 from training.augment_single import SINGLE
@@ -40,7 +40,7 @@ def lead_dropout(
     """
     if generator.random() >= probability:
         return signal
-    shown = determined(list(LEAD_SETS.values())[generator.integers(len(LEAD_SETS))])
+    shown = derivable_leads(list(LEAD_SETS.values())[generator.integers(len(LEAD_SETS))])
     kept = np.array([lead in shown for lead in leads])
     return np.where(kept[:, None], signal, signal.dtype.type(0))
 

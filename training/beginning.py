@@ -17,11 +17,11 @@ from typing import NamedTuple
 import torch
 
 from ecg import LeadwiseError
+from ecg.progress import log
 from models.classifier import build
 from models.folder import ModelFolder, read_model, read_weights
 from models.recipe import Recipe
 from training.loop import Task
-from training.progress import say
 
 LeadSet = tuple[str, ...]
 NAMED = 3  # of the tensors that do not fit
@@ -89,7 +89,7 @@ def _beginning(model: ModelFolder, recipe: Recipe, leads: LeadSet) -> Beginning:
         )
     anew = [name for name in own if name not in fitting and name not in last]
     others = f", and {len(anew)} others that do not fit ({_some(anew)})" if anew else ""
-    say(
+    log(
         f"{len(leads)}-leads: begins with {len(fitting)} of the {len(weights)} tensors of "
         f"{model.path}; drawn anew are those of the last layer ({_some(last)}){others}."
     )

@@ -20,16 +20,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError, __version__
-from ecg.files import aside, remove_drafts
-from ecg.headers import Remark
+from ecg.files import atomic_write, remove_drafts
+from ecg.headers import Message
 from ecg.leads import STANDARD, sort_leads
+from ecg.lock import locked
+from ecg.parallel import map_in_order
+from ecg.progress import log, progress_bar
 from ecg.records import Record
-from models.inputs import prepare, rows_per_lead
+from models.inputs import channels_per_lead, prepare
 from models.recipe import Recipe, recipe_to_json
-from training.lock import locked
 from training.mapped import Signals, map_file
-from training.progress import bar, say
-from training.reading import in_order
 
 FLOAT16_LIMIT = 6e4  # mV: absurd gains must not become infinite
 
@@ -38,7 +38,7 @@ class Prepared(NamedTuple):
     """A record's rows, or None where it cannot be learned from, and what is to be said."""
 
     rows: np.ndarray | None
-    remarks: tuple[Remark, ...]
+    remarks: tuple[Message, ...]
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ class Cache:
         Which of the records (by place) are in it, in order.
     lengths : np.ndarray of int
         Samples of each usable record.
-    remarks : tuple of Remark
+    remarks : tuple of Message
         What was odd about records, used or not.
-    left_out : tuple of Remark
+    left_out : tuple of Message
         Why the others are not in it.
     """
 
@@ -63,8 +63,8 @@ class Cache:
     rows: int
     usable: np.ndarray
     lengths: np.ndarray
-    remarks: tuple[Remark, ...]
-    left_out: tuple[Remark, ...]
+    remarks: tuple[Message, ...]
+    left_out: tuple[Message, ...]
     content: mmap.mmap | bytes
 
     def signals(self) -> Signals:
@@ -125,7 +125,7 @@ def open_cache(
         with locked(folder / "signals.lock", doing, wait=True):
             if (found := _read_index(path)) is None:  # else another process has made it meanwhile
                 return _make(path, records, recipe, workers, keep)
-    say(f"Prepared signals taken from {path} ({path.stat().st_size / 1e6:,.0f} MB).")
+    log(f"Prepared signals taken from {path} ({path.stat().st_size / 1e6:,.0f} MB).")
     return found
 
 
@@ -133,15 +133,15 @@ def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, k
     _make_room(path, keep)
     expected = _expected_bytes(records, recipe)
     _check_disk(path.parent, expected)
-    say(f"Preparing {len(records)} records; they take {expected / 1e6:,.0f} MB in {path.parent}.")
+    log(f"Preparing {len(records)} records; they take {expected / 1e6:,.0f} MB in {path.parent}.")
     index: dict[str, list[Any]] = {"usable": [], "lengths": [], "remarks": [], "left_out": []}
     work = partial(prepare_record, recipe=recipe)
     with (
-        aside(path) as draft,
+        atomic_write(path) as draft,
         open(draft, "wb") as file,
-        bar("reading", len(records), "rec") as shown,
+        progress_bar("reading", len(records), "rec") as shown,
     ):
-        for place, prepared in enumerate(in_order(work, records, workers)):
+        for place, prepared in enumerate(map_in_order(work, records, workers)):
             shown.update()
             if prepared.rows is None:
                 index["left_out"] += prepared.remarks
@@ -150,7 +150,7 @@ def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, k
             index["lengths"].append(prepared.rows.shape[1])
             index["usable"].append(place)
             index["remarks"] += prepared.remarks
-    with aside(path.with_suffix(".json")) as draft:
+    with atomic_write(path.with_suffix(".json")) as draft:
         draft.write_text(json.dumps({"rows": _rows(recipe), **index}))
     made = _read_index(path)
     assert made is not None, "the index was written a moment ago"
@@ -161,10 +161,10 @@ def _make_room(path: Path, keep: bool) -> None:
     """Remove what is of no use: half-written and damaged files, and other caches if not kept."""
     remove_drafts(path.parent, "signals-*")
     if path.exists():
-        say(f"{path}: is not whole; it is made anew.")
+        log(f"{path}: is not whole; it is made anew.")
     others = [] if keep else [old for old in path.parent.glob("signals-*") if old.stem != path.stem]
     if others:
-        say("The prepared signals of other records, another recipe or version are removed.")
+        log("The prepared signals of other records, another recipe or version are removed.")
     for old in (path.with_suffix(".json"), path, *others):
         old.unlink(missing_ok=True)
 
@@ -202,8 +202,8 @@ def _read_index(path: Path) -> Cache | None:
         rows, lengths = int(index["rows"]), np.array(index["lengths"], dtype=np.int64)
         if path.stat().st_size != 2 * rows * lengths.sum():
             return None
-        remarks = tuple(Remark(*entry) for entry in index["remarks"])
-        left_out = tuple(Remark(*entry) for entry in index["left_out"])
+        remarks = tuple(Message(*entry) for entry in index["remarks"])
+        left_out = tuple(Message(*entry) for entry in index["left_out"])
         usable = np.array(index["usable"], dtype=np.int64)
         content = map_file(path)
     except (OSError, ValueError, KeyError, TypeError):
@@ -212,7 +212,7 @@ def _read_index(path: Path) -> Cache | None:
 
 
 def _rows(recipe: Recipe) -> int:
-    return len(cached_leads(recipe)) * rows_per_lead(recipe)
+    return len(cached_leads(recipe)) * channels_per_lead(recipe)
 
 
 def _expected_bytes(records: Sequence[Record], recipe: Recipe) -> int:
@@ -239,13 +239,13 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
         reading = record.read()
     except LeadwiseError as error:
         text = str(error).removeprefix(f"{record.name}: ")
-        return Prepared(None, (Remark(record.name, "unusable signal", text),))
+        return Prepared(None, (Message(record.name, "unusable signal", text),))
     if reading.unusable:
         return Prepared(None, reading.unusable)
     inputs = prepare(recipe, reading.signal, record.leads, cached_leads(recipe), record.fs)
     remarks = [*record.header.remarks, *reading.remarks]
     if inputs.missing:
         text = f"{', '.join(inputs.missing)} missing and not derivable; read as 0"
-        remarks.append(Remark(record.name, "missing leads", text))
+        remarks.append(Message(record.name, "missing leads", text))
     rows = np.clip(inputs.signal, -FLOAT16_LIMIT, FLOAT16_LIMIT).astype(np.float16)
     return Prepared(rows, tuple(remarks))

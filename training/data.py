@@ -7,19 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from datasets.reference import labelled
 from ecg import LeadwiseError
-from ecg.headers import Remark
+from ecg.headers import Message
 from ecg.labels import CODES, POLICIES, class_name, label_matrix
 from ecg.leads import LEAD_SETS
+from ecg.progress import log
 from ecg.records import Record, find_records, summarise
-from ecg.reference import labelled
 from models import find
 from models.inputs import unfit
 from models.recipe import Recipe, part, read_recipe
 from training.cache import Cache
 from training.mapped import Signals
 from training.masks import MASKS
-from training.progress import say
 from training.settings import Settings
 from training.splits import read_folds, split_by_fold, stratified_split
 
@@ -85,15 +85,15 @@ def _narrowed(recipe: Recipe, sizes: Sequence[int]) -> Recipe:
             raise LeadwiseError(
                 f"{recipe.name}: the network of {first} leads teaches the others; {way}"
             )
-        say(f"{recipe.name}: nobody teaches, as {first} leads would; to be taught, {way}")
+        log(f"{recipe.name}: nobody teaches, as {first} leads would; to be taught, {way}")
         teach = part("nothing")
     return replace(recipe, lead_sets=tuple(LEAD_SETS[size] for size in sizes), teach=teach)
 
 
 def labelled_records(
     folder: str, classes: str = "scored", *, exclusive: bool = False
-) -> tuple[list[Record], list[Remark]]:
-    """Read the headers of a training folder, and its REFERENCE.csv; see `ecg.reference`.
+) -> tuple[list[Record], list[Message]]:
+    """Read the headers of a training folder, and its REFERENCE.csv; see `datasets.reference`.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def labelled_records(
     records : list of Record
         With all their labels as codes; without any a record is left out, and so it is where
         classes are exclusive and it has not exactly one of them.
-    left_out : list of Remark
+    left_out : list of Message
         What cannot be used, and why.
 
     Raises
@@ -120,7 +120,7 @@ def labelled_records(
     text = "the header has no Dx code, and no REFERENCE.csv names it; nothing to learn from it"
     left_out += odd
     left_out += [
-        Remark(record.name, "no label", text)
+        Message(record.name, "no label", text)
         for record in records
         if not record.header.codes and record.name not in said
     ]
@@ -136,7 +136,7 @@ def labelled_records(
     if exclusive:
         text = f"of the classes {', '.join(names)}, of which each record has one"
         left_out += [
-            Remark(records[at].name, "not one class", f"has {counts[at]} {text}")
+            Message(records[at].name, "not one class", f"has {counts[at]} {text}")
             for at in np.flatnonzero(counts != 1)
         ]
         records = [records[at] for at in np.flatnonzero(counts == 1)]
@@ -145,7 +145,7 @@ def labelled_records(
     return records, left_out
 
 
-def _why(left_out: Sequence[Remark]) -> str:
+def _why(left_out: Sequence[Message]) -> str:
     return "; ".join(summarise(left_out, names=1)) or "there is none"
 
 
@@ -177,26 +177,26 @@ def divide(
 
 
 def _say_parts(classes: Sequence[str], labels: np.ndarray, validation: np.ndarray) -> None:
-    say(f"{(~validation).sum()} records to learn from, {validation.sum()} to choose on.")
+    log(f"{(~validation).sum()} records to learn from, {validation.sum()} to choose on.")
     unseen = np.flatnonzero(labels[~validation].sum(0) == 0).tolist()
     if unseen:
         names = ", ".join(class_name(classes[place]) for place in unseen)
-        say(f"No positive to learn from: {names}. Their answers mean nothing.")
+        log(f"No positive to learn from: {names}. Their answers mean nothing.")
 
 
-def report(left_out: Sequence[Remark], remarks: Sequence[Remark], names: int = 20) -> None:
+def report(left_out: Sequence[Message], remarks: Sequence[Message], names: int = 20) -> None:
     """Name the records that are left out, and say what is odd about others.
 
     Many of a kind are counted; `problems.tsv` in the model folder names them all.
     """
     for line in summarise(left_out, names):
-        say(f"Left out: {line}")
+        log(f"Left out: {line}")
     for line in summarise(remarks):
-        say(f"Note: {line}")
+        log(f"Note: {line}")
 
 
 def say_rates(records: Sequence[Record], recipe: Recipe) -> None:
     """Say once which of the recipe's filters reach beyond what records of some rate hold."""
     for fs in sorted({record.fs for record in records}):
         for text in unfit(recipe, fs):
-            say(f"Note: {text} ({sum(record.fs == fs for record in records)} records of {fs:g} Hz)")
+            log(f"Note: {text} ({sum(record.fs == fs for record in records)} records of {fs:g} Hz)")

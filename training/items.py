@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from models.classifier import pad
-from models.inputs import finish, rows_of
+from models.inputs import channels_of, finish
 from models.losses import Batch
 from models.recipe import Recipe, longest
 from training.augment import alter_batch, alter_record
@@ -118,7 +118,7 @@ def items_of(
     """Make items of a lead set; signals were prepared for the leads of the recipe's cache."""
     cached = cached_leads(recipe)
     kinds = signals.rows // len(cached)
-    return Items(signals, labels, rows_of(leads, cached, kinds), recipe, known)
+    return Items(signals, labels, channels_of(leads, cached, kinds), recipe, known)
 
 
 def batches(lengths: np.ndarray, size: int, generator: np.random.Generator) -> Iterator[list[int]]:

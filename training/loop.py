@@ -13,6 +13,7 @@ import torch
 
 from ecg import LeadwiseError
 from ecg.labels import POLICIES
+from ecg.progress import duration, log, progress_bar
 from models import lookup
 from models.classifier import build, from_logits, probabilities_of
 from models.decision import decide, highest
@@ -26,7 +27,6 @@ from training.decisions import FITS, global_threshold, measure_of
 from training.items import Items, batch_count, batches
 from training.masks import MASKS
 from training.pace import Pace
-from training.progress import bar, duration, say
 from training.rules import USES, fit_rules, rule_lines
 from training.schedules import MOMENTA, SCHEDULES, STOPS
 from training.state import (
@@ -87,7 +87,7 @@ def check_names(recipe: Recipe) -> None:
     for kind, name, known in named:
         if name not in known:
             raise LeadwiseError(f"no {kind} '{name}'; known are {', '.join(known)}")
-    steps = [("STEPS", step) for step in (*recipe.steps, *recipe.finish)]
+    steps = [("TRANSFORMS", step) for step in (*recipe.steps, *recipe.finish)]
     for kind, part in (("NETWORKS", recipe.network), ("LOSSES", recipe.loss), *steps):
         lookup(recipe, kind, part.name)
 
@@ -140,7 +140,7 @@ def train(
     recipe = task.recipe
     state = load_state(state_file, task.key)
     if state.finished:
-        say(f"{task.name}: trained already.")
+        log(f"{task.name}: trained already.")
         return state
     network, optimiser = _begin(task, state)
     steps = batch_count(len(learn), recipe.batch)
@@ -156,11 +156,11 @@ def train(
         pace.evaluated()
         if STOPS[recipe.stop.name](_scores(state), **recipe.stop.options):
             pace.stop()
-            say(f"{task.name}: the score rises no more; the best epoch was {state.best_epoch}.")
+            log(f"{task.name}: the score rises no more; the best epoch was {state.best_epoch}.")
         state.network, state.optimiser = network.state_dict(), optimiser_tensors(optimiser)
         state.used_s, state.finished = pace.used, pace.over
         save_state(state_file, state)
-        say(_line(task, state, pace, sets_left))
+        log(_line(task, state, pace, sets_left))
     return state
 
 
@@ -174,7 +174,7 @@ def _begin(task: Task, state: State) -> tuple[torch.nn.Module, torch.optim.Optim
     for name, weight in network.named_parameters():
         weight.requires_grad_(name not in task.kept)
     if state.epoch:
-        say(f"{task.name}: going on after epoch {state.epoch}.")
+        log(f"{task.name}: going on after epoch {state.epoch}.")
         network.load_state_dict(state.network)
     network.to(task.device)
     learning = [weight for weight in network.parameters() if weight.requires_grad]
@@ -215,7 +215,7 @@ def _epoch(
     cuda = [device] if device.type == "cuda" else []
     with (
         torch.random.fork_rng(devices=cuda),
-        bar(f"{task.name}, epoch {state.epoch}", pace.steps, "batch") as shown,
+        progress_bar(f"{task.name}, epoch {state.epoch}", pace.steps, "batch") as shown,
     ):
         for step, places in enumerate(order):
             counters = (recipe.seed, task.name, state.epoch, step)
@@ -231,7 +231,7 @@ def _epoch(
             shown.update()
             shown.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}")
             if pace.due:
-                say(_projection(task, pace, sets_left))
+                log(_projection(task, pace, sets_left))
                 pace.told()
             if pace.over:
                 break
@@ -335,7 +335,7 @@ def fit_decision(
     outputs = decide(decision, probabilities)
     rules = fit_rules(task.recipe.rules, outputs, answers, choose.labels, task.classes)
     for line in rule_lines(rules):
-        say(f"{task.name}: {line}")
+        log(f"{task.name}: {line}")
     return decision, rules
 
 

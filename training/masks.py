@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from datasets.sources import labelled_classes, source_of
 from ecg.labels import class_name
-from ecg.sources import labelled_classes, source_of
-from training.progress import say
+from ecg.progress import log
 
 
 def off(names: Sequence[str], labels: np.ndarray, classes: Sequence[str]) -> None:
@@ -42,7 +42,7 @@ def sources(names: Sequence[str], labels: np.ndarray, classes: Sequence[str]) ->
         missing = ", ".join(
             class_name(classes[place]) for place in np.flatnonzero(~labelled).tolist()
         )
-        say(f"Not known of {source} ({of_record.count(source)} records): {missing or 'nothing'}.")
+        log(f"Not known of {source} ({of_record.count(source)} records): {missing or 'nothing'}.")
     return np.array([labelled_by[source] for source in of_record]) | labels
 
 

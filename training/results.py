@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from ecg.files import aside
-from ecg.headers import Remark
+from ecg.files import atomic_write
+from ecg.headers import Message
 
 COLUMNS = ("epoch", "loss", "score", "threshold", "lr")
 
@@ -23,7 +23,7 @@ def write_history(folder: Path, history: History) -> None:
     lines = ["\t".join(("lead_set", *COLUMNS))]
     for name, rows in history.items():
         lines += ["\t".join([name, *(f"{row[key]:.6g}" for key in COLUMNS)]) for row in rows]
-    with aside(folder / "history.tsv") as draft:
+    with atomic_write(folder / "history.tsv") as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
     if find_spec("matplotlib") is not None:  # not in the image
         from ecg.plots import plot_training
@@ -31,10 +31,10 @@ def write_history(folder: Path, history: History) -> None:
         plot_training(folder / "training.png", history)
 
 
-def write_problems(folder: Path, left_out: Sequence[Remark], remarks: Sequence[Remark]) -> None:
+def write_problems(folder: Path, left_out: Sequence[Message], remarks: Sequence[Message]) -> None:
     """Write `problems.tsv`: each record that was left out or is odd, and why."""
     lines = ["record\tused\tkind\twhat"]
     lines += [f"{one.record}\tno\t{one.kind}\t{one.text}" for one in left_out]
     lines += [f"{one.record}\tyes\t{one.kind}\t{one.text}" for one in remarks]
-    with aside(folder / "problems.tsv") as draft:
+    with atomic_write(folder / "problems.tsv") as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")

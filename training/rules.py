@@ -11,13 +11,13 @@ from functools import partial
 import numpy as np
 
 from ecg import LeadwiseError
+from ecg.parallel import map_in_order
+from ecg.progress import log, progress_bar
 from ecg.records import Record
 from ecg.rules import RULES
 from models.recipe import Part, part
 from models.rules import CANNOT_SAY, MODES, PUBLISHED, answers_of, combine, findings_of
 from scoring.challenge import Prepared, prepare
-from training.progress import bar, say
-from training.reading import in_order
 
 ERRORS = 1.0  # standard errors that a gain must exceed: chance does so one time in six
 PASSES = 2  # rules of one record share what it earns, so a later choice may change an earlier one
@@ -40,10 +40,10 @@ def read_answers(
     """
     answers = np.full((len(lead_sets), len(records), len(RULES)), CANNOT_SAY, np.int8)
     if records:
-        say(f"Judging {len(records)} records by {len(RULES)} rules.")
-    with bar("judging", len(records), "rec") as shown:
+        log(f"Judging {len(records)} records by {len(RULES)} rules.")
+    with progress_bar("judging", len(records), "rec") as shown:
         work = partial(judge_record, lead_sets=lead_sets)
-        for place, found in enumerate(in_order(work, records, workers)):
+        for place, found in enumerate(map_in_order(work, records, workers)):
             answers[:, place] = found
             shown.update()
     return dict(zip(lead_sets, answers, strict=True))

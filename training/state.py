@@ -15,8 +15,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from ecg.files import aside
-from training.progress import say
+from ecg.files import atomic_write
+from ecg.progress import log
 
 
 @dataclass
@@ -52,7 +52,7 @@ def save_state(path: Path, state: State) -> None:
     }
     rest = {key: value for key, value in vars(state).items() if key not in _TENSORS}
     content = save(tensors, metadata={"state": json.dumps(rest)})
-    with aside(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_bytes(content)
 
 
@@ -76,7 +76,7 @@ def load_state(path: Path, key: dict[str, str]) -> State:
         return State(key)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError):
         reason = "is damaged"
-    say(f"{path}: the state of an earlier training {reason}; this lead set is trained anew.")
+    log(f"{path}: the state of an earlier training {reason}; this lead set is trained anew.")
     return State(key)
 
 

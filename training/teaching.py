@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from ecg import LeadwiseError
+from ecg.progress import log
 from models.classifier import build
-from models.inputs import finish, rows_of, rows_per_lead
+from models.inputs import channels_of, channels_per_lead, finish
 from models.recipe import Recipe
 from training.items import Items
 from training.loop import Task, network_of, predict
-from training.progress import say
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class First:
     @cached_property
     def answers(self) -> np.ndarray:
         """Probabilities of the training part's records, as they are: (records, classes)."""
-        say(f"{self.task.name}: answers {len(self.learn)} records to teach the other lead sets.")
+        log(f"{self.task.name}: answers {len(self.learn)} records to teach the other lead sets.")
         return predict(self.task, network_of(self.task, self.weights), self.learn)
 
 
@@ -120,7 +120,7 @@ def check_backbone(recipe: Recipe) -> None:
         A lead set has a lead that the first one lacks, or a lead does not.
     """
     first, *later = recipe.lead_sets
-    kinds = rows_per_lead(recipe)
+    kinds = channels_per_lead(recipe)
     generator = np.random.default_rng(0)
     spread = np.arange(1, kinds * len(first) + 1)[:, None]
     trial = (spread * generator.normal(size=(len(spread), 64))).astype(np.float32)
@@ -139,7 +139,7 @@ def check_backbone(recipe: Recipe) -> None:
                         f"{recipe.name}: among {len(leads)} leads a lead has not as many channels "
                         f"as among {len(first)}; set the network's lead_width"
                     )
-            rows = rows_of(leads, first, kinds)
+            rows = channels_of(leads, first, kinds)
             if not np.allclose(finish(recipe, trial)[rows], finish(recipe, trial[rows])):
                 raise LeadwiseError(
                     f"{recipe.name}: what its `finish` makes of a lead depends on the other leads, "
@@ -154,7 +154,7 @@ def _cut_down(
     backbone_of = getattr(network, "backbone_of", None)
     if backbone_of is None:
         raise LeadwiseError(f"{recipe.name}: no part of '{recipe.network.name}' can be reused")
-    kept: dict[str, torch.Tensor] = backbone_of(rows_of(want, have, rows_per_lead(recipe)))
+    kept: dict[str, torch.Tensor] = backbone_of(channels_of(want, have, channels_per_lead(recipe)))
     return kept
 
 

@@ -48,7 +48,7 @@ def detect(signal: np.ndarray, fs: float) -> np.ndarray:
 
     Examples
     --------
-    >>> from ecg.simulate import simulate
+    >>> from simulate import simulate
     >>> record = simulate(["SB"], seed=1)
     >>> len(detect(record.signal, record.fs)), len(record.r_peaks)
     (7, 7)
@@ -81,7 +81,7 @@ def detect_long(chunks: Iterable[np.ndarray], fs: float) -> np.ndarray:
 
     Examples
     --------
-    >>> from ecg.simulate import simulate
+    >>> from simulate import simulate
     >>> record = simulate(["AF"], seed=1, duration_s=400, fs=250)
     >>> minutes = (record.signal[:, first : first + 15000] for first in range(0, 100000, 15000))
     >>> bool((detect_long(minutes, 250) == detect(record.signal, 250)).all())

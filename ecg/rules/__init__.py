@@ -161,7 +161,7 @@ def judge(
 
     Examples
     --------
-    >>> from ecg.simulate import simulate
+    >>> from simulate import simulate
     >>> record = simulate(["SB", "LAD"], seed=1, fs=500)
     >>> found = judge(record.signal, record.leads, record.fs)
     >>> [name for name, finding in found.items() if finding.answer]

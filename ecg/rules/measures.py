@@ -11,7 +11,7 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.beats import detect, heart_rate, rr
-from ecg.leads import LIMB, choose, sort_leads, spelled
+from ecg.leads import LIMB, canonical_name, choose, sort_leads
 from ecg.rules import average, pacing
 from ecg.rules.average import BEFORE_S, steps
 
@@ -91,7 +91,7 @@ def measure(
 
     Examples
     --------
-    >>> from ecg.simulate import simulate
+    >>> from simulate import simulate
     >>> record = simulate(["STach"], seed=1, fs=100, leads=["II", "I"])
     >>> found = measure(record.signal, record.leads, record.fs)
     >>> 100 < found.values["rate"] < 150, found.reasons["R in V3"], found.reasons["spikes in"]
@@ -125,7 +125,7 @@ def _look(signal: np.ndarray, leads: Sequence[str], fs: float, r_peaks: np.ndarr
     high = np.where(known, signal, -np.inf).max(axis=1, initial=-np.inf)
     for row, lead in enumerate(leads):
         if low[row] < high[row]:
-            rows.setdefault(spelled(lead), row)
+            rows.setdefault(canonical_name(lead), row)
     if not rows:
         raise LeadwiseError("no lead has a signal")
     names = sort_leads(rows)

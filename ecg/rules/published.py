@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.leads import LIMB, STANDARD, spelled
+from ecg.leads import LIMB, STANDARD, canonical_name
 
 PRECORDIAL = STANDARD[6:]
 AXIS_METHODS = ("2-lead", "3-lead")  # of the published answers, and of the authors' run_model
@@ -150,7 +150,7 @@ def axis(
     method asks for II in LAD but not in RAD.  Without II the published code raises; here the 2-lead
     method answers, as a comment there wishes.
     """
-    rows = zip(map(spelled, leads), signal, strict=True) if len(r_peaks) else ()
+    rows = zip(map(canonical_name, leads), signal, strict=True) if len(r_peaks) else ()
     return _name_axis({lead: row.max() > abs(row.min()) for lead, row in rows}, method)
 
 
@@ -163,7 +163,7 @@ def axis_as_intended(
     of the beats.  The faults of the lead sets, of extreme axes and of RAD are those of `axis`.
     """
     radius, last, positive = _samples(AXIS_MS, fs), signal.shape[1] - 1, {}
-    for lead, row in zip(map(spelled, leads), signal, strict=True):
+    for lead, row in zip(map(canonical_name, leads), signal, strict=True):
         beats = [row[max(0, peak - radius) : min(last, peak + radius)] for peak in r_peaks]
         votes = sum(beat.max() > abs(beat.min()) for beat in beats)
         positive[lead] = votes >= len(beats) // 2 + 1
@@ -185,7 +185,7 @@ def low_voltage(signal: np.ndarray, leads: Sequence[str], r_peaks: np.ndarray, f
     inside = (places >= 0) & (places < samples)
     beats = np.where(inside, signal[:, np.where(inside, places, 0)], 0.0)  # (leads, beats, window)
     heights = np.ptp(beats, axis=2).max(axis=1) if len(onsets) else np.ptp(signal, axis=1)
-    names = [spelled(lead) for lead in leads]
+    names = [canonical_name(lead) for lead in leads]
     for group, limit in ((LIMB, LOW_LIMB_MV), (PRECORDIAL, LOW_PRECORDIAL_MV)):
         low = [heights[row] <= limit for row, lead in enumerate(names) if lead in group]
         if low and sum(low) / len(low) >= LQRSV_SHARE:
@@ -226,7 +226,7 @@ def poor_progression(signal: np.ndarray, leads: Sequence[str], r_peaks: np.ndarr
     """
     if not len(r_peaks):
         return False
-    rows = zip(map(spelled, leads), signal, strict=True)
+    rows = zip(map(canonical_name, leads), signal, strict=True)
     means = {lead: row[r_peaks].mean() for lead, row in rows if lead in PRECORDIAL[:4]}
     low_v3 = means.get("V3", POOR_V3_MV) < POOR_V3_MV
     return bool(low_v3 or (np.diff(list(means.values())) < 0).any())

@@ -30,6 +30,6 @@ windows and of attentions are learned up to 60 s; beyond, the last one is shared
 
 from models.dualnet2017.networks import NETWORKS, Network
 from models.dualnet2017.recipes import RECIPES
-from models.dualnet2017.steps import STEPS
+from models.dualnet2017.steps import TRANSFORMS
 
-__all__ = ["NETWORKS", "RECIPES", "STEPS", "Network"]
+__all__ = ["NETWORKS", "RECIPES", "TRANSFORMS", "Network"]

@@ -11,7 +11,7 @@ from torch import nn
 
 from ecg import LeadwiseError
 from models.dualnet2017.spectrogram import WINDOW, window_count, windows
-from models.house2026 import Trunk
+from models.house2026 import Backbone
 
 PLACES = 80  # windows of 60 s: positions that are learned; later windows share the last one
 
@@ -80,7 +80,7 @@ class Transformer(nn.Module):
         return said.masked_fill(padding[..., None], 0).sum(1) / count
 
 
-class Residual(Trunk):
+class Residual(Backbone):
     """The house's residual blocks over the samples; mean and maximum over time.
 
     In training the zeros behind a record are part of it.

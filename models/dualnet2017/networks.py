@@ -96,14 +96,14 @@ class Network(nn.Module):
     def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map (batch, 1, samples), of which `length` are valid, to logits (batch, classes)."""
         length = length.clamp(max=self.padded) if self.padded else length
-        latent = None if self.encoder is None else self.listen(signal, length)
+        latent = None if self.encoder is None else self.encode_signal(signal, length)
         if self.joint is not None:
-            seen = self.joint(self.look(signal, length, latent))
+            seen = self.joint(self.encode_spectrogram(signal, length, latent))
             latent = seen if latent is None else latent + seen
         logits: torch.Tensor = self.head(latent)
         return logits
 
-    def listen(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+    def encode_signal(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map a signal to its latent vector (batch, latent)."""
         assert self.encoder is not None
         if self.padded:
@@ -113,7 +113,7 @@ class Network(nn.Module):
         latent: torch.Tensor = self.encoder(signal, length)
         return latent
 
-    def look(
+    def encode_spectrogram(
         self, signal: torch.Tensor, length: torch.Tensor, latent: torch.Tensor | None
     ) -> torch.Tensor:
         """Map a signal to the mean over its spectrogram of the last block's channels."""

@@ -8,4 +8,4 @@ def first(signal: np.ndarray, fs: float, *, seconds: float) -> tuple[np.ndarray,
     return signal[:, : round(seconds * fs)], fs
 
 
-STEPS = {"first": first}
+TRANSFORMS = {"first": first}

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.reference import read_reference
 from ecg import LeadwiseError
 from ecg.labels import AF_LETTERS, label_matrix
-from ecg.reference import read_reference
 from scoring.af import AfScores, score
 from scoring.outputs import read_outputs, some
 

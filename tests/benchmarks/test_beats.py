@@ -16,7 +16,7 @@ from benchmarks.beats import (
     percent,
     stress,
 )
-from ecg.simulate import simulate
+from simulate import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,8 +13,8 @@ from ecg.beats import detect, detect_long, heart_rate, quality, rr, windows
 from ecg.beats.chain import Candidates, Chain
 from ecg.beats.evidence import running_median
 from ecg.beats.traces import fill, trace
-from ecg.simulate import CLEAN, DIAGNOSES, Noise, Simulated, simulate
 from scoring.beats import BeatCounts, count
+from simulate import CLEAN, DIAGNOSES, Noise, Simulated, simulate
 
 FS = 250.0
 NOTHING = np.array([], int)

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from ecg import LeadwiseError
-from ecg.files import aside, make_folder, remove_drafts, sync_folder
+from ecg.files import atomic_write, make_folder, remove_drafts, sync_folder
 
 
 def write_half(path: Path, error: Exception) -> None:
-    with aside(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text("half")
         raise error
 
@@ -25,7 +25,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path) -> None:
 
 def test_a_good_write_takes_the_name(tmp_path) -> None:
     path = tmp_path / "scores.csv"
-    with aside(path) as draft:
+    with atomic_write(path) as draft:
         draft.write_text("new")
         assert not path.exists()
     assert path.read_text() == "new"

@@ -11,11 +11,11 @@ from ecg.leads import (
     LEAD_SETS,
     LIMB,
     STANDARD,
+    canonical_name,
     choose,
-    determined,
+    derivable_leads,
     serving_set,
     sort_leads,
-    spelled,
 )
 
 GENERATOR = np.random.default_rng(4)
@@ -49,7 +49,11 @@ def test_any_order_is_sorted_into_the_standard_one(given_leads: list[str]) -> No
 
 @pytest.mark.parametrize("lead", STANDARD)
 def test_case_and_blanks_do_not_matter(lead: str) -> None:
-    assert {spelled(lead.upper()), spelled(lead.lower()), spelled(f" {lead} ")} == {lead}
+    assert {
+        canonical_name(lead.upper()),
+        canonical_name(lead.lower()),
+        canonical_name(f" {lead} "),
+    } == {lead}
     signal = np.arange(3.0)[None]
     assert choose(signal, [lead.upper()], [lead.lower()]).signal.tolist() == signal.tolist()
 
@@ -57,7 +61,7 @@ def test_case_and_blanks_do_not_matter(lead: str) -> None:
 @pytest.mark.parametrize("pair", [*itertools.combinations(FORMULAS, 2)], ids="-".join)
 def test_any_two_limb_leads_give_the_others(pair: tuple[str, str]) -> None:
     signal = np.array([FORMULAS[lead] for lead in pair])
-    assert determined(pair) == set(LIMB)
+    assert derivable_leads(pair) == set(LIMB)
     chosen, missing = choose(signal, pair, tuple(FORMULAS))
     assert missing == ()
     # Sums of a few numbers of order 1, in another order than the formulas'.
@@ -75,7 +79,7 @@ def test_order_of_the_rows_does_not_matter(have: list[str], want: list[str]) -> 
     chosen, missing = choose(signal, have, want)
     assert chosen.dtype == np.float32
     assert chosen.shape == (len(want), 2)
-    assert missing == tuple(lead for lead in want if lead not in determined(have))
+    assert missing == tuple(lead for lead in want if lead not in derivable_leads(have))
     for lead, row in zip(want, chosen, strict=True):
         if lead in have:
             np.testing.assert_array_equal(row, rows[lead])

@@ -7,7 +7,7 @@ from matplotlib.image import imread
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.plots import plot_class_scores, plot_record, plot_reliability, plot_training
-from ecg.simulate import simulate
+from simulate import simulate
 
 
 def size_of(path):

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.io import loadmat, savemat
 
 from ecg import LeadwiseError
-from ecg.headers import Remark, parse_header
+from ecg.headers import Message, parse_header
 from ecg.leads import STANDARD
 from ecg.matlab import write_mat
 from ecg.records import (
@@ -43,7 +43,7 @@ def edited(folder: Path, old: str, new: str) -> Record:
     return read_record(path)
 
 
-def sentences(remarks: tuple[Remark, ...]) -> list[str]:
+def sentences(remarks: tuple[Message, ...]) -> list[str]:
     return [str(remark) for remark in remarks]
 
 
@@ -324,9 +324,9 @@ def test_finds_records_and_names_what_is_left_out(tmp_path: Path) -> None:
 
 
 def test_many_alike_remarks_are_said_once() -> None:
-    alike = [Remark(f"R{number}", "flat leads", f"V{number} flat") for number in range(1, 6)]
+    alike = [Message(f"R{number}", "flat leads", f"V{number} flat") for number in range(1, 6)]
     assert list(summarise(alike[:3])) == ["R1: V1 flat", "R2: V2 flat", "R3: V3 flat"]
-    assert list(summarise([*alike, Remark("X", "other length", "odd")])) == [
+    assert list(summarise([*alike, Message("X", "other length", "odd")])) == [
         "5 records (R1, R2, R3, …): flat leads; the first: V1 flat",
         "X: odd",
     ]

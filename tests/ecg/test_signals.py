@@ -6,7 +6,7 @@ from scipy import signal as scipy_signal
 from scipy.signal import windows
 
 from ecg.signals import (
-    STEPS,
+    TRANSFORMS,
     butterworth_band_pass,
     envelopes,
     fir_band_pass,
@@ -133,7 +133,7 @@ def test_remove_mean_and_z_score_treat_leads_alone() -> None:
 
 
 def test_fill_leaves_no_hole() -> None:
-    filled, _ = STEPS["fill"](np.array([[1.0, np.nan, np.inf, -np.inf]]), FS)
+    filled, _ = TRANSFORMS["fill"](np.array([[1.0, np.nan, np.inf, -np.inf]]), FS)
     assert filled.tolist() == [[1, 0, 0, 0]]
 
 

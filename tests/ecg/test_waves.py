@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecg.simulate import simulate
 from ecg.waves import ABSENT, QRS, P, T, intervals, runs_of, waves_of
+from simulate import simulate
 
 
 def mask_of(*waves: tuple[int, int, int], samples: int = 1000) -> np.ndarray:

@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datasets.reference import read_reference
 from docs.generate import put
 from ecg import LeadwiseError
 from ecg.labels import AF_LETTERS
 from ecg.records import read_record, write_record
-from ecg.reference import read_reference
-from ecg.simulate import simulate
 from experiments import dualnet2017
 from experiments import runs as runs_module
 from experiments.cells import run_cells
@@ -30,6 +29,7 @@ from experiments.tables import write_report
 from models import find
 from scoring.af import score
 from scoring.bootstrap import intervals
+from simulate import simulate
 from tests.conftest import single_lead, small
 
 RECIPE = replace(single_lead(small(find("isibrno-basic"))), epochs=1)

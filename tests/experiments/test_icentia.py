@@ -10,8 +10,8 @@ import pytest
 import wfdb
 
 import team_code
+from datasets.icentia import CLASS_OF, FIBRILLATION, NONE, NORMAL
 from ecg import LeadwiseError
-from ecg.icentia import CLASS_OF, FIBRILLATION, NONE, NORMAL
 from ecg.labels import ICENTIA
 from ecg.records import find_records, read_record
 from experiments import icentia

@@ -9,7 +9,6 @@ from docs.generate import RULES_PAGE
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS
 from ecg.rules import RULES
-from ecg.simulate import write_records
 from experiments import rules
 from experiments.rules import (
     best_numbers,
@@ -21,6 +20,7 @@ from experiments.rules import (
     read_table,
     report,
 )
+from simulate import write_records
 
 COUNT = 57
 

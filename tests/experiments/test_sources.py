@@ -9,13 +9,13 @@ import pytest
 from ecg import LeadwiseError
 from ecg.labels import codes_by_name
 from ecg.records import write_record
-from ecg.simulate import simulate
 from experiments import __main__ as command
 from experiments.cells import cells_done
 from experiments.sources import leave_one_out
 from models import find
 from models.folder import read_model
 from models.recipe import recipe_to_json
+from simulate import simulate
 from tests.conftest import small
 
 RECIPE = replace(small(find("isibrno-basic")), epochs=1)

@@ -13,23 +13,23 @@ from ecg import LeadwiseError
 from ecg.labels import CODES, class_name
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import find_records, read_record
-from ecg.simulate import simulate
 from experiments import transfer
 from experiments.transfer import (
     UNSEEN,
     Answers,
     answers_on,
     ask,
+    channels_of,
     data_row,
     labelled_as,
     measure,
     read_samples,
     report,
-    rows_of,
     shown,
 )
 from models.classifier import Classifier
 from models.recipe import part
+from simulate import simulate
 
 SHIPPED = README.parent / "weights" / "isibrno2020"
 
@@ -157,7 +157,7 @@ def test_rows_have_intervals_changes_and_the_figures_at_home(made_up) -> None:
     rules = (part("sinus bradycardia", mode="veto"),)
     asked = transfer.Asked(SimpleNamespace(rules=rules, leads=("I", "II")), (6, 2))
     home = np.array([[0.5] * 3, [0.25] * 3, [0.9] * 3, [0.0] * 3])
-    nsr, row, mean = (line.split(" | ") for line in rows_of(made_up, asked, good, None, home))
+    nsr, row, mean = (line.split(" | ") for line in channels_of(made_up, asked, good, None, home))
     assert row[:3] == ["6, 2 (network of 2)", "SB", "16"]
     assert row[3] == "1.000 (1.000 to 1.000)"
     change, low, high = (float(word.strip("(),")) for word in row[4].split()[1:] if word != "to")
@@ -169,10 +169,10 @@ def test_rows_have_intervals_changes_and_the_figures_at_home(made_up) -> None:
     assert nsr[-1] == "0.500 / – / 0.900"  # no rule speaks of it
     assert mean[1:3] == ["**mean**", ""]
     assert mean[4].startswith("0.833, -0.167 (")
-    *_, less = (line.split(" | ") for line in rows_of(made_up, asked, bad, good, None))
+    *_, less = (line.split(" | ") for line in channels_of(made_up, asked, bad, good, None))
     assert -0.8 < float(less[6].split()[0]) < -0.2
     assert less[7] == "–"
-    assert list(rows_of(made_up, asked, bad, good, None))[-1].split(" | ") == less  # seeded
+    assert list(channels_of(made_up, asked, bad, good, None))[-1].split(" | ") == less  # seeded
 
 
 def test_the_command_fills_the_page(

@@ -222,7 +222,7 @@ def test_padding_is_not_seen_whatever_the_norms_have_learned(name: str) -> None:
 def test_the_lstm_is_read_at_a_records_last_window() -> None:
     network = build(find("dualnet-s-no-spectrogram"), ("ECG",), 4).eval()
     signal = torch.randn(1, 1, 2000)
-    latent = network.listen(signal, torch.tensor([2000]))
+    latent = network.encode_signal(signal, torch.tensor([2000]))
     expected = network.encoder.lstm(windows(signal[:, 0]))[0][:, -1]
     torch.testing.assert_close(latent, expected)
 
@@ -232,7 +232,7 @@ def test_as_published_what_lies_behind_a_record_is_read() -> None:
     signal = torch.randn(1, 1, 2000)
     padded = torch.nn.functional.pad(signal, (0, 17_952 - 2000))
     last = network.encoder.lstm(windows(padded[:, 0]))[0][:, 79]
-    torch.testing.assert_close(network.listen(signal, torch.tensor([2000])), last)
+    torch.testing.assert_close(network.encode_signal(signal, torch.tensor([2000])), last)
 
 
 def test_odd_networks_are_refused() -> None:

@@ -6,7 +6,7 @@ import torch
 from ecg.leads import LEAD_SETS, STANDARD
 from models import find
 from models.classifier import build
-from models.house2026 import Block, Network, Several, bce_of_each
+from models.house2026 import Block, Ensemble, Network, bce_of_each
 from models.losses import Batch, bce
 
 
@@ -58,7 +58,7 @@ def test_mean_and_maximum_over_time_answer() -> None:
 
 def test_members_answer_by_their_mean_logit_and_learn_each_by_itself() -> None:
     torch.manual_seed(0)
-    both = Several(2, 3, members=2, widths=(4, 8), blocks=(1, 1)).eval()
+    both = Ensemble(2, 3, members=2, widths=(4, 8), blocks=(1, 1)).eval()
     signal, length = torch.randn(5, 2, 200), torch.full((5,), 200)
     each = torch.stack([member(signal, length) for member in both.members])
     assert (each[0] - each[1]).abs().min() > 1e-6, "they begin differently"

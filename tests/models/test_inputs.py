@@ -7,13 +7,13 @@ import pytest
 import torch
 
 import team_code
-from ecg.headers import Remark
+from ecg.headers import Message
 from ecg.leads import LEAD_SETS, STANDARD
-from ecg.simulate import simulate
 from models import find
 from models.classifier import build, probabilities_of
-from models.inputs import finish, prepare, rows_of, unfit, windows
+from models.inputs import channels_of, finish, prepare, unfit, windows
 from models.recipe import part
+from simulate import simulate
 from tests.conftest import small
 
 PLAIN = replace(find("isibrno-published"), steps=(part("fill"),), fs=500.0, max_s=10.0)
@@ -45,7 +45,7 @@ def test_what_is_finished_sees_the_leads_that_the_network_reads() -> None:
     )
     twelve = prepare(recipe, made.signal, made.leads, STANDARD, made.fs).signal
     two = prepare(recipe, made.signal, made.leads, LEAD_SETS[2], made.fs).signal
-    from_cache = finish(recipe, twelve[rows_of(LEAD_SETS[2], STANDARD, 1)])
+    from_cache = finish(recipe, twelve[channels_of(LEAD_SETS[2], STANDARD, 1)])
     np.testing.assert_array_equal(from_cache, finish(recipe, two))
     assert from_cache.shape == (2, 1500)
     assert not np.allclose(from_cache, finish(recipe, twelve)[:2]), "twelve leads scale otherwise"
@@ -72,7 +72,7 @@ def test_a_filter_that_does_not_fit_a_rate_is_said(fs: float, record_fs: float, 
 def test_it_is_said_once_for_many_records(capsys: pytest.CaptureFixture) -> None:
     text = "at 99.5 Hz nothing lies above 49.75 Hz"
     for name in ("A1", "A2"):
-        team_code._note_once(Remark(name, "filter beyond rate", text))
+        team_code._note_once(Message(name, "filter beyond rate", text))
     assert capsys.readouterr().err == f"Note: {text}\n"
 
 

@@ -9,7 +9,6 @@ import torch
 from torch.nn import functional
 
 from ecg.leads import STANDARD
-from ecg.simulate import simulate
 from models import find
 from models.classifier import build
 from models.inputs import prepare
@@ -26,6 +25,7 @@ from models.isibrno2020 import (
 )
 from models.layers import Dropout
 from models.recipe import Part, Recipe
+from simulate import simulate
 
 PARAMETERS = {  # leads: (basic mV, basic with envelopes, increased mV, increased with envelopes)
     12: (308_090, 311_162, 1_214_170, 1_220_314),
@@ -43,7 +43,7 @@ CHANGES = {
     "isibrno-entry3": ("isibrno-entry2", {"network", "optimiser"}),
     "isibrno-entry7": ("isibrno-published", {"network"}),
 }
-STEPS = {30_000: 938, 2_500: 79, 2_570: 81, 1_250: 40, 125: 4, 1: 1}
+TRANSFORMS = {30_000: 938, 2_500: 79, 2_570: 81, 1_250: 40, 125: 4, 1: 1}
 
 
 def parameters(rows: int, classes: int, network: Part) -> int:
@@ -137,15 +137,15 @@ def test_the_shortcut_is_a_strided_convolution() -> None:
     torch.testing.assert_close(halved, plain)
 
 
-@pytest.mark.parametrize("samples", STEPS)
+@pytest.mark.parametrize("samples", TRANSFORMS)
 def test_each_block_halves_the_steps(samples: int) -> None:
     network = Network(6, 26, **BASIC.options).eval()
     with torch.inference_mode():
         features, length = network.forward_features(
             torch.randn(1, 6, samples), torch.tensor([samples])
         )
-    assert features.shape == (1, 128, STEPS[samples])
-    assert length.tolist() == [STEPS[samples]]
+    assert features.shape == (1, 128, TRANSFORMS[samples])
+    assert length.tolist() == [TRANSFORMS[samples]]
 
 
 @BOTH_NETWORKS

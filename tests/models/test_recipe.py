@@ -36,8 +36,8 @@ def test_an_unknown_recipe_is_answered_with_the_known_ones() -> None:
 
 
 def test_an_unknown_part_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(LeadwiseError, match="no 'notch' among STEPS; known are butterworth"):
-        lookup(find("isibrno-published"), "STEPS", "notch")
+    with pytest.raises(LeadwiseError, match="no 'notch' among TRANSFORMS; known are butterworth"):
+        lookup(find("isibrno-published"), "TRANSFORMS", "notch")
 
 
 def test_a_recipe_of_an_unknown_system_runs_nothing() -> None:

@@ -9,12 +9,12 @@ from torch.nn import functional
 
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS, STANDARD
-from ecg.simulate import simulate
 from models import find
 from models.inputs import finish, prepare
 from models.layers import Convolution
 from models.revenger2021 import BACKBONES, Network
 from models.revenger2021.backbones import Branches, Residual
+from simulate import simulate
 from tests.conftest import draw_norms
 
 # Backbone, LSTM, attention, linear layers: parameters for 12 leads and 26 classes.

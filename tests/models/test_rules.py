@@ -7,9 +7,9 @@ from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from ecg.rules import RULES, Finding
-from ecg.simulate import simulate
 from models.recipe import part
 from models.rules import CANNOT_SAY, MODES, NO, PUBLISHED, YES, answers_of, combine, findings_of
+from simulate import simulate
 
 RULE = "tachycardia"
 CODE = RULES[RULE].codes[0]

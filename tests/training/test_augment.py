@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ecg.leads import LEAD_SETS, STANDARD, determined
+from ecg.leads import LEAD_SETS, STANDARD, derivable_leads
 from models.losses import Batch
 from training.augment import (
     AUGMENTATIONS,
@@ -121,7 +121,7 @@ def test_random_masking_blanks_all_leads_for_a_moment() -> None:
 def test_lead_dropout_shows_what_the_five_sets_determine() -> None:
     signal = np.ones((24, 5), np.float16)  # twelve leads, then again twelve envelopes
     leads = STANDARD * 2
-    wanted = {frozenset(determined(lead_set)) for lead_set in LEAD_SETS.values()}
+    wanted = {frozenset(derivable_leads(lead_set)) for lead_set in LEAD_SETS.values()}
     seen = []
     for seed in range(200):
         shown = lead_dropout(signal, leads, FS, dice(seed), probability=0.5)

@@ -177,7 +177,7 @@ def interrupt(patch: pytest.MonkeyPatch, data: Path, model: Path, begin: Path | 
         if text.startswith("2-leads: epoch 1 of"):
             raise Interrupted
 
-    patch.setattr("training.loop.say", stop)
+    patch.setattr("training.loop.log", stop)
     with pytest.raises(Interrupted):
         train(patch, data, model, begin)
 

@@ -13,9 +13,9 @@ import pytest
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import Record, find_records, write_record
-from ecg.simulate import write_records
 from models import find
 from models.inputs import prepare
+from simulate import write_records
 from training import cache as cache_module
 from training.cache import open_cache
 
@@ -45,7 +45,7 @@ def test_signals_are_the_prepared_ones_to_half_precision(folder: Path, tmp_path:
 
 
 def test_many_workers_make_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.reading.RECORDS_A_TASK", 4)
+    monkeypatch.setattr("ecg.parallel.RECORDS_A_TASK", 4)
     data = tmp_path / "data"
     data.mkdir()
     write_records(data, 18, seed=1, duration_s=1.0, fs=100.0)
@@ -174,12 +174,12 @@ def test_in_a_folder_of_our_own_a_new_cache_takes_the_place_of_others(
 def test_of_two_processes_one_makes_the_cache_and_the_other_waits(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reading, go_on, in_order = Event(), Event(), cache_module.in_order
+    reading, go_on, map_in_order = Event(), Event(), cache_module.map_in_order
 
     def slowly(*arguments: object) -> object:
         reading.set()
         assert go_on.wait(60)
-        return in_order(*arguments)
+        return map_in_order(*arguments)
 
     def heard(text: str) -> None:
         words.append(text)
@@ -187,9 +187,9 @@ def test_of_two_processes_one_makes_the_cache_and_the_other_waits(
             go_on.set()
 
     words: list[str] = []
-    monkeypatch.setattr(cache_module, "in_order", slowly)
-    monkeypatch.setattr("training.lock.say", heard)
-    monkeypatch.setattr("training.cache.say", heard)
+    monkeypatch.setattr(cache_module, "map_in_order", slowly)
+    monkeypatch.setattr("ecg.lock.log", heard)
+    monkeypatch.setattr("training.cache.log", heard)
     with ThreadPoolExecutor() as pool:  # the lock is the file's, so that threads do as well
         first = pool.submit(open_cache, records_of(folder), RECIPE, tmp_path / "cache", 1)
         assert reading.wait(60)
@@ -211,7 +211,7 @@ class Deadly(Record):
 def test_a_killed_reading_process_is_a_sentence_and_a_second_start_works(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.reading.RECORDS_A_TASK", 1)
+    monkeypatch.setattr("ecg.parallel.RECORDS_A_TASK", 1)
     records = records_of(folder)
     deadly = [*records[:5], Deadly(records[5].header, records[5].stem)]
     with pytest.raises(LeadwiseError, match="was killed.* set LEADWISE_WORKERS to fewer than 2"):

@@ -18,12 +18,12 @@ import pytest
 
 import team_code
 from ecg import LeadwiseError
-from ecg.simulate import write_records
+from ecg.lock import locked
 from models import recipes_by_name
 from models.folder import TrainedSet, read_model
 from models.recipe import part
+from simulate import write_records
 from tests.conftest import small
-from training.lock import locked
 from training.pace import Pace
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -237,7 +237,7 @@ def interrupt_after_an_epoch(data: Path, model: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.loop.say", stop)
+        patch.setattr("training.loop.log", stop)
         with pytest.raises(KeyboardInterrupt):
             train(data, model)
 

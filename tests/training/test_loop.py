@@ -42,7 +42,7 @@ def test_unknown_names_are_answered_with_the_known_ones(field: str) -> None:
     ("field", "said"),
     [("optimiser", "no optimiser"), ("schedule", "no schedule"), ("stop", "no stop"),
      ("loss", "no 'best' among LOSSES; known are asymmetric"), ("augment", "no augmentation"),
-     ("steps", "no 'best' among STEPS"), ("finish", "no 'best' among STEPS")],
+     ("steps", "no 'best' among TRANSFORMS"), ("finish", "no 'best' among TRANSFORMS")],
 )  # fmt: skip
 def test_so_are_unknown_parts(field: str, said: str) -> None:
     best = part("best")
@@ -104,7 +104,7 @@ def test_a_training_that_stops_early_does_so_after_an_interruption_too(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("training.loop.say", stop)
+        patch.setattr("training.loop.log", stop)
         with pytest.raises(KeyboardInterrupt):
             team_code.training_code(str(simulated_folder), str(tmp_path / "cut"))
     team_code.training_code(str(simulated_folder), str(tmp_path / "cut"))

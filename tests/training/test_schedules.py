@@ -56,28 +56,28 @@ def test_steps_divide_the_rate_at_shares_of_the_training() -> None:
     )
 
 
-STEPS = 3000
+TRANSFORMS = 3000
 
 
 def torchs_one_cycle() -> list[tuple[float, float]]:
     """Rates and β₁ of PyTorch's own scheduler, as shares of the highest rate."""
     optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=1.0, amsgrad=True)
-    torchs = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1.0, total_steps=STEPS)
+    torchs = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1.0, total_steps=TRANSFORMS)
     found = []
-    for step in range(STEPS):
+    for step in range(TRANSFORMS):
         group = optimiser.param_groups[0]
         found.append((group["lr"], group["betas"][0]))
         optimiser.step()
-        if step < STEPS - 1:
+        if step < TRANSFORMS - 1:
             torchs.step()
     return found
 
 
 def test_one_cycle_equals_torchs_on_its_own_grid() -> None:
     """Its cosines have 0.3 · steps − 1 and 0.7 · steps steps: place them in the progress so."""
-    rise = 0.3 * STEPS - 1
+    rise = 0.3 * TRANSFORMS - 1
     for step, (rate, momentum) in enumerate(torchs_one_cycle()):
-        progress = 0.3 * step / rise if step <= rise else (step + 1) / STEPS
+        progress = 0.3 * step / rise if step <= rise else (step + 1) / TRANSFORMS
         assert one_cycle(progress, []) == pytest.approx(rate, abs=1e-12)
         assert one_cycle_momentum(progress, []) == pytest.approx(momentum, abs=1e-12)
 
@@ -85,8 +85,8 @@ def test_one_cycle_equals_torchs_on_its_own_grid() -> None:
 def test_one_cycle_along_the_training_is_a_step_from_torchs() -> None:
     """A step moves a cosine by at most π/2 of its length's part: 0.3 of the steps."""
     found = torchs_one_cycle()
-    ours = [one_cycle(step / STEPS, []) for step in range(STEPS)]
-    np.testing.assert_allclose(ours, [rate for rate, _ in found], atol=np.pi / 2 / 0.3 / STEPS)
+    ours = [one_cycle(step / TRANSFORMS, []) for step in range(TRANSFORMS)]
+    np.testing.assert_allclose(ours, [rate for rate, _ in found], atol=np.pi / 2 / 0.3 / TRANSFORMS)
     assert ours[0] == pytest.approx(1 / 25)
     assert max(ours) == 1.0 == ours[900]
     assert one_cycle(1.0, []) == pytest.approx(1 / 25 / 1e4)

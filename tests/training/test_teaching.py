@@ -11,11 +11,11 @@ import torch
 import team_code
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS
-from ecg.simulate import write_records
 from models import find, recipes_by_name
 from models.classifier import build
 from models.folder import TrainedSet, read_model, read_weights
 from models.recipe import Part, Recipe, part
+from simulate import write_records
 from tests.conftest import small
 from training.data import chosen_recipe
 from training.items import Items, items_of
@@ -114,7 +114,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
             raise Interrupted
 
     with monkeypatch.context() as patch:
-        patch.setattr("training.loop.say", stop)
+        patch.setattr("training.loop.log", stop)
         with pytest.raises(Interrupted):
             train(patch, teaching(way), data, tmp_path)
     train(monkeypatch, teaching(way), data, tmp_path)
@@ -143,7 +143,7 @@ def test_a_state_that_another_network_has_taught_is_not_gone_on_from(
         return f"{name}.safetensors", "another network"
 
     with monkeypatch.context() as patch:
-        patch.setattr("training.loop.say", stop)
+        patch.setattr("training.loop.log", stop)
         patch.setattr("team_code.write_weights", other)
         with pytest.raises(Interrupted):
             train(patch, teaching(WAYS[0]), data, tmp_path)

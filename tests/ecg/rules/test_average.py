@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ecg.rules.average import BEFORE_S, gather, measure, steps
-from ecg.simulate import simulate
 from ecg.waves import intervals
+from simulate import simulate
 
 
 @pytest.mark.parametrize("fs", [100.0, 250.0, 500.0])

@@ -5,7 +5,7 @@ import pytest
 
 from ecg.beats import detect
 from ecg.rules.pacing import spiked_leads
-from ecg.simulate import simulate
+from simulate import simulate
 
 
 def drawn(fs: float, *, width_s: float, spike_mv: float, ahead_s: float = 0.08) -> np.ndarray:

@@ -7,8 +7,8 @@ from ecg.beats import detect, heart_rate
 from ecg.labels import codes_by_name
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.rules import RULES, UNITS, Finding, judge, measure, written
-from ecg.signals import STEPS
-from ecg.simulate import CLEAN, simulate
+from ecg.signals import TRANSFORMS
+from simulate import CLEAN, simulate
 
 YES = {
     "tachycardia": "STach", "sinus bradycardia": "SB", "sinus arrhythmia": "SA", "LAD": "LAD",
@@ -102,7 +102,7 @@ def test_resampling_changes_no_answer(fs: float) -> None:
     """But for pacing, which 100 Hz cannot show; voltages move by less than a tenth."""
     for diagnosis in YES.values():
         record = simulate([diagnosis], seed=6, fs=500, noise=CLEAN)
-        signal, rate = STEPS["resample"](record.signal, record.fs, to_hz=fs)
+        signal, rate = TRANSFORMS["resample"](record.signal, record.fs, to_hz=fs)
         before = judge(record.signal, record.leads, record.fs)
         after = judge(signal, record.leads, rate)
         for name in RULES:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.simulate.rhythm import Beats
-from ecg.simulate.shapes import Beat
+from simulate.rhythm import Beats
+from simulate.shapes import Beat
 
 P, QRS, T = 1, 2, 3  # values of a mask; 0 is none of them
 ABSENT = -1

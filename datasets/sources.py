@@ -18,7 +18,7 @@ PREFIXES: Mapping[str, str] = {
     "HR": "ptb-xl",
     "E": "georgia",
     "JS": "chapman-shaoxing",
-    "SIM": "simulated",  # ours, `ecg.simulate`
+    "SIM": "simulated",  # ours, `simulate`
 }
 LAST_OF_CHAPMAN = 10646  # from JS10647 on records are Ningbo's
 ENOUGH = 20  # positive records from which on a source labels a class; Kang & Wen 2022's code

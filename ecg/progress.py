@@ -3,19 +3,25 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
-def say(text: str) -> None:
-    """Write a line for people, above a progress bar if there is one."""
+def log(text: str) -> None:
+    """Write a line to stderr, above a progress bar if one is shown."""
+    from tqdm import tqdm
+
     tqdm.write(text, file=sys.stderr)
     sys.stderr.flush()
 
 
 @contextmanager
-def bar(what: str, total: int, unit: str) -> Iterator["tqdm[None]"]:
+def progress_bar(what: str, total: int, unit: str) -> Iterator["tqdm[None]"]:
     """Show a progress bar with time left where stderr is a terminal, else nothing."""
+    from tqdm import tqdm
+
     with tqdm(
         desc=what, total=total, unit=unit, disable=not sys.stderr.isatty(), leave=False
     ) as shown:

@@ -91,7 +91,7 @@ def draw_patient(diagnoses: tuple[str, ...], generator: np.random.Generator) -> 
     Parameters
     ----------
     diagnoses : tuple of str
-        As `ecg.simulate.diagnoses.check` returns them.
+        As `simulate.diagnoses.check` returns them.
     generator : np.random.Generator
     """
 

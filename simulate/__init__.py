@@ -13,14 +13,14 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.labels import codes_by_name
-from ecg.leads import STANDARD, choose, spelled
+from ecg.leads import STANDARD, canonical_name, choose
 from ecg.records import write_record
-from ecg.simulate import dipole, shapes
-from ecg.simulate.diagnoses import DIAGNOSES, check, draw_diagnoses, spread_diagnoses
-from ecg.simulate.noise import CLEAN, Noise, common_noise, spoil_leads
-from ecg.simulate.patient import Patient, draw_patient
-from ecg.simulate.rhythm import Beats, draw_beats
-from ecg.simulate.truth import Simulated, mark_waves, paint_mask, symbols_of
+from simulate import dipole, shapes
+from simulate.diagnoses import DIAGNOSES, check, draw_diagnoses, spread_diagnoses
+from simulate.noise import CLEAN, Noise, common_noise, spoil_leads
+from simulate.patient import Patient, draw_patient
+from simulate.rhythm import Beats, draw_beats
+from simulate.truth import Simulated, mark_waves, paint_mask, symbols_of
 
 __all__ = [
     "CLEAN",
@@ -35,7 +35,7 @@ __all__ = [
 
 FS_HZ = (100.0, 1000.0)
 DURATION_S = (0.5, 3600.0)
-COMMENTS = ("simulated: made by ecg.simulate, not a patient",)
+COMMENTS = ("simulated: made by simulate, not a patient",)
 DEFAULT_NOISE = Noise()
 
 
@@ -223,7 +223,7 @@ def move_heart(
 
 def _check_leads(leads: Sequence[str]) -> tuple[str, ...]:
     """Spell leads as usual; refuse what is no lead."""
-    wanted = tuple(spelled(lead) for lead in leads)
+    wanted = tuple(canonical_name(lead) for lead in leads)
     unknown = [lead for lead in wanted if lead not in STANDARD]
     if unknown or not wanted:
         raise LeadwiseError(

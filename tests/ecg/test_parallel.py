@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ecg.parallel import map_in_order
 from ecg.records import find_records
-from training.reading import in_order
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def test_results_come_in_order(
     simulated_folder: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    monkeypatch.setattr("training.reading.RECORDS_A_TASK", 5)
+    monkeypatch.setattr("ecg.parallel.RECORDS_A_TASK", 5)
     records = find_records(simulated_folder)[0]
     names = [record.name for record in records]
-    assert list(in_order(attrgetter("name"), records, workers)) == names
+    assert list(map_in_order(attrgetter("name"), records, workers)) == names
 
 
 def test_reading_processes_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_reading_processes_end_with_a_parent_that_was_killed(tmp_path: Path) -> 
 import sys
 sys.path.insert(0, {root!r})
 from joblib import Parallel, delayed
-from training.reading import _end_with
+from ecg.parallel import _end_with
 import os, time
 def work():
     print(os.getpid(), flush=True)

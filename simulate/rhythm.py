@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.simulate.diagnoses import ECTOPY
-from ecg.simulate.patient import Patient
+from simulate.diagnoses import ECTOPY
+from simulate.patient import Patient
 
 # Shares of the mean RR interval, unless said otherwise; all chosen by us within what is common.
 IRREGULAR = 0.22  # AF: standard deviation of RR, cut at SHORTEST_S

@@ -12,7 +12,7 @@ from ecg import LeadwiseError
 from ecg.labels import codes_by_name
 from ecg.leads import LEAD_SETS, LIMB, STANDARD
 from ecg.records import find_records
-from ecg.simulate import (
+from simulate import (
     CLEAN,
     DIAGNOSES,
     Noise,
@@ -22,11 +22,11 @@ from ecg.simulate import (
     simulate_records,
     write_records,
 )
-from ecg.simulate.diagnoses import CONTRADICTIONS, check, contradiction, spread_diagnoses
-from ecg.simulate.dipole import DOWER, EIGHT, Wave, add_wave
-from ecg.simulate.patient import draw_patient
-from ecg.simulate.rhythm import draw_beats
-from ecg.simulate.shapes import QRS, normal_beat, ventricular_beat
+from simulate.diagnoses import CONTRADICTIONS, check, contradiction, spread_diagnoses
+from simulate.dipole import DOWER, EIGHT, Wave, add_wave
+from simulate.patient import draw_patient
+from simulate.rhythm import draw_beats
+from simulate.shapes import QRS, normal_beat, ventricular_beat
 
 ROW = {lead: row for row, lead in enumerate(STANDARD)}
 PAIRS = [
@@ -413,7 +413,7 @@ def test_written_records_are_read_back_and_say_that_they_are_simulated(tmp_path)
 
 
 def test_the_command_writes_records_and_says_simulated(tmp_path):
-    command = [sys.executable, "-m", "ecg.simulate", str(tmp_path / "out"), "--records", "2"]
+    command = [sys.executable, "-m", "simulate", str(tmp_path / "out"), "--records", "2"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "2 SIMULATED records, SIM00001 to SIM00002" in done.stderr
     assert done.stdout == ""

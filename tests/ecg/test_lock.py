@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from ecg import LeadwiseError
-from training.lock import locked, remove_all_but
+from ecg.lock import locked, remove_all_but
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOLD = """
 import sys, time
 sys.path.insert(0, {root!r})
 from pathlib import Path
-from training.lock import locked
+from ecg.lock import locked
 with locked(Path({path!r}), "trains here"):
     print("held", flush=True)
     time.sleep(60)
@@ -28,7 +28,7 @@ import sys
 sys.path.insert(0, {root!r})
 from contextlib import suppress
 from pathlib import Path
-from training.lock import locked
+from ecg.lock import locked
 path, number = Path({path!r}), Path({number!r})
 for _ in range({times}):
     with locked(path, "counts here", wait=True):

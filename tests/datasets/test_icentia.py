@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 import wfdb
 
+from datasets.icentia import (
+    FIBRILLATION,
+    FLUTTER,
+    NONE,
+    NORMAL,
+    Marks,
+    class_of,
+    marks_of,
+    read_marks,
+)
 from ecg import LeadwiseError
-from ecg.icentia import FIBRILLATION, FLUTTER, NONE, NORMAL, Marks, class_of, marks_of, read_marks
 
 FS, MINUTE = 250.0, 15_000
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecg.simulate.dipole import (
+from simulate.dipole import (
     EIGHT,
     EIGHT_OF_HEART,
     Wave,
@@ -12,7 +12,7 @@ from ecg.simulate.dipole import (
     limb_voltage,
     over_time,
 )
-from ecg.simulate.patient import Patient
+from simulate.patient import Patient
 
 # QRS complexes as Gaussians: centre and width as shares of the QRS duration; height along the
 # mean axis; then, whatever the axis, towards I, E and z (back).  The outermost reach onset and

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ecg.sources import labelled_classes, source_of
+from datasets.sources import labelled_classes, source_of
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datasets.ludb import CLASS_OF, WITHOUT_CLASS, codes_of, read_ludb, texts_of
 from ecg import LeadwiseError
 from ecg.labels import CLASSES, class_name, codes_by_name, label_matrix
 from ecg.leads import STANDARD
-from ecg.ludb import CLASS_OF, WITHOUT_CLASS, codes_of, read_ludb, texts_of
 
 # Record 1 as published: its own gain for each lead.
 GAINS = (1716, 1206, 1229, 1368, 1368, 698, 1372, 1572, 2259, 2317, 2074, 1457)
@@ -50,7 +50,7 @@ def test_texts_end_at_their_full_stop_and_begin_below_the_diagnoses() -> None:
 
 def test_an_unknown_text_is_an_error_that_names_record_and_text(tmp_path: Path) -> None:
     write(tmp_path, "7", np.ones((12, 5), int), ("Rhythm: Junctional.",))
-    with pytest.raises(LeadwiseError, match="^7: 'Rhythm: Junctional' is no text .* ecg/ludb.py"):
+    with pytest.raises(LeadwiseError, match="^7: 'Rhythm: Junctional' is no .*datasets/ludb.py"):
         read_ludb(tmp_path)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ecg.leads import spelled
+from ecg.leads import canonical_name
 
 WANDER_HZ = (0.12, 0.28, 0.45)  # breathing and slower, below the 0.5 Hz of monitors' filters
 
@@ -71,8 +71,8 @@ def spoil_leads(
 ) -> None:
     """Make leads flat or noisy, in place; a lead that the record has not is passed over."""
     for row, lead in enumerate(leads):
-        if lead in map(spelled, noise.noisy):
+        if lead in map(canonical_name, noise.noisy):
             drawn = generator.standard_normal(signal.shape[1], np.float32)
             signal[row] += np.float32(noise.noisy_mv) * drawn
-        if lead in map(spelled, noise.flat):
+        if lead in map(canonical_name, noise.flat):
             signal[row] = 0

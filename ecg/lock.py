@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ecg import LeadwiseError
-from training.progress import say
+from ecg.progress import log
 
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network file systems
 
@@ -75,7 +75,7 @@ def _take(path: Path, doing: str, wait: bool) -> BinaryIO:
                 if not wait:
                     raise LeadwiseError(text)
                 if not said:
-                    say(text)
+                    log(text)
                     said = True
                 _lock(file, path, wait=True)
             if _bears(file, path):
@@ -104,7 +104,7 @@ def _lock(file: BinaryIO, path: Path, *, wait: bool) -> bool:
     except OSError as error:
         if error.errno not in WITHOUT_LOCKS:
             raise
-        say(f"{path.parent}: no locks on this file system; see that one process uses it at a time.")
+        log(f"{path.parent}: no locks on this file system; see that one process uses it at a time.")
     return True
 
 

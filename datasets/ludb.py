@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ecg import LeadwiseError
-from ecg.files import contents
-from ecg.headers import Remark, with_gain
+from ecg.files import read_bytes
+from ecg.headers import Message, with_gain
 from ecg.labels import codes_by_name
 from ecg.records import Record, find_records
 
@@ -69,7 +69,7 @@ WITHOUT_CLASS = {
 }
 
 
-def read_ludb(folder: str | Path) -> tuple[list[Record], list[Remark]]:
+def read_ludb(folder: str | Path) -> tuple[list[Record], list[Message]]:
     """Read LUDB's headers; signals are read when asked for, which takes the wfdb package.
 
     Age and sex are left out.  The gain is that of microvolts, whatever the header says.
@@ -78,7 +78,7 @@ def read_ludb(folder: str | Path) -> tuple[list[Record], list[Remark]]:
     -------
     records : list of Record
         By name, in the order of `find_records`; `header.codes` are the Challenge's.
-    problems : list of Remark
+    problems : list of Message
         What is not among the records, and why.
 
     Raises
@@ -91,7 +91,7 @@ def read_ludb(folder: str | Path) -> tuple[list[Record], list[Remark]]:
 
 
 def _labelled(record: Record) -> Record:
-    texts = texts_of(contents(f"{record.stem}.hea").decode("utf-8", errors="replace"))
+    texts = texts_of(read_bytes(f"{record.stem}.hea").decode("utf-8", errors="replace"))
     if not texts:
         raise LeadwiseError(
             f"{record.name}: nothing stands below <diagnoses> in its header; is this LUDB's folder?"
@@ -134,7 +134,7 @@ def entry_of(text: str) -> str:
     for entry in (text, re.split("[:,]", text)[0]):
         if entry in CLASS_OF or entry in WITHOUT_CLASS:
             return entry
-    raise LeadwiseError(f"'{text}' is no text that is known of LUDB; add it to ecg/ludb.py")
+    raise LeadwiseError(f"'{text}' is no text that is known of LUDB; add it to datasets/ludb.py")
 
 
 def codes_of(texts: Iterable[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Write simulated records as the Challenge lays them out: `python -m ecg.simulate OUT`."""
+"""Write simulated records as the Challenge lays them out: `python -m simulate OUT`."""
 
 import argparse
 import sys
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS
-from ecg.simulate import write_records
+from simulate import write_records
 
 
 def main() -> int:
     """Read the command line, write the records, and say on stderr that they are simulated."""
     parser = argparse.ArgumentParser(
-        prog="python -m ecg.simulate",
+        prog="python -m simulate",
         description="Write SIMULATED 12-lead records (.hea, .mat) of textbook findings, for tests "
         "and demonstrations. What is learnt from them says nothing about patients.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,

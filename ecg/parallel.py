@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_order(
+def map_in_order(
     work: Callable[[Item], Result], records: Sequence[Item], workers: int
 ) -> Iterator[Result]:
     """Do some work on each record; in this process where there is one worker or little to do.

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datasets.reference import labelled, labels_of, read_reference
 from ecg import LeadwiseError
 from ecg.matlab import write_mat
 from ecg.records import find_records, read_record, write_record
-from ecg.reference import labelled, labels_of, read_reference
 
 NOISE = np.random.default_rng(0).normal(scale=0.3, size=(1, 600))
 

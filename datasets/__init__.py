@@ -1,0 +1,1 @@
+"""Public data sets: their records with codes, folds and annotations, as types of `ecg`."""
