@@ -51,11 +51,11 @@ def extract_leads(
     from scipy.io import savemat
 
     source, target = Path(input_directory), Path(output_directory)
-    headers, remarks = find_headers(source)
+    headers, warnings = find_headers(source)
     if target.resolve().is_relative_to(source.resolve()):
         raise LeadwiseError(f"{target}: lies in the input folder; give another one, to keep both")
     make_folder(target)
-    problems = [str(remark) for remark in remarks]
+    problems = [str(remark) for remark in warnings]
     written = 0
     for path in headers:
         try:

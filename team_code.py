@@ -87,9 +87,9 @@ def _train_lead_sets(
     data_key = fingerprint(records)  # before they are read: a later change is one of the data
     cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)
     cache = open_cache(records, recipe, cache_folder, workers_of(settings), keep=keep)
-    report([*left_out, *cache.left_out], cache.remarks)
+    report([*left_out, *cache.left_out], cache.warnings)
     say_rates(records, recipe)
-    write_problems(folder, [*left_out, *cache.left_out], cache.remarks)
+    write_problems(folder, [*left_out, *cache.left_out], cache.warnings)
     data = divide(records, cache, data_directory, recipe, settings)
     learn, choose = np.flatnonzero(~data.validation), np.flatnonzero(data.validation)
     judged = [records[at] for at in cache.usable[choose]] if recipe.rules != "off" else []
@@ -169,7 +169,7 @@ def run_model(model: Classifier, header: str, recording: np.ndarray) -> Answers:
     except LeadwiseError as error:
         _note(f"No answer: {error}")
         return (), (), ()
-    for remark in answer.remarks:
+    for remark in answer.warnings:
         _note_once(remark)
     return model.classes, answer.labels.astype(int).tolist(), answer.probabilities.tolist()
 

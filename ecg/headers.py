@@ -36,7 +36,7 @@ _SEX = {"female": "female", "f": "female", "male": "male", "m": "male"}
 
 
 class Message(NamedTuple):
-    """Something odd about a record; `kind` groups the remarks of many records."""
+    """Something odd about a record; `kind` groups the warnings of many records."""
 
     record: str
     kind: str
@@ -99,9 +99,9 @@ class Header:
     lines: LeadLines
 
     @property
-    def remarks(self) -> tuple[Message, ...]:
+    def warnings(self) -> tuple[Message, ...]:
         """Say what had to be assumed about leads, gains and units."""
-        return tuple(_remarks(self))
+        return tuple(_warnings(self))
 
 
 def parse_header(text: str, name: str) -> Header:
@@ -229,7 +229,7 @@ def _numbers(words: tuple[str, ...]) -> tuple[int | None, ...]:
     return tuple(map(int, words))
 
 
-def _remarks(header: Header) -> Iterator[Message]:
+def _warnings(header: Header) -> Iterator[Message]:
     """Say what had to be assumed about leads, gains and units."""
     name, leads, lines = header.name, header.leads, header.lines
     twice = sort_leads({lead for lead in leads if lead and leads.count(lead) > 1})

@@ -24,19 +24,19 @@ INVALID = -32768  # WFDB's mark of a sample without value in 16-bit signals
 class Reading(NamedTuple):
     """A signal and what is to be said about it.
 
-    `faults`: the signal is not the one that the header describes (learn nothing from it).
-    `remarks`: unusual, yet as the header says.
+    `errors`: the signal is not the one that the header describes (learn nothing from it).
+    `warnings`: unusual, yet as the header says.
     """
 
     signal: np.ndarray
-    faults: tuple[Message, ...]
-    remarks: tuple[Message, ...]
+    errors: tuple[Message, ...]
+    warnings: tuple[Message, ...]
 
     @property
     def unusable(self) -> tuple[Message, ...]:
-        """Why nothing can be learned from it: faults, or a signal that is flat throughout."""
-        flat = (remark for remark in self.remarks if remark.kind == "all leads flat")
-        return (*self.faults, *flat)
+        """Why nothing can be learned from it: errors, or a signal that is flat throughout."""
+        flat = (remark for remark in self.warnings if remark.kind == "all leads flat")
+        return (*self.errors, *flat)
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ class Record:
         """
         digital = np.ascontiguousarray(self.digital())  # rows, for all that follows
         signal = self._millivolts(digital)
-        faults = tuple(_faults(self.header, digital))
+        errors = tuple(_errors(self.header, digital))
         odd = oddities(signal, self.leads)
-        return Reading(signal, faults, tuple(Message(self.name, *what) for what in odd))
+        return Reading(signal, errors, tuple(Message(self.name, *what) for what in odd))
 
     def digital(self) -> np.ndarray:
         """Read the digital units (leads, samples), NaN where another format has no value.
@@ -137,7 +137,7 @@ class Record:
         return signal
 
 
-def _faults(header: Header, digital: np.ndarray) -> Iterator[Message]:
+def _errors(header: Header, digital: np.ndarray) -> Iterator[Message]:
     """Hold length, first values and checksums (16-bit sums) of the header against the signal."""
     said, found = header.samples, digital.shape[1]
     if said is not None and said != found:
@@ -274,10 +274,10 @@ def find_records(folder: str | os.PathLike[str]) -> tuple[list[Record], list[Mes
     return records, problems
 
 
-def summarise(remarks: Iterable[Message], names: int = 3) -> Iterator[str]:
+def summarise(warnings: Iterable[Message], names: int = 3) -> Iterator[str]:
     """Say each kind of remark once: alone as it is, in numbers with the count and some names."""
     kinds: dict[str, list[Message]] = {}
-    for remark in remarks:
+    for remark in warnings:
         kinds.setdefault(remark.kind, []).append(remark)
     for kind, alike in kinds.items():
         if len(alike) <= names:

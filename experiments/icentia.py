@@ -101,22 +101,22 @@ def draw_patient(folder: Path, *, out: Path, crops: int, seed: int) -> list[Mess
     draft.mkdir(parents=True)
     drawn: list[Crop] = []
     left_out: list[Message] = []
-    remarks: list[Message] = []
+    warnings: list[Message] = []
     for header in headers:
         try:
-            drawn += draw_segment(header, draft, crops, seed, remarks)
+            drawn += draw_segment(header, draft, crops, seed, warnings)
         except LeadwiseError as error:
             text = str(error).removeprefix(f"{header.stem}: ")
             left_out.append(Message(header.stem, "unusable segment", text))
     with open(draft / TABLE, "w", newline="", encoding="utf-8") as table:
         csv.writer(table, delimiter="\t").writerows([Crop._fields, *drawn])
-    write_problems(draft, left_out, remarks)
+    write_problems(draft, left_out, warnings)
     settled(draft, made)
     return left_out
 
 
 def draw_segment(
-    header: Path, to: Path, crops: int, seed: int, remarks: list[Message]
+    header: Path, to: Path, crops: int, seed: int, warnings: list[Message]
 ) -> Iterator[Crop]:
     """Write the crops of one segment, and note what is odd.
 
@@ -131,13 +131,13 @@ def draw_segment(
         raise LeadwiseError("; ".join(remark.text for remark in reading.unusable))
     samples = reading.signal.shape[1]
     marks = read_marks(record.stem, samples)
-    remarks += [*record.header.remarks, *reading.remarks, *_unmarked(record.name, marks)]
+    warnings += [*record.header.warnings, *reading.warnings, *_unmarked(record.name, marks)]
     chosen_on = patient_of(header.parent) >= FIRST_TO_CHOOSE_ON
     generator = generator_of(0 if chosen_on else seed, "crops", record.name)
     for number, (onset, offset) in enumerate(draw(samples, record.fs, crops, generator)):
         name, crop = f"{record.name}_c{number}", reading.signal[:1, onset:offset]
         if np.ptp(np.nan_to_num(crop)) == 0:
-            remarks.append(Message(name, "flat crop", "is flat throughout, and left out"))
+            warnings.append(Message(name, "flat crop", "is flat throughout, and left out"))
             continue
         code = class_of(marks, onset, offset, record.fs)
         # An electrode's offset can be larger than what the file has room for, ±32.7 mV.

@@ -24,14 +24,14 @@ _WINDOWS_AT_ONCE = 4  # of a long record: bounds memory, not results
 
 
 class Answer(NamedTuple):
-    """What a model says of a record; `remarks` tell what was odd about it.
+    """What a model says of a record; `warnings` tell what was odd about it.
 
     `findings` are what all rules say, where the model lets one of them join its labels.
     """
 
     probabilities: np.ndarray  # (classes,) float64
     labels: np.ndarray  # (classes,) bool
-    remarks: tuple[Message, ...]
+    warnings: tuple[Message, ...]
     findings: tuple[Finding, ...] = ()
 
 
@@ -105,19 +105,19 @@ class Classifier:
         """
         reading = record.read()
         inputs = prepare(self.recipe, reading.signal, record.leads, self.leads, record.fs)
-        remarks = [*record.header.remarks, *reading.faults, *reading.remarks]
+        warnings = [*record.header.warnings, *reading.errors, *reading.warnings]
         if inputs.missing:
             text = f"{', '.join(sort_leads(inputs.missing))} missing and not derivable; read as 0"
-            remarks.append(Message(record.name, "missing leads", text))
+            warnings.append(Message(record.name, "missing leads", text))
         odd = unfit(self.recipe, record.fs)
-        remarks += [Message(record.name, "filter beyond rate", text) for text in odd]
+        warnings += [Message(record.name, "filter beyond rate", text) for text in odd]
         probabilities = probabilities_of(self.recipe, self.network, inputs.signal, self.device)
         labels = decide(self.decision, probabilities[None])[0]
         if not self.rules:
-            return Answer(probabilities, labels, tuple(remarks))
+            return Answer(probabilities, labels, tuple(warnings))
         findings = findings_of(reading.signal, record.leads, self.leads, record.fs)
         labels = combine(labels[None], answers_of(findings)[None], self.rules, self.classes)[0]
-        return Answer(probabilities, labels, tuple(remarks), findings)
+        return Answer(probabilities, labels, tuple(warnings), findings)
 
 
 def build(recipe: Recipe, leads: Sequence[str], classes: int) -> torch.nn.Module:

@@ -60,7 +60,7 @@ def test_both_dialects_give_the_same_signal(path: Path, tmp_path: Path) -> None:
     extract("-i", SAMPLES, "-o", tmp_path, "-l", *leads)
     whole, reduced = read_record(path), read_record(tmp_path / path.name)
     assert reduced.leads == leads
-    assert reduced.read().faults == ()
+    assert reduced.read().errors == ()
     np.testing.assert_array_equal(reduced.signal, whole.signal[[8, 3, 0]])
     kept = (reduced.header.identity, reduced.header.codes, reduced.header.sex)
     assert kept == (whole.header.identity, whole.header.codes, whole.header.sex)

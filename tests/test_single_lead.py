@@ -90,9 +90,9 @@ def test_records_of_other_leads_are_answered_from_lead_i(model_2017: Path, tmp_p
         write_record(tmp_path, name, made.signal[: len(leads)], leads, 300.0)
         record = read_record(tmp_path / f"{name}.hea")
         answers.append(Classifier.load(model_2017, leads).answer(record))
-    assert [len(answer.remarks) for answer in answers] == [0, 0, 1]
+    assert [len(answer.warnings) for answer in answers] == [0, 0, 1]
     np.testing.assert_array_equal(answers[0].probabilities, answers[1].probabilities)
-    assert str(answers[2].remarks[0]) == "NONE: ECG missing and not derivable; read as 0"
+    assert str(answers[2].warnings[0]) == "NONE: ECG missing and not derivable; read as 0"
 
 
 def test_a_model_of_twelve_leads_answers_a_record_of_2017_and_says_what_is_missing(
@@ -100,5 +100,5 @@ def test_a_model_of_twelve_leads_answers_a_record_of_2017_and_says_what_is_missi
 ) -> None:
     record = read_record(folder_2017 / "A00001.hea")
     classifier = Classifier.load(model_folder, ("ECG",))
-    (remark,) = classifier.answer(record).remarks
+    (remark,) = classifier.answer(record).warnings
     assert str(remark) == "A00001: I, II missing and not derivable; read as 0"

@@ -38,7 +38,7 @@ class Prepared(NamedTuple):
     """A record's rows, or None where it cannot be learned from, and what is to be said."""
 
     rows: np.ndarray | None
-    remarks: tuple[Message, ...]
+    warnings: tuple[Message, ...]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Cache:
         Which of the records (by place) are in it, in order.
     lengths : np.ndarray of int
         Samples of each usable record.
-    remarks : tuple of Message
+    warnings : tuple of Message
         What was odd about records, used or not.
     left_out : tuple of Message
         Why the others are not in it.
@@ -63,7 +63,7 @@ class Cache:
     rows: int
     usable: np.ndarray
     lengths: np.ndarray
-    remarks: tuple[Message, ...]
+    warnings: tuple[Message, ...]
     left_out: tuple[Message, ...]
     content: mmap.mmap | bytes
 
@@ -134,7 +134,7 @@ def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, k
     expected = _expected_bytes(records, recipe)
     _check_disk(path.parent, expected)
     log(f"Preparing {len(records)} records; they take {expected / 1e6:,.0f} MB in {path.parent}.")
-    index: dict[str, list[Any]] = {"usable": [], "lengths": [], "remarks": [], "left_out": []}
+    index: dict[str, list[Any]] = {"usable": [], "lengths": [], "warnings": [], "left_out": []}
     work = partial(prepare_record, recipe=recipe)
     with (
         atomic_write(path) as draft,
@@ -144,12 +144,12 @@ def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, k
         for place, prepared in enumerate(map_in_order(work, records, workers)):
             shown.update()
             if prepared.rows is None:
-                index["left_out"] += prepared.remarks
+                index["left_out"] += prepared.warnings
                 continue
             file.write(prepared.rows.tobytes())
             index["lengths"].append(prepared.rows.shape[1])
             index["usable"].append(place)
-            index["remarks"] += prepared.remarks
+            index["warnings"] += prepared.warnings
     with atomic_write(path.with_suffix(".json")) as draft:
         draft.write_text(json.dumps({"rows": _rows(recipe), **index}))
     made = _read_index(path)
@@ -202,13 +202,13 @@ def _read_index(path: Path) -> Cache | None:
         rows, lengths = int(index["rows"]), np.array(index["lengths"], dtype=np.int64)
         if path.stat().st_size != 2 * rows * lengths.sum():
             return None
-        remarks = tuple(Message(*entry) for entry in index["remarks"])
+        warnings = tuple(Message(*entry) for entry in index["warnings"])
         left_out = tuple(Message(*entry) for entry in index["left_out"])
         usable = np.array(index["usable"], dtype=np.int64)
         content = map_file(path)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Cache(path, rows, usable, lengths, remarks, left_out, content)
+    return Cache(path, rows, usable, lengths, warnings, left_out, content)
 
 
 def _rows(recipe: Recipe) -> int:
@@ -243,9 +243,9 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
     if reading.unusable:
         return Prepared(None, reading.unusable)
     inputs = prepare(recipe, reading.signal, record.leads, cached_leads(recipe), record.fs)
-    remarks = [*record.header.remarks, *reading.remarks]
+    warnings = [*record.header.warnings, *reading.warnings]
     if inputs.missing:
         text = f"{', '.join(inputs.missing)} missing and not derivable; read as 0"
-        remarks.append(Message(record.name, "missing leads", text))
+        warnings.append(Message(record.name, "missing leads", text))
     rows = np.clip(inputs.signal, -FLOAT16_LIMIT, FLOAT16_LIMIT).astype(np.float16)
-    return Prepared(rows, tuple(remarks))
+    return Prepared(rows, tuple(warnings))

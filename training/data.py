@@ -184,14 +184,14 @@ def _say_parts(classes: Sequence[str], labels: np.ndarray, validation: np.ndarra
         log(f"No positive to learn from: {names}. Their answers mean nothing.")
 
 
-def report(left_out: Sequence[Message], remarks: Sequence[Message], names: int = 20) -> None:
+def report(left_out: Sequence[Message], warnings: Sequence[Message], names: int = 20) -> None:
     """Name the records that are left out, and say what is odd about others.
 
     Many of a kind are counted; `problems.tsv` in the model folder names them all.
     """
     for line in summarise(left_out, names):
         log(f"Left out: {line}")
-    for line in summarise(remarks):
+    for line in summarise(warnings):
         log(f"Note: {line}")
 
 

@@ -31,10 +31,10 @@ def write_history(folder: Path, history: History) -> None:
         plot_training(folder / "training.png", history)
 
 
-def write_problems(folder: Path, left_out: Sequence[Message], remarks: Sequence[Message]) -> None:
+def write_problems(folder: Path, left_out: Sequence[Message], warnings: Sequence[Message]) -> None:
     """Write `problems.tsv`: each record that was left out or is odd, and why."""
     lines = ["record\tused\tkind\twhat"]
     lines += [f"{one.record}\tno\t{one.kind}\t{one.text}" for one in left_out]
-    lines += [f"{one.record}\tyes\t{one.kind}\t{one.text}" for one in remarks]
+    lines += [f"{one.record}\tyes\t{one.kind}\t{one.text}" for one in warnings]
     with atomic_write(folder / "problems.tsv") as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")

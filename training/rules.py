@@ -56,7 +56,7 @@ def judge_record(record: Record, lead_sets: LeadSets) -> np.ndarray:
         reading = record.read()
     except LeadwiseError:
         return silent  # the cache could read it a moment ago; training goes on without it
-    if reading.faults:
+    if reading.errors:
         return silent
     findings = (findings_of(reading.signal, record.leads, leads, record.fs) for leads in lead_sets)
     return np.stack([answers_of(some) for some in findings])

@@ -51,7 +51,7 @@ def letter_of(classifier: Classifier, stem: str) -> str:
         One of `ecg.FAILURES`: the record cannot be answered.
     """
     answer = classifier.answer(read_record(f"{stem}.hea"))
-    for remark in answer.remarks:
+    for remark in answer.warnings:
         print(f"Note: {remark}", file=sys.stderr)
     return classifier.classes[int(answer.labels.argmax())]
 

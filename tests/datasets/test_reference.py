@@ -79,8 +79,8 @@ def test_headers_of_2017_are_read_and_their_first_value_is_held_against_the_sign
     record = read_record(tmp_path / "A00001.hea")
     assert (record.leads, record.fs, record.header.samples) == (("ECG",), 300, 2714)
     reading = record.read()
-    assert (reading.faults, reading.remarks, record.header.remarks) == ((), (), ())
+    assert (reading.errors, reading.warnings, record.header.warnings) == ((), (), ())
     np.testing.assert_allclose(reading.signal, digital / 1000, rtol=1e-6)
     (tmp_path / "A00001.hea").write_text(lines.format(digital[0, 0] + 1))
-    (fault,) = read_record(tmp_path / "A00001.hea").read().faults
+    (fault,) = read_record(tmp_path / "A00001.hea").read().errors
     assert fault.kind == "corrupt signal"

@@ -23,7 +23,7 @@ def parse(text: str) -> Header:
 
 
 def said(text: str) -> list[str]:
-    return [str(remark) for remark in parse(text).remarks]
+    return [str(remark) for remark in parse(text).warnings]
 
 
 @pytest.mark.parametrize("path", HEADERS, ids=lambda path: path.stem)
@@ -46,7 +46,7 @@ def test_genuine_headers_as_wfdb_reads_them(path: Path) -> None:
     assert list(header.lines.firsts) == expected.init_value
     assert list(header.lines.checksums) == expected.checksum
     assert set(header.lines.mv_per_adu) == {0.001}
-    assert header.remarks == ()
+    assert header.warnings == ()
 
 
 def test_both_dialects_and_what_stands_in_them() -> None:
@@ -120,7 +120,7 @@ def test_gain_unit_and_baseline(line: str, mv_per_adu: float, baseline: int) -> 
     assert header.lines.mv_per_adu[0] == pytest.approx(mv_per_adu, rel=1e-12)
     assert header.lines.baselines == (baseline,)
     assert (header.lines.firsts, header.lines.checksums) == ((1,), (2,))
-    assert header.remarks == ()
+    assert header.warnings == ()
 
 
 def test_fields_at_the_end_may_be_absent() -> None:
@@ -130,7 +130,7 @@ def test_fields_at_the_end_may_be_absent() -> None:
     assert header.lines.firsts == (None, None, None, -5)
     assert header.lines.checksums == (None, None, None, 77)
     assert header.lines.mv_per_adu == (0.005, 0.01, 0.01, 0.001)
-    assert [remark.kind for remark in header.remarks] == ["lead without name", "no gain"]
+    assert [remark.kind for remark in header.warnings] == ["lead without name", "no gain"]
 
 
 def test_leads_are_spelled_and_unknown_names_stay() -> None:
@@ -195,7 +195,7 @@ def test_bad_headers_end_in_a_sentence(text: str, sentence: str) -> None:
 def test_any_text_gives_a_header_or_a_sentence(text: str) -> None:
     for whole in (text, TOP + text, TOP + LINE + text, TOP + LINE.replace("1000/mV", text or "0")):
         try:
-            assert isinstance(parse(whole).remarks, tuple)
+            assert isinstance(parse(whole).warnings, tuple)
         except LeadwiseError as error:
             sentence = str(error)
             assert sentence.startswith("R1: ")  # noqa: PT017

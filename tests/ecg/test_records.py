@@ -43,8 +43,8 @@ def edited(folder: Path, old: str, new: str) -> Record:
     return read_record(path)
 
 
-def sentences(remarks: tuple[Message, ...]) -> list[str]:
-    return [str(remark) for remark in remarks]
+def sentences(warnings: tuple[Message, ...]) -> list[str]:
+    return [str(remark) for remark in warnings]
 
 
 @pytest.mark.parametrize("path", HEADERS, ids=lambda path: path.stem)
@@ -68,9 +68,9 @@ def test_genuine_signals_as_wfdb_reads_them(path: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", HEADERS, ids=lambda path: path.stem)
 def test_genuine_records_have_no_fault(path: Path) -> None:
     reading = read_record(path).read()
-    assert reading.faults == ()
+    assert reading.errors == ()
     flat = {"JS20004": ["JS20004: V2, V4, V6 flat"]}
-    assert sentences(reading.remarks) == flat.get(path.stem, [])
+    assert sentences(reading.warnings) == flat.get(path.stem, [])
 
 
 ALIKE = {"elements": st.integers(-32767, 32767), "dtype": np.int16}
@@ -109,7 +109,7 @@ def test_what_is_written_is_read(
     np.testing.assert_equal(record.header.age, age)
     assert record.header.sex == sex.casefold()
     np.testing.assert_array_equal(record.signal, digital.astype(np.float32) * np.float32(0.001))
-    assert record.read().faults == ()
+    assert record.read().errors == ()
     in_memory = Record(parse_header((folder / "R1.hea").read_text(), "R1"), recording=digital)
     np.testing.assert_array_equal(in_memory.signal, record.signal)
 
@@ -125,7 +125,7 @@ def test_any_length_and_rate(seconds: float, fs: int, tmp_path: Path) -> None:
     assert (record.fs, record.header.samples) == (fs, samples)
     # Half a unit of the last place written, and float32.
     np.testing.assert_allclose(record.signal, signal, atol=1e-6)
-    assert record.read().faults == ()
+    assert record.read().errors == ()
 
 
 def test_beyond_16_bits_is_clipped_when_written(tmp_path: Path) -> None:
@@ -141,8 +141,8 @@ def test_samples_without_value(tmp_path: Path) -> None:
     assert loadmat(tmp_path / "R1.mat")["val"][1, 3] == -32768
     np.testing.assert_array_equal(np.argwhere(np.isnan(record.signal)), [[1, 3], [1, 4]])
     reading = record.read()
-    assert reading.faults == ()
-    assert sentences(reading.remarks) == [
+    assert reading.errors == ()
+    assert sentences(reading.warnings) == [
         "R1: 2 samples without a value (NaN or −32768) in II; read as 0 mV"
     ]
     assert not np.isnan(edited(tmp_path, "(0)/mV", "(-32768)/mV").signal[0]).any()
@@ -169,20 +169,20 @@ def test_flat_clipped_and_absurd_signals_are_told(tmp_path: Path) -> None:
     signal = WAVE.copy()
     signal[6:8] = 0
     signal[2] = np.clip(signal[2], -0.3, 0.3)
-    assert sentences(made(tmp_path, signal).read().remarks) == [
+    assert sentences(made(tmp_path, signal).read().warnings) == [
         "R1: V1, V2 flat",
         "R1: III clipped",
     ]
-    assert sentences(made(tmp_path, WAVE * 0).read().remarks) == ["R1: all leads are flat"]
+    assert sentences(made(tmp_path, WAVE * 0).read().warnings) == ["R1: all leads are flat"]
     made(tmp_path)
     # The superseded releases of PTB (S0001) and of PTB-XL, see official/README, section 4.
     half_a_microvolt = edited(tmp_path, "1000.0(0)/mV", "2000000/mV").read()
-    assert sentences(half_a_microvolt.remarks) == [
+    assert sentences(half_a_microvolt.warnings) == [
         "R1: the whole record stays within 1.5 µV; is the gain in the header right?"
     ]
-    assert half_a_microvolt.faults == ()
+    assert half_a_microvolt.errors == ()
     volts = edited(tmp_path, "2000000/mV", "0.4/mV").read()
-    assert sentences(volts.remarks) == [
+    assert sentences(volts.warnings) == [
         "R1: the leads range over 4750 mV; is the gain in the header right?"
     ]
 
@@ -192,7 +192,7 @@ def test_swapped_rows_are_found_by_checksum(tmp_path: Path) -> None:
     rows = record.digital().copy()
     rows[[0, 4]] = rows[[4, 0]]
     write_mat(tmp_path / "R1.mat", rows)
-    assert sentences(read_record(tmp_path / "R1.hea").read().faults) == [
+    assert sentences(read_record(tmp_path / "R1.hea").read().errors) == [
         "R1: rows are swapped: first values and checksums of I, aVL fit other rows"
     ]
 
@@ -201,7 +201,7 @@ def test_a_changed_sample_is_found_by_checksum(tmp_path: Path) -> None:
     rows = made(tmp_path).digital().copy()
     rows[7, 100] += 1
     write_mat(tmp_path / "R1.mat", rows)
-    (fault,) = read_record(tmp_path / "R1.hea").read().faults
+    (fault,) = read_record(tmp_path / "R1.hea").read().errors
     assert str(fault) == (
         "R1: signal and header disagree in first value or checksum of V2; fetch it again"
     )
@@ -211,13 +211,13 @@ def test_a_changed_sample_is_found_by_checksum(tmp_path: Path) -> None:
     for ending in (" 16 0 0 0 0 {}", " 16 0"):
         unstated = [f"R1.mat 16+24 1000/mV{ending.format(lead)}" for lead in STANDARD]
         (tmp_path / "R1.hea").write_text("\n".join([lines[0], *unstated]))
-        assert read_record(tmp_path / "R1.hea").read().faults == ()
+        assert read_record(tmp_path / "R1.hea").read().errors == ()
 
 
 def test_counts_that_disagree(tmp_path: Path) -> None:
     made(tmp_path)
     longer = edited(tmp_path, "500 500\n", "500 600\n")
-    assert sentences(longer.read().faults) == [
+    assert sentences(longer.read().errors) == [
         "R1: the header says 600 samples, the signal holds 500"
     ]
     assert longer.signal.shape == (12, 500)
@@ -267,7 +267,7 @@ def test_other_types_of_numbers(dtype: type, tmp_path: Path) -> None:
     savemat(tmp_path / "R1.mat", {"val": loadmat(tmp_path / "R1.mat")["val"].astype(dtype)})
     record = read_record(tmp_path / "R1.hea")
     np.testing.assert_array_equal(record.signal, plain)
-    assert record.read().faults == ()
+    assert record.read().errors == ()
 
 
 @pytest.mark.parametrize(("fmt", "invalid"), [("16", -32768), ("212", -2048), ("80", -128)])
@@ -281,7 +281,7 @@ def test_other_formats_through_wfdb(fmt: str, invalid: int, tmp_path: Path) -> N
     expected = (digital.T - [[24], [0]]) / [[200], [2000]]
     expected[1, 10] = np.nan
     np.testing.assert_allclose(record.signal, expected, rtol=1e-5, atol=1e-7)
-    kinds = [remark.kind for remark in record.read().remarks]
+    kinds = [remark.kind for remark in record.read().warnings]
     assert kinds == ["samples without value"]
     (tmp_path / "R1.dat").write_bytes(b"short")
     with pytest.raises(LeadwiseError, match="^R1: wfdb cannot read the signal: "):

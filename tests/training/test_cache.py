@@ -131,7 +131,7 @@ def test_records_of_all_lengths_and_missing_leads(tmp_path: Path) -> None:
     assert (short.shape, long.shape) == ((36, 125), (36, 32_500))
     assert (short[6:12] == 0).all()
     assert (short[:6] != 0).any()
-    assert "V1, V2, V3, V4, V5, V6 missing" in str(cache.remarks[0])
+    assert "V1, V2, V3, V4, V5, V6 missing" in str(cache.warnings[0])
     index = json.loads(cache.path.with_suffix(".json").read_text())
     assert index["lengths"] == [125, 32_500]
 
