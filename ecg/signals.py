@@ -260,3 +260,4 @@ TRANSFORMS: dict[str, Step] = {
     "fit_length": fit_length,
     "envelopes": envelopes,
 }
+CROPPING = frozenset({"fit_length"})  # transforms that cut or pad the time axis and nothing else

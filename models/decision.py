@@ -51,7 +51,7 @@ def highest(probabilities: np.ndarray) -> np.ndarray:
     return labels
 
 
-def expected(
+def expected_metric(
     probabilities: np.ndarray, *, slope: float, offset: float, rewards: Sequence[Sequence[float]]
 ) -> np.ndarray:
     """Choose for each record the labels whose expected Challenge metric is highest.
@@ -132,7 +132,7 @@ DECISIONS: dict[str, Callable[..., np.ndarray]] = {
     "thresholds": thresholds,
     "near ties": near_ties,
     "highest": highest,
-    "expected": expected,
+    "expected_metric": expected_metric,
 }
 
 

@@ -7,7 +7,6 @@ and the moving average of the weights, which answers.  Cross-entropy instead of 
 because the decision afterwards wants probabilities.
 """
 
-from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -15,8 +14,8 @@ from torch import nn
 from torch.nn import functional
 
 from models.layers import ByLength, Convolution, SqueezeExcitation
-from models.losses import Batch, bce
-from models.recipe import Recipe, part
+from models.losses import bce
+from models.recipe import Head, Recipe, part, vary
 
 PRIOR = -3.0  # logit before anything is learned: most classes are rare
 
@@ -150,6 +149,12 @@ class Ensemble(ByLength):
         super().__init__()
         self.members = nn.ModuleList(Network(rows, classes, **options) for _ in range(members))
 
+    def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Return mean logits (batch, classes); in training (members, batch, classes) instead."""
+        if self.training:
+            return torch.stack([member(signal, length) for member in self.members])
+        return super().forward(signal, length)
+
     def forward_features(
         self, signal: torch.Tensor, length: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -165,13 +170,17 @@ class Ensemble(ByLength):
         return torch.stack([one.forward_head(own, length) for one, own in pairs]).mean(0)
 
 
-def bce_of_each(network: Ensemble, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+def bce_of_each(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Compute the mean over members, records and classes of the binary cross-entropy.
 
-    Of their mean logit it would make them share the work, and be wrong together.
+    The loss of the mean logit would let members share the work, and fail together.
+
+    Parameters
+    ----------
+    output : torch.Tensor of shape (members, batch, classes)
+    target : torch.Tensor of shape (batch, classes)
     """
-    members = cast("list[Network]", network.members)
-    return torch.stack([bce(member, batch)[0] for member in members]).mean(), {}
+    return torch.stack([bce(logits, target) for logits in output.unbind()]).mean()
 
 
 NETWORKS = {"resnet": Network, "resnets": Ensemble}
@@ -185,51 +194,49 @@ RESNET = Recipe(
     fs=100.0,
     max_s=10.0,
     stride_s=4.0,
-    steps=(part("hold", limit_mv=20), part("resample", to_hz=100)),
-    finish=(part("fit_length", seconds=10, tolerance=0.4),),
+    transforms=(part("hold", limit_mv=20), part("resample")),
+    post_transforms=(part("fit_length", tolerance=0.4),),
     network=part("resnet"),
-    loss=part("bce"),
     optimiser=part("adamw", lr=4e-3, weight_decay=0.02),
-    schedule=part("one_cycle", rising=0.2),
+    schedule=part("one_cycle", warmup=0.2),
     augment=(
         part("shift", share=0.1),
         part("scale", spread=0.15),
         part("noise", mv=0.01),
         part("mixup", alpha=0.3, share=1.0),
     ),
-    average=0.998,
-    decision="expected",
-    rules="learned",
+    ema=0.998,
     epochs=25,
     batch=64,
+    heads=(Head(loss=part("bce"), decision="expected_metric", rules="learned"),),
 )
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
         RESNET,
-        replace(
+        vary(
             RESNET,
             name="house-taught",
             summary="`house-resnet`; half of fewer leads' labels is what 12 leads' network says",
-            teach=part("labels", share=0.5),
+            transfer=part("distillation", share=0.5),
         ),
-        replace(
+        vary(
             RESNET,
             name="house-pair",
             summary="two of `house-taught`'s networks that learn side by side and answer together",
             network=part("resnets", members=2),
             loss=part("bce_of_each"),
-            teach=part("labels", share=0.5),
+            transfer=part("distillation", share=0.5),
         ),
-        replace(
+        vary(
             RESNET,
             name="house-lead-dropout",
             summary="`house-resnet`, one network for all lead sets: it learns with leads dropped",
             augment=(part("lead_dropout", probability=0.5), *RESNET.augment),
             lead_sets=RESNET.lead_sets[:1],
         ),
-        replace(
+        vary(
             RESNET,
             name="house-statements",
             summary="`house-resnet` on all codes that the training headers name, whatever they "
@@ -238,7 +245,7 @@ RECIPES = {
             classes="all",
             decision="global",
             rules="off",
-            select="auroc",
+            metric="auroc",
         ),
     )
 }

@@ -26,7 +26,6 @@ Table 1's seven entries, with the scores of the Challenge's hidden validation pa
 """
 
 import math
-from dataclasses import replace
 
 import torch
 from torch import nn
@@ -34,7 +33,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from models.layers import Dropout, MaskedBatchNorm
-from models.recipe import Recipe, part
+from models.recipe import Head, Recipe, part, vary
 
 SELU_LOWEST = -1.0507009873554805 * 1.6732632423543772  # α' = −λα; Klambauer et al. 2017
 
@@ -247,39 +246,39 @@ PUBLISHED = Recipe(
     summary="residual CNN, GRU and class-wise attention on mV and two envelopes, as published",
     fs=250.0,
     max_s=120.0,  # section 2: padded to 2 minutes
-    steps=(
+    transforms=(
         part("fill"),
-        part("resample", to_hz=250, tolerance=0.03),  # "close to 250 Hz, e.g. 257 Hz" as they are
+        part("resample", tolerance=0.03),  # "close to 250 Hz, e.g. 257 Hz" as they are
         part("remove_mean"),
         part("envelopes", low_hz=8, mid_hz=24),
     ),
     network=INCREASED,
-    loss=part("bce"),
     optimiser=part("adam", lr=1e-3, weight_decay=1e-6),
     schedule=part("plateau", factor=0.5, patience=7),
     epochs=75,
     batch=64,
+    heads=(Head(loss=part("bce")),),
 )
 
-LEADWISE = replace(
+LEADWISE = vary(
     PUBLISHED,
     name="isibrno-leadwise",
     summary="the published network; its rate falls to zero, its labels expect the highest metric",
-    schedule=part("falling", warm=0.02, fall=0.5),
-    decision="expected",
+    schedule=part("warmup_cosine", warmup=0.02, decay=0.5),
+    decision="expected_metric",
 )
 
 # Entries 4 and 5 are `PUBLISHED`, entry 6 is entry 2 again.  The z-score takes the mean as well.
-ENTRY_2 = replace(
+ENTRY_2 = vary(
     PUBLISHED,
     name="isibrno-entry2",
     source=f"{PAPER}, table 1, entries 2 and 6",
     summary="as published, on z-scores without envelopes; hidden validation part 0.624 and 0.632",
-    steps=(part("fill"), part("resample", to_hz=250, tolerance=0.03), part("z_score")),
+    transforms=(part("fill"), part("resample", tolerance=0.03), part("z_score")),
 )
 
 ENTRIES = (
-    replace(
+    vary(
         ENTRY_2,
         name="isibrno-entry1",
         source=f"{PAPER}, table 1, entry 1",
@@ -287,7 +286,7 @@ ENTRIES = (
         network=BASIC,
     ),
     ENTRY_2,
-    replace(
+    vary(
         ENTRY_2,
         name="isibrno-entry3",
         source=f"{PAPER}, table 1, entry 3",
@@ -297,7 +296,7 @@ ENTRIES = (
         ),
         optimiser=part("adam", lr=1e-3, weight_decay=0.0),
     ),
-    replace(
+    vary(
         PUBLISHED,
         name="isibrno-entry7",
         source=f"{PAPER}, table 1, entry 7",
@@ -312,19 +311,19 @@ RECIPES = {
         PUBLISHED,
         LEADWISE,
         *ENTRIES,
-        replace(
+        vary(
             PUBLISHED,
             name="isibrno-class-thresholds",
             summary="as published, with a threshold for each class by differential evolution",
             decision="per class",
         ),
-        replace(
+        vary(
             LEADWISE,
             name="isibrno-rules",
             summary="`isibrno-leadwise`, whose labels rules join as the validation part decides",
             rules="learned",
         ),
-        replace(
+        vary(
             LEADWISE,
             name="isibrno-basic",
             summary="entry 1's basic widths and small batches, for a few hundred records",

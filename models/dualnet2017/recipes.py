@@ -9,10 +9,9 @@ pre-training, whose weights another training takes over by `--begin`.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-from models.recipe import Part, Recipe, part
+from models.recipe import Head, Part, Recipe, part, vary
 
 PAPER = "Reich & Kruk, ECG-DualNet, TU Darmstadt 2021"
 CODE = "github.com/ChristophReich1996/ECG_Classification, 3694a7e"
@@ -41,12 +40,12 @@ def augmentation(probability: float) -> tuple[Part, ...]:
     """Give the eight augmentations, in the published order, in standard deviations of a record."""
     return (
         part("cutout", probability=probability, share=0.05),
-        part("drop", probability=probability, share=0.03),
+        part("sample_dropout", probability=probability, share=0.03),
         part("warp", probability=probability, most=0.075, points=12),
         part("stretch", probability=probability, least=0.8, most=1.2, longest_s=61.0),
         part("amplify", probability=probability, spread=0.15),
         part("delay", probability=probability, most_s=4000 / FS, longest_s=61.0),
-        part("wander", probability=probability, amplitude=0.3, low_hz=0.2, high_hz=1.0),
+        part("baseline_wander", probability=probability, amplitude=0.3, low_hz=0.2, high_hz=1.0),
         part("band_pass", probability=probability, low_hz=0.2, high_hz=45.0, order=10),
     )
 
@@ -58,18 +57,22 @@ BASE = Recipe(
     summary="LSTM over windows, residual blocks over the log-spectrogram, size S",
     fs=float(FS),
     max_s=61.0,
-    steps=(part("fill"), part("resample", to_hz=FS), part("z_score")),
+    transforms=(part("fill"), part("resample"), part("z_score")),
     network=part("dual", encoder=part("lstm", layers=2), latent=128, widths=PLAIN["s"][2]),
-    loss=part("weighted_cross_entropy", weights=WEIGHTS),
     optimiser=part("radam", lr=1e-3),
     schedule=part("steps", at=(0.25, 0.5, 0.75), factor=0.1),
     augment=augmentation(0.2),
-    classes="af",
-    exclusive=True,
-    decision="highest",
-    select="af_accuracy",
     epochs=100,
     batch=24,
+    heads=(
+        Head(
+            classes="af",
+            exclusive=True,
+            loss=part("weighted_cross_entropy", weights=WEIGHTS),
+            decision="highest",
+            metric="af_accuracy",
+        ),
+    ),
     lead_sets=(("ECG",),),
 )
 
@@ -81,10 +84,10 @@ def _family() -> Iterator[Recipe]:
         summary = (
             f"LSTM over windows, residual blocks over the log-spectrogram, size {size.upper()}"
         )
-        yield replace(BASE, name=f"dualnet-{size}", summary=summary, network=network)
+        yield vary(BASE, name=f"dualnet-{size}", summary=summary, network=network)
     for size, (heads, hidden, layers, widths) in PLUS_PLUS.items():
         encoder = part("transformer", heads=heads, hidden=hidden, layers=layers)
-        yield replace(
+        yield vary(
             BASE,
             name=f"dualnet-pp-{size}",
             summary=f"Transformer over windows, axial attention over the log-spectrogram, "
@@ -101,7 +104,9 @@ def as_published(recipe: Recipe, name: str, summary: str) -> Recipe:
     """
     altered = {
         "warp": part("warp_as_published", **recipe.augment[2].options),
-        "wander": part("wander", **{**recipe.augment[6].options, "amplitude": 0.0003}),
+        "baseline_wander": part(
+            "baseline_wander", **{**recipe.augment[6].options, "amplitude": 0.0003}
+        ),
         "band_pass": part("band_pass_as_published", **recipe.augment[7].options),
         **{
             each.name: part(each.name, **{**each.options, "longest_s": 60.0})
@@ -111,12 +116,12 @@ def as_published(recipe: Recipe, name: str, summary: str) -> Recipe:
     }
     options = recipe.network.options
     parts = ("norm", "attention") if options.get("axial") else ("norm",)
-    return replace(
+    return vary(
         recipe,
         name=name,
         summary=summary,
-        steps=(part("fill"), part("resample", to_hz=FS), part("first", seconds=60)),
-        finish=(part("z_score"),),
+        transforms=(part("fill"), part("resample"), part("first", seconds=60)),
+        post_transforms=(part("z_score"),),
         network=part("dual", **options, padded=60 * FS, as_published=parts),
         loss=part("weighted_cross_entropy_as_coded", weights=WEIGHTS),
         augment=tuple(altered.get(each.name, each) for each in recipe.augment),
@@ -131,7 +136,7 @@ def without(recipe: Recipe, what: str) -> Recipe:
         "augmentation": {"dropout": 0.0},
     }
     said = "augmentation and dropout" if what == "augmentation" else f"{what} encoder"
-    return replace(
+    return vary(
         recipe,
         name=f"{recipe.name}-no-{what}",
         summary=f"`{recipe.name}` without {said}",
@@ -143,7 +148,7 @@ def without(recipe: Recipe, what: str) -> Recipe:
 FAMILY = {recipe.name: recipe for recipe in _family()}
 SMALL, LARGE, LARGEST = (FAMILY[f"dualnet-{size}"] for size in ("s", "l", "xl"))
 
-TWO_CLASSES = replace(
+TWO_CLASSES = vary(
     LARGEST,
     name="dualnet-two-classes",
     summary="AF or not: size XL with dropout 0.3, and the augmentation that was meant",
@@ -151,26 +156,26 @@ TWO_CLASSES = replace(
     loss=part("weighted_cross_entropy", weights=(1.0, 1.0)),
     augment=augmentation(0.4),
     classes="af2",
-    select="accuracy",
+    metric="accuracy",
 )
 
 
 def pre_training(recipe: Recipe, name: str) -> Recipe:
     """Give the training on Icentia11k that others begin with; its data: `experiments.icentia`."""
-    return replace(
+    return vary(
         recipe,
         name=name,
         summary=f"`{recipe.name}` on Icentia11k's rhythms, to begin others with",
         loss=part("weighted_cross_entropy", weights=(0.1, 0.1, 1.0, 4.0)),  # of ecg.labels.ICENTIA
         augment=(),
         classes="icentia",
-        select="accuracy",
+        metric="accuracy",
         epochs=20,
         batch=100,
     )
 
 
-HOUSE = replace(
+HOUSE = vary(
     SMALL,
     name="dualnet-house",
     source=f"ours, after {PAPER}",
@@ -179,7 +184,7 @@ HOUSE = replace(
     fs=100.0,
     max_s=30.0,  # a random window in training; the mean of windows in answering
     stride_s=10.0,
-    steps=(part("fill"), part("resample", to_hz=100), part("z_score")),
+    transforms=(part("fill"), part("resample"), part("z_score")),
     network=part(
         "dual",
         branches="signal",  # the spectrogram's blocks would take most of an epoch
@@ -195,23 +200,23 @@ HOUSE = replace(
     ),
     loss=part("weighted_cross_entropy", weights=(0.6, 0.9, 0.8, 2.0)),  # ~ is 3 % of the records
     optimiser=part("adamw", lr=1.5e-3, weight_decay=0.02),
-    schedule=part("one_cycle", rising=0.2),
+    schedule=part("one_cycle", warmup=0.2),
     augment=(
         # The paper's warp makes regular beats irregular, which is what is to be learned.
         part("stretch", probability=0.5, least=0.85, most=1.15, longest_s=30.0),
         part("amplify", probability=1.0, spread=0.3),
-        part("wander", probability=0.3, amplitude=0.4, low_hz=0.15, high_hz=1.0),
+        part("baseline_wander", probability=0.3, amplitude=0.4, low_hz=0.15, high_hz=1.0),
         part("noise", mv=0.05),  # standard deviations of the record
         part("cutout", probability=0.3, share=0.06),
-        part("turn", probability=0.1),
+        part("invert", probability=0.1),
     ),
-    average=0.998,
-    select="auprc",  # F1 of ~, a few records, jumps from epoch to epoch
+    ema=0.998,
+    metric="auprc",  # F1 of ~, a few records, jumps from epoch to epoch
     epochs=18,
     batch=32,
 )
 
-PTBXL = replace(
+PTBXL = vary(
     HOUSE,
     name="dualnet-house-ptbxl",
     summary="`dualnet-house` on lead I of 12-lead records and all their codes, to begin with",
@@ -223,7 +228,7 @@ PTBXL = replace(
     classes="all",
     exclusive=False,
     decision="global",
-    select="auroc",
+    metric="auroc",
     epochs=10,
     batch=64,
 )

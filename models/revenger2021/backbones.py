@@ -103,7 +103,7 @@ class ResNet(nn.Sequential):
         At the end of each block.
     bottleneck : bool
         Three convolutions a block, the outer ones of kernel 1, and four times the width.
-    narrow : int
+    width_divisor : int
         All widths are divided by it.
     """
 
@@ -111,9 +111,9 @@ class ResNet(nn.Sequential):
     multiple = shortest = 1
 
     def __init__(
-        self, rows: int, *, attention: type[Attention], bottleneck: bool, narrow: int = 1
+        self, rows: int, *, attention: type[Attention], bottleneck: bool, width_divisor: int = 1
     ) -> None:
-        base, kernel, stride = 64 // narrow, self.KERNEL, self.STRIDE
+        base, kernel, stride = 64 // width_divisor, self.KERNEL, self.STRIDE
         relu = nn.ReLU(inplace=True)
         parts: list[nn.Module] = [Convolution(rows, base, kernel, bias=True, activation=relu)]
         channels = base
@@ -160,16 +160,16 @@ class TResNet(nn.Sequential):
     separable : bool
         Long convolutions are depthwise, then pointwise, and strided (F); else those that halve the
         rate do so by a blur behind them (N and P).
-    narrow : int
+    width_divisor : int
         All widths are divided by it.
     """
 
     multiple, shortest = 4, 64  # a blur of 7 taps needs four steps of the third stage
 
     def __init__(
-        self, rows: int, *, base: int, kernel: int, blocks: int, separable: bool, narrow: int = 1
+        self, rows: int, *, base: int, kernel: int, blocks: int, separable: bool, width_divisor: int = 1
     ) -> None:
-        base //= narrow
+        base //= width_divisor
         self.kernel, self.separable = kernel, separable
         parts: list[nn.Module] = [SpaceToDepth(), Convolution(4 * rows, base, 1, bias=True)]
         channels = base
@@ -246,15 +246,15 @@ class Branches(nn.Module):
         Inputs; channels of the first block of a branch, the others have two and four times as many.
     leads : int
         Where each lead goes its own way: their number; group norms then stand before activations.
-    narrow : int
+    width_divisor : int
         All widths are divided by it.
     """
 
     multiple, shortest = 1, 8
 
-    def __init__(self, rows: int, *, base: int = 96, leads: int = 0, narrow: int = 1) -> None:
+    def __init__(self, rows: int, *, base: int = 96, leads: int = 0, width_divisor: int = 1) -> None:
         super().__init__()
-        base //= narrow
+        base //= width_divisor
         self.branches = nn.ModuleList(
             _branch(rows, base, leads, dilations) for dilations in DILATIONS
         )
@@ -274,8 +274,8 @@ class LeadWise(Branches):
         Channels a lead in the first block of a branch; by default as published.
     """
 
-    def __init__(self, rows: int, *, lead_width: int | None = None, narrow: int = 1) -> None:
-        each = (lead_width or LEAD_WIDTHS.get(rows, LEAD_WIDTHS[12])) // narrow
+    def __init__(self, rows: int, *, lead_width: int | None = None, width_divisor: int = 1) -> None:
+        each = (lead_width or LEAD_WIDTHS.get(rows, LEAD_WIDTHS[12])) // width_divisor
         super().__init__(rows, base=rows * each, leads=rows)
         self.rows = rows
 

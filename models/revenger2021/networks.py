@@ -43,7 +43,7 @@ class Network(ByLength):
     lead_width : int, optional
         Channels a lead in the first block of `branched-lw`: 16 keeps those of the 12-lead network
         (16, 32 and 64) for fewer leads; by default as published.
-    narrow : int
+    width_divisor : int
         All widths are divided by it, for small trials.
 
     Raises
@@ -62,7 +62,7 @@ class Network(ByLength):
         attention: str = "none",
         linear: int = 1,
         lead_width: int | None = None,
-        narrow: int = 1,
+        width_divisor: int = 1,
     ) -> None:
         super().__init__()
         _check("backbone", backbone, BACKBONES)
@@ -71,16 +71,16 @@ class Network(ByLength):
         if lead_width is not None and backbone != "branched-lw":
             raise LeadwiseError(f"'{backbone}' has no lead_width; 'branched-lw' has one")
         options = {} if lead_width is None else {"lead_width": lead_width}
-        self.backbone = BACKBONES[backbone](rows, narrow=narrow, **options)
+        self.backbone = BACKBONES[backbone](rows, width_divisor=width_divisor, **options)
         width = int(self.backbone.width)  # type: ignore[arg-type]  # an int of every backbone
         self.lstm = None
         if lstm:
-            units = UNITS // narrow
+            units = UNITS // width_divisor
             self.lstm = nn.LSTM(width, units, num_layers=2, dropout=DROPOUT, bidirectional=True,
                                 batch_first=True)  # fmt: skip
             width = 2 * units
         self.attention = ATTENTIONS[attention](width)
-        hidden = HIDDEN // narrow
+        hidden = HIDDEN // width_divisor
         self.head = (
             nn.Sequential(nn.Linear(width, classes))
             if linear == 1

@@ -17,12 +17,11 @@ record, mixup, asymmetric loss, AdamW with AMSGrad, one cycle.  Where the logs a
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from models.losses import constant_weights
-from models.recipe import Recipe, part
+from models.recipe import Head, Recipe, part, vary
 from models.revenger2021.backbones import BACKBONES
 
 PAPER = "Kang & Wen, Physiol. Meas. 2022, doi 10.1088/1361-6579/ac6aa3"
@@ -38,19 +37,19 @@ BASE = Recipe(
     fs=500.0,
     max_s=10.0,
     stride_s=4.0,  # windows of longer records overlap
-    steps=(part("hold", limit_mv=20), part("resample", to_hz=500), BAND_PASS),
-    finish=(part("record_z_score"), part("fit_length", seconds=10, tolerance=0.4)),
+    transforms=(part("hold", limit_mv=20), part("resample"), BAND_PASS),
+    post_transforms=(part("record_z_score"), part("fit_length", tolerance=0.4)),
     network=part("crnn", backbone="nc-se", **NETWORK),
-    loss=part("asymmetric", gamma_positive=0, gamma_negative=0.2),
     optimiser=part("adamw", lr=2e-3, weight_decay=0.01, amsgrad=True),
     schedule=part("one_cycle"),
     augment=(part("mixup", alpha=0.3, share=0.6),),
     stop=part("patience", epochs=10, tolerance=0.001),
     epochs=50,
     batch=64,
+    heads=(Head(loss=part("asymmetric", gamma_positive=0, gamma_negative=0.2)),),
 )
 
-AS_PUBLISHED = replace(
+AS_PUBLISHED = vary(
     BASE,
     name="revenger-as-published",
     source=f"{PAPER}, and the logs of November 2021",
@@ -59,12 +58,12 @@ AS_PUBLISHED = replace(
     decision="near ties",
 )
 
-POST_CHALLENGE = replace(
+POST_CHALLENGE = vary(
     BASE,
     name="revenger-post-challenge",
     source=f"{PAPER}; entry Revenger_32_PMEA",
     summary="ResNet-NC-BS with one linear layer, no band-pass: the journal's entry",
-    steps=(part("hold", limit_mv=20), part("resample", to_hz=500)),
+    transforms=(part("hold", limit_mv=20), part("resample")),
     network=part("crnn", backbone="nc-bs", lstm=False, attention="none", linear=1),
     loss=part("asymmetric_deep_psp", gamma_positive=0, gamma_negative=0.2),
     optimiser=part("adamw", lr=1.5e-3, weight_decay=0.01, amsgrad=True),
@@ -74,14 +73,14 @@ POST_CHALLENGE = replace(
     batch=32,
 )
 
-OFFICIAL = replace(
+OFFICIAL = vary(
     BASE,
     name="revenger-official",
     source="Wen & Kang, CinC 2021; entry Revenger_449",
     summary="Branched, SE and a head of two layers, weighted cross-entropy: the official phase",
-    steps=(
+    transforms=(
         part("hold", limit_mv=20),
-        part("resample", to_hz=500),
+        part("resample"),
         part("butterworth_band_pass", low_hz=0.5, high_hz=60, order=5),
     ),
     network=part("crnn", backbone="branched", lstm=False, attention="se", linear=2),
@@ -99,12 +98,12 @@ OFFICIAL = replace(
 
 def _at_100_hz(recipe: Recipe) -> Recipe:
     """Let a recipe read at 100 Hz, and leave everything else alike."""
-    return replace(
+    return vary(
         recipe,
         name=f"{recipe.name}-100hz",
         summary=f"`{recipe.name}` at 100 Hz",
         fs=100.0,
-        steps=(part("hold", limit_mv=20), part("resample", to_hz=100)),
+        transforms=(part("hold", limit_mv=20), part("resample")),
     )
 
 
@@ -117,32 +116,32 @@ def _family() -> Iterator[Recipe]:
             yield BASE
         else:
             network = part("crnn", backbone=backbone, **NETWORK)
-            yield replace(BASE, name=name, network=network, summary=summary)
+            yield vary(BASE, name=name, network=network, summary=summary)
 
 
 def _for_few_leads() -> Iterator[Recipe]:
     """Give the three ways of a lead-wise network to serve few leads."""
-    reuse = replace(
+    reuse = vary(
         BASE,
         name="revenger-branched-lw-reuse",
         source=f"ours, after {PAPER}, which leaves it undone",
         summary="Branched-LW of 12 leads, whose backbone is cut down and kept for fewer",
-        finish=(part("z_score"), *BASE.finish[1:]),
+        post_transforms=(part("z_score"), *BASE.post_transforms[1:]),
         network=part("crnn", backbone="branched-lw", lead_width=16, **NETWORK),
-        teach=part("backbone"),
+        transfer=part("frozen_backbone"),
     )
-    zero_filled = replace(
+    zero_filled = vary(
         reuse,
         name="revenger-branched-lw-zero-filled",
         summary="Branched-LW of 12 leads for all lead sets; leads that a record lacks are 0",
-        teach=part("nothing"),
+        transfer=part("none"),
         lead_sets=(LEAD_SETS[12],),
     )
     yield reuse
     yield zero_filled
     # A record can show three things: all leads, the limb leads (two of the five sets), or these and
     # V2 (two more).  Each is seen as often.
-    yield replace(
+    yield vary(
         zero_filled,
         name="revenger-branched-lw-lead-dropout",
         summary="Branched-LW of 12 leads for all lead sets, which has seen records of each",
@@ -164,7 +163,7 @@ RECIPES = {
             AS_PUBLISHED,
             POST_CHALLENGE,
             OFFICIAL,
-            replace(
+            vary(
                 FAMILY["revenger-nc-se-100hz"],
                 name="revenger-nc-se-100hz-rules",
                 summary="`revenger-nc-se-100hz` on 21 classes, rules on five",
