@@ -11,12 +11,14 @@ import numpy as np
 import torch
 
 from ecg import LeadwiseError
+from ecg.annotations import Annotations
 from ecg.headers import Message
 from ecg.labels import class_name
 from ecg.leads import serving_set, sort_leads
 from ecg.records import Record
 from ecg.rules import Finding
 from models.decision import decide
+from models.decode import decode
 from models.folder import ModelFolder, TrainedSet, load_weights, read_model
 from models.inputs import prepare, unfit
 from models.network import SignalOutput, build, predict_signal
@@ -52,6 +54,8 @@ class Prediction:
         Answers of all clinical rules, if the model uses one of them.
     segments : tuple of Segment
         The windows of the record with their probabilities.
+    annotations : Annotations, optional
+        Waves and beats at the record's sampling rate, if the recipe has heads for them.
     """
 
     record: str
@@ -62,6 +66,7 @@ class Prediction:
     warnings: tuple[Message, ...] = ()
     findings: tuple[Finding, ...] = ()
     segments: tuple[Segment, ...] = ()
+    annotations: Annotations | None = None
 
     def named(self) -> dict[str, float]:
         """Return the probability of each class, by its abbreviation."""
@@ -83,6 +88,19 @@ class Prediction:
                 for one in self.segments
             ],
         }  # fmt: skip
+        if self.annotations is not None:
+            beats, waves = self.annotations.beats, self.annotations.waves
+            content["fs"] = self.annotations.fs
+            content["beats"] = [
+                {"sample": sample, "symbol": symbol}
+                for sample, symbol in zip(*map(np.ndarray.tolist, beats), strict=True)
+            ]
+            content["waves"] = [
+                {"onset": onset, "peak": peak, "offset": offset, "kind": kind, "lead": lead}
+                for onset, peak, offset, kind, lead in zip(
+                    *map(np.ndarray.tolist, waves), strict=True
+                )
+            ]
         return json.dumps(content, ensure_ascii=False)
 
 
@@ -190,9 +208,12 @@ class Model:
             for text in unfit(self.recipe, record.fs)
         ]
         output = predict_signal(self.recipe, network, inputs.signal, self.device)
+        annotations = decode(self.recipe, self.folder.classes, output, record, reading.signal)
         head = self._record_head()
         if head is None:
-            return Prediction(record.name, trained.leads, warnings=tuple(warnings))
+            return Prediction(
+                record.name, trained.leads, warnings=tuple(warnings), annotations=annotations
+            )
         classes, fitted = self.folder.classes[head.name], trained.heads[head.name]
         probabilities = output.probabilities[head.name]
         labels = decide(fitted.decision, probabilities[None])[0]
@@ -204,7 +225,7 @@ class Model:
         segments = tuple(self._segments(output, head))
         return Prediction(
             record.name, trained.leads, classes, probabilities, labels, tuple(warnings), findings,
-            segments,
+            segments, annotations,
         )  # fmt: skip
 
     def _record_head(self) -> Head | None:

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError, __version__
+from ecg.annotations import beat_mask, wave_mask
 from ecg.files import atomic_write, remove_drafts
 from ecg.headers import Message
 from ecg.labels import POLICIES
@@ -330,28 +331,28 @@ def _check_disk(folder: Path, expected: int) -> None:
 def prepare_record(record: Record, recipe: Recipe) -> Prepared:
     """Read a record and apply the recipe's transforms to the leads that the cache holds.
 
-    A record is left out if its signal cannot be read, is flat throughout, or is not the one that
-    its header describes.
+    A record is left out if its signal or its annotations cannot be read, if it is flat throughout, or
+    if the signal is not the one that its header describes.
     """
     try:
         reading = record.read()
+        if reading.unusable:
+            return Prepared(None, reading.unusable, {})
+        inputs = prepare(recipe, reading.signal, record.leads, cached_leads(recipe), record.fs)
+        samples = inputs.signal.shape[1]
+        targets = {
+            head.name: dense_target(record, head, samples, recipe.fs)
+            for head in recipe.heads
+            if head.dense
+        }
     except LeadwiseError as error:
         text = str(error).removeprefix(f"{record.name}: ")
         return Prepared(None, (Message(record.name, "unusable signal", text),), {})
-    if reading.unusable:
-        return Prepared(None, reading.unusable, {})
-    inputs = prepare(recipe, reading.signal, record.leads, cached_leads(recipe), record.fs)
     warnings = [*record.header.warnings, *reading.warnings]
     if inputs.missing:
         text = f"{', '.join(inputs.missing)} missing and not derivable; read as 0"
         warnings.append(Message(record.name, "missing leads", text))
     channels = np.clip(inputs.signal, -FLOAT16_LIMIT, FLOAT16_LIMIT).astype(np.float16)
-    samples = channels.shape[1]
-    targets = {
-        head.name: dense_target(record, head, samples, recipe.fs)
-        for head in recipe.heads
-        if head.dense
-    }
     return Prepared(channels, tuple(warnings), targets)
 
 
@@ -364,8 +365,6 @@ def dense_target(record: Record, head: Head, samples: int, fs: float) -> np.ndar
         Class indices at `fs`; 255 where the class is unknown, so throughout a record without
         annotations.
     """
-    from ecg.annotations import beat_mask, wave_mask
-
     annotations = record.annotations()
     if annotations is None:
         return np.full(samples, UNKNOWN, np.uint8)
