@@ -16,7 +16,7 @@ def header_errors(header: Header, digital: np.ndarray) -> Iterator[Message]:
     """Compare length, first values and checksums (16-bit sums) of the header with the signal."""
     stated, samples = header.samples, digital.shape[1]
     if stated is not None and stated != samples:
-        text = f"the header says {stated} samples, the signal holds {samples}"
+        text = f"the header states {stated} samples, the signal has {samples}"
         yield Message(header.name, "other length", text)
     firsts, checksums = header.lines.firsts, header.lines.checksums
     if digital.dtype != np.int16 or not any((*firsts, *checksums)):

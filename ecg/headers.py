@@ -131,7 +131,7 @@ def parse_header(text: str, name: str) -> Header:
     count = int(top["leads"])
     if len(lines) < count or count == 0:
         raise LeadwiseError(
-            f"{name}: header says {count} leads and has {len(lines)} lines for leads"
+            f"{name}: the header states {count} leads and has {len(lines)} lines of leads"
         )
     parsed, leads = _lead_lines(name, lines[:count])
     return Header(
