@@ -1,4 +1,4 @@
-"""Which diagnoses the simulator knows, which of them exclude each other, and how sets are drawn."""
+"""Diagnoses of the simulator, their contradictions, and random sets of them."""
 
 from collections.abc import Collection, Sequence
 
@@ -17,7 +17,7 @@ DIAGNOSES = (
     *("IAVB", "LAD", "RAD", "LQRSV", "PRWP", "LQT", "TInv"),
 )
 
-# Each of the first with each of the second, and why not; a group against itself: any two of it.
+# Each of the first excludes each of the second, with the reason; a group with itself: any two.
 _ONE_RHYTHM = ("NSR", "SB", "STach", "AF", "AFL", "PR")
 _ONE_SHAPE = (*CONDUCTION, "PR")
 _WIDE = ("LBBB", "RBBB", "PR")
@@ -37,14 +37,14 @@ CONTRADICTIONS = (
     (("TInv",), ("AFL",), "the T wave cannot be told from the flutter waves"),
 )
 
-# How often each rhythm carries a finding that is no rhythm; ours, so that a few hundred records
-# show each finding on several rhythms.
+# Probability of each rhythm for a finding that is no rhythm; ours, so that a few hundred records
+# have each finding with several rhythms.
 _CARRIERS = {"NSR": 0.5, "SB": 0.2, "STach": 0.1, "AF": 0.1, "SA": 0.05, "AFL": 0.05}
-_EXTRA = 0.06  # chance of each further finding; ours
+_EXTRA = 0.06  # probability of each further finding; ours
 
 
 def check(diagnoses: Collection[str]) -> tuple[str, ...]:
-    """Refuse unknown and contradictory diagnoses, and add NSR where no rhythm is named.
+    """Check for unknown and contradictory diagnoses, and add NSR if no rhythm is given.
 
     Parameters
     ----------
@@ -59,8 +59,7 @@ def check(diagnoses: Collection[str]) -> tuple[str, ...]:
     Raises
     ------
     LeadwiseError
-        Names the unknown diagnosis and lists the known, or the two that exclude each other and
-        says why.
+        A diagnosis is unknown, or two exclude each other.
 
     Examples
     --------
@@ -82,14 +81,14 @@ not lead here. Leave one of them out.
     reason = contradiction(diagnoses)
     if reason:
         raise LeadwiseError(f"{reason}. Leave one of them out.")
-    named = set(diagnoses)
-    if not named.intersection(RHYTHMS):
-        named.add("NSR")
-    return tuple(diagnosis for diagnosis in DIAGNOSES if diagnosis in named)
+    given = set(diagnoses)
+    if not given.intersection(RHYTHMS):
+        given.add("NSR")
+    return tuple(diagnosis for diagnosis in DIAGNOSES if diagnosis in given)
 
 
 def contradiction(diagnoses: Collection[str]) -> str:
-    """Say which two of these exclude each other, and why; empty if none do."""
+    """Describe two diagnoses that exclude each other and the reason; empty if none do."""
     for firsts, seconds, reason in CONTRADICTIONS:
         for first in firsts:
             for second in seconds:
@@ -99,13 +98,13 @@ def contradiction(diagnoses: Collection[str]) -> str:
 
 
 def draw_diagnoses(generator: np.random.Generator, first: str = "") -> tuple[str, ...]:
-    """Draw a plausible set of diagnoses: one to begin with, a rhythm, seldom more.
+    """Draw a plausible set of diagnoses: a first one, a rhythm, rarely more.
 
     Parameters
     ----------
     generator : np.random.Generator
     first : str
-        The diagnosis to begin with; drawn evenly where it is empty.
+        The first diagnosis; drawn uniformly if empty.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The truth about a simulated record: its beats and waves, and the record itself."""
+"""A simulated record and its annotations."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RHYTHMS = {"AF": "AFIB", "AFL": "AFL", "SB": "SBR", "PR": "P"}  # WFDB's; else N
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
-    """One simulated record and the truth about it.
+    """One simulated record with its annotations.
 
     Attributes
     ----------
@@ -75,11 +75,11 @@ class Simulated:
 def mark_waves(beats: DrawnBeats, shaped: dict[str, Beat], samples: int, fs: float) -> np.ndarray:
     """Mark onset and offset of P, QRS and T of each beat in samples, shape (beats, 3, 2)."""
     absent = (np.nan, np.nan)
-    around = {
+    relative = {
         kind: [absent if wave is None else (wave.onset, wave.offset) for wave in beat]
         for kind, beat in shaped.items()
     }
-    seconds = np.array([around[kind] for kind in beats.kinds.tolist()]).reshape(-1, 3, 2)
+    seconds = np.array([relative[kind] for kind in beats.kinds.tolist()]).reshape(-1, 3, 2)
     seconds = seconds + beats.times[:, None, None]
     following = np.fmin(seconds[1:, 0, 0], seconds[1:, 1, 0])  # the next P, or QRS without P
     seconds[:-1, 2, 1] = np.minimum(seconds[:-1, 2, 1], following)

@@ -45,7 +45,7 @@ def test_signals_are_the_prepared_ones_to_half_precision(folder: Path, tmp_path:
 
 
 def test_many_workers_make_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecg.parallel.RECORDS_A_TASK", 4)
+    monkeypatch.setattr("ecg.parallel.RECORDS_PER_TASK", 4)
     data = tmp_path / "data"
     data.mkdir()
     write_records(data, 18, seed=1, duration_s=1.0, fs=100.0)
@@ -211,7 +211,7 @@ class Deadly(Record):
 def test_a_killed_reading_process_is_a_sentence_and_a_second_start_works(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecg.parallel.RECORDS_A_TASK", 1)
+    monkeypatch.setattr("ecg.parallel.RECORDS_PER_TASK", 1)
     records = records_of(folder)
     deadly = [*records[:5], Deadly(records[5].header, records[5].stem)]
     with pytest.raises(LeadwiseError, match="was killed.* set LEADWISE_WORKERS to fewer than 2"):

@@ -171,7 +171,7 @@ def test_a_record_that_vanished_or_is_another_ones_says_nothing(
 
 
 def test_many_workers_judge_alike(simulated_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecg.parallel.RECORDS_A_TASK", 2)
+    monkeypatch.setattr("ecg.parallel.RECORDS_PER_TASK", 2)
     records = find_records(simulated_folder)[0][:9]
     one, two = (read_answers(records, (LEAD_SETS[2],), workers) for workers in (1, 2))
     np.testing.assert_array_equal(one[LEAD_SETS[2]], two[LEAD_SETS[2]])
