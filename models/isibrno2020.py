@@ -324,7 +324,7 @@ RECIPES = {
         replace(
             LEADWISE,
             name="isibrno-rules",
-            summary="`isibrno-leadwise` with rules; the use of each is chosen on the validation set",
+            summary="`isibrno-leadwise` with rules; validation records choose how each is used",
             rules="learned",
         ),
         replace(
