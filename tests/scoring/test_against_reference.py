@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.peers import challenge_scorer as reference
 from scoring.challenge import challenge_metric, headline, load_weights, score
 from scoring.headers import find_pairs, read_labels
 from scoring.measures import areas
 from scoring.outputs import read_outputs
-from tests.reference import challenge as reference
 
 ROOT = Path(__file__).parents[2]
 SETS = 2500
