@@ -41,7 +41,7 @@ def test_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for ending in (".hea", ".mat"):
             shutil.move(reduced / (name + ending), folder / (name + ending))
     shutil.rmtree(reduced)
-    # The rows of two leads under a header of twelve: nobody can know which is which.
+    # The rows of two leads under a header of twelve: the lead of each row is unknown.
     shutil.copy(folder / "SIM00004.mat", folder / "SIM00003.mat")
     return folder
 
@@ -79,7 +79,9 @@ def test_results_are_the_same(data: Path, test_data: Path, tmp_path: Path) -> No
         tested = run(folder, "test_model.py", "model", str(test_data), "outputs")
         assert tested.returncode == (0 if official else 1), tested.stderr
         assert "SIM00003: the header names 12 leads, the signal has the shape" in tested.stderr
-        assert "failed" not in tested.stdout  # `run_model` says why itself and raises nothing
+        assert (
+            "failed" not in tested.stdout
+        )  # `run_model` prints the reason and raises no exception
         answers[official] = {path.name: path.read_text() for path in (folder / "outputs").iterdir()}
     assert answers[True] == answers[False]
     assert len(answers[True]) == 5
@@ -92,7 +94,7 @@ def test_results_are_the_same(data: Path, test_data: Path, tmp_path: Path) -> No
 def test_load_model_answers_any_leads_and_the_raw_integers_are_used(
     model_folder: Path, simulated_folder: Path
 ) -> None:
-    """The official driver hands over int16 rows; what counts is that gains are applied to them."""
+    """The official driver passes int16 rows, and gains are applied to them."""
     import team_code
 
     record = find_records(simulated_folder)[0][0]
