@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.common import best, machine, option_parser, print_table, run, take_turns
+from benchmarks.common import best, machine, parse_options, print_table, run, take_turns
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from models import find, lookup
@@ -74,12 +74,7 @@ def measure(items: Items, recipe: Recipe, leads: int, threads: int, rounds: int)
 
 def main() -> None:
     """Run the command."""
-    parser = option_parser(__doc__)
-    parser.add_argument("--records", type=int, default=4000, help="records in the cache file")
-    parser.add_argument("--rounds", type=int, default=8, help="rounds")
-    parser.add_argument("--leads", type=int, nargs="+", default=[12, 2], help="lead sets")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="threads")
-    options = parser.parse_args()
+    options = parse_options(__doc__, records=4000, rounds=8, leads=[12, 2], threads=[1, 2])
     recipe = find(RECIPE)
     print(f"{machine('torch')}; {RECIPE}, {recipe.batch} records of 10 s per step; ms\n")
     with tempfile.TemporaryDirectory() as folder:

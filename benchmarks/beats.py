@@ -17,21 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.common import ROOT, machine, option_parser, run, table_lines, timed
+from benchmarks.common import ROOT, machine, parse_options, run, table_lines, timed
 from benchmarks.peers.detectors import DETECTORS as PEERS
 from docs.generate import write_tables
 from ecg import LeadwiseError, beats
-from scoring.beats import (
-    LEARNING_S,
-    TOLERANCES_MS,
-    BeatCounts,
-    average,
-    count,
-    gross,
-    positive_predictivity,
-    sensitivity,
-    stack,
-)
+from scoring import beats as scorer
+from scoring.beats import TOLERANCES_MS, BeatCounts, positive_predictivity, sensitivity
 
 RESULTS = ROOT / "docs" / "results.md"
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230"
@@ -150,15 +141,15 @@ def counted(
 ) -> BeatCounts:
     """Count each record's beats, arrays of shape (records,)."""
     options = {"tolerance_ms": tolerance_ms, "since_s": since_s}
-    return stack([
-        count(record.marks, detected.r_peaks, record.fs, left_out=record.left_out, **options)
+    return scorer.stack([
+        scorer.count(record.marks, detected.r_peaks, record.fs, left_out=record.left_out, **options)
         for record, detected in zip(records, detections, strict=True)
     ])  # fmt: skip
 
 
 def percent(counts: BeatCounts) -> str:
     """Format the gross sensitivity and positive predictivity in per cent."""
-    total = gross(counts)
+    total = scorer.gross(counts)
     return f"{100 * sensitivity(total):.2f} / {100 * positive_predictivity(total):.2f}"
 
 
@@ -194,12 +185,12 @@ def ds1_tables(records: list[Marked]) -> dict[str, list[str]]:
         name, lead = side
         title = [names[lead], name]
         counts = counted(records, detected)
-        means = (average(sensitivity(counts)), average(positive_predictivity(counts)))
+        means = (scorer.average(sensitivity(counts)), scorer.average(positive_predictivity(counts)))
         rows.append([
             *title,
             percent(counts),
             goals[lead] if name == OURS else "",
-            percent(counted(records, detected, since_s=LEARNING_S)),
+            percent(counted(records, detected, since_s=scorer.LEARNING_S)),
             f"{100 * means[0]:.2f} / {100 * means[1]:.2f}",
             f"{cpu_s[side]:.3f}",
             f"{cpu_s[side] / cpu_s[OURS, lead]:.2f}",
@@ -255,9 +246,7 @@ def ludb_table(records: list[Marked]) -> list[str]:
 
 def main() -> None:
     """Run the command."""
-    parser = option_parser(__doc__)
-    parser.add_argument("data", metavar="DATA", type=Path, help="holds mitdb, nstdb and ludb")
-    data = parser.parse_args().data
+    data = parse_options(__doc__, "data").data
     for name in ("mitdb", "nstdb", "ludb"):
         if not (data / name).is_dir():
             raise LeadwiseError(f"{data}: folder {name} is missing; unpack the database there")

@@ -13,7 +13,7 @@ from datetime import date
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ecg import LeadwiseError
 
@@ -78,18 +78,9 @@ def run_process(
     environment: Mapping[str, str] | None = None,
     watch: Callable[[int], None] | None = None,
 ) -> tuple[str, Seconds]:
-    """Run a command and return its output and duration.
+    """Run a command in a folder, with added variables; return its output and duration.
 
-    Parameters
-    ----------
-    command : sequence
-        The words of the command, strings or paths.
-    folder : Path
-        Its working directory.
-    environment : mapping, optional
-        Variables added to the environment.
-    watch : callable, optional
-        Called with the process's id five times per second while it runs.
+    `watch` is called with the process's id five times per second.
 
     Raises
     ------
@@ -147,12 +138,31 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
         print(line, flush=True)
 
 
-def option_parser(docstring: str | None) -> argparse.ArgumentParser:
-    """Create a parser: a module's first line as description, defaults shown."""
-    return argparse.ArgumentParser(
-        description=(docstring or "").partition("\n")[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+def parse_options(docstring: str | None, *folders: str, **defaults: Any) -> argparse.Namespace:
+    """Parse the command line; the module's docstring is the help text.
+
+    Folders are positional: "name*" takes any number, "name+" at least one.  The kind of an option
+    follows from its default: a list takes several values, a tuple holds the choices, its first one
+    is the default, and False is a flag.
+    """
+    parser = argparse.ArgumentParser(
+        description=docstring, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    for name in folders:
+        nargs = name[-1] if name[-1] in "*+" else None
+        parser.add_argument(name.rstrip("*+"), type=Path, nargs=nargs)
+    for name, default in defaults.items():
+        if default is False:
+            parser.add_argument(f"--{name}", action="store_true")
+            continue
+        several, choices = isinstance(default, list), isinstance(default, tuple)
+        first = default[0] if several or choices else default
+        parser.add_argument(
+            f"--{name}", type=type(first), nargs="+" if several else None,
+            choices=default if choices else None, default=first if choices else default,
+            help="default: %(default)s",
+        )  # fmt: skip
+    return parser.parse_args()
 
 
 def run(main: Callable[[], None]) -> None:

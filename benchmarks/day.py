@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.beats import RESULTS, percent
-from benchmarks.common import Seconds, machine, option_parser, run, table_lines, timed
+from benchmarks.common import Seconds, machine, parse_options, run, table_lines, timed
 from docs.generate import write_tables
 from ecg import LeadwiseError
 from ecg.beats import detect_long
@@ -59,9 +59,7 @@ def measure(path: Path, minutes: int) -> tuple[np.ndarray, Seconds, float]:
 
 def main() -> None:
     """Run the command."""
-    parser = option_parser(__doc__)
-    parser.add_argument("--hours", type=int, default=24, help="hours")
-    options = parser.parse_args()
+    options = parse_options(__doc__, hours=24)
     rows, detections = [], []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "day.dat"

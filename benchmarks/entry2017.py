@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.common import ROOT, Seconds, machine, option_parser, run, run_process
+from benchmarks.common import ROOT, Seconds, machine, parse_options, run, run_process
 from ecg import LeadwiseError
 from ecg.leads import SINGLE
 from ecg.records import write_record
@@ -41,13 +41,9 @@ def measure(model: Path, folder: Path, records: int, seconds: float) -> list[Sec
 
 def main() -> None:
     """Run the command."""
-    parser = option_parser(__doc__)
-    parser.add_argument(
-        "--model", type=Path, default=ROOT / "weights" / "dualnet2017", help="model folder"
+    options = parse_options(
+        __doc__, model=ROOT / "weights" / "dualnet2017", records=20, seconds=30.0
     )
-    parser.add_argument("--records", type=int, default=20, help="records")
-    parser.add_argument("--seconds", type=float, default=30.0, help="duration of a record")
-    options = parser.parse_args()
     name = read_model(options.model).recipe.name
     print(f"{machine('torch')}; next.sh, {name}, {options.records} records of "
           f"{options.seconds:g} s at {FS:g} Hz")  # fmt: skip

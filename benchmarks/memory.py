@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.common import machine, option_parser, print_table, repeat_records, run, run_process
+from benchmarks.common import machine, parse_options, print_table, repeat_records, run, run_process
 from ecg.records import find_headers
 
 CACHING = """
@@ -86,14 +86,13 @@ def peaks(headers: Sequence[Path], options: argparse.Namespace) -> Iterator[list
 
 def main() -> None:
     """Run the command."""
-    parser = option_parser(__doc__)
-    parser.add_argument("data", metavar="DATA", help="folder of genuine records")
-    parser.add_argument(
-        "--records", type=int, nargs="+", default=[2000, 20000, 88253], help="numbers of records"
+    options = parse_options(
+        __doc__,
+        "data",
+        records=[2000, 20000, 88253],
+        minutes=10.0,
+        scratch=Path(tempfile.gettempdir()),
     )
-    parser.add_argument("--minutes", type=float, default=10, help="minutes of training")
-    parser.add_argument("--scratch", type=Path, help="folder for temporary files")
-    options = parser.parse_args()
     headers, _ = find_headers(options.data)
     print(f"{machine('torch')}; {len(headers)} genuine records, repeated; MB\n")
     columns = ("records", "command", "resident (own)", "largest worker", "all workers (own)", "s")

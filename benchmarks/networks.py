@@ -3,24 +3,33 @@
     python -m venv ../oracle && ../oracle/bin/pip install -r requirements-oracle.txt
     ../oracle/bin/python -m benchmarks.networks [--rounds 5] [--threads 2]
     python -m benchmarks.networks --beside bfloat16 [--rounds 3]
+    python -m benchmarks.networks RECORDS MODEL [MODEL …]
 
 Signals are random numbers, 12 × 5000.  A training step is forward, backward and AdamW with AMSGrad
 on binary cross-entropy; inference runs in evaluation mode without gradients.  Both sides take turns
 after one round as warm-up.  Figures are records per second of wall time in the best round; a ratio
-has its range over the rounds.
+has its range over the rounds.  The last command scores trained models on labelled records in both
+precisions, each with its own decision and rules.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from benchmarks.common import best, machine, option_parser, print_table, ratio, run, take_turns
+from benchmarks.common import best, machine, parse_options, print_table, ratio, run, take_turns
 from benchmarks.peers import torch_ecg_networks
 from ecg import LeadwiseError
+from ecg.labels import label_matrix
+from ecg.records import Record, find_records
+from models.classifier import Classifier
+from models.folder import read_model
 from models.revenger2021 import Network
+from scoring.challenge import challenge_metric
 
 LEADS, SAMPLES, CLASSES = 12, 5000, 26
 BACKBONES = ("nc-se", "nc-bs", "branched", "branched-lw")  # those that the paper's authors ship
@@ -125,18 +134,46 @@ def measure(backbone: str, beside: str, batch: int, rounds: int) -> list[str]:
     return [backbone, *cells, f"{logits:.0e}", f"{probabilities:.4f}"]
 
 
+def score(model: Path, records: list[Record]) -> list[str]:
+    """Score a model in both precisions and return its row of the table."""
+    leads = read_model(model).lead_sets[0].leads
+    classifier = Classifier.load(model, leads)
+    exact = [classifier.answer(record) for record in records]
+    with torch.autocast("cpu", torch.bfloat16):
+        low = [classifier.answer(record) for record in records]
+    labels = label_matrix([record.header.codes for record in records], classifier.classes)
+    outputs = [np.array([answer.labels for answer in answers]) for answers in (exact, low)]
+    metrics = [challenge_metric(labels, output, classifier.classes) for output in outputs]
+    change = max(
+        np.abs(a.probabilities - b.probabilities).max() for a, b in zip(exact, low, strict=True)
+    )
+    changed = int((outputs[0] != outputs[1]).any(1).sum())
+    scores = [f"{metric:.4f}" for metric in metrics]
+    return [f"`{classifier.recipe.name}`", str(len(leads)), *scores,
+            f"{change:.3f}", f"{changed} of {len(records)}"]  # fmt: skip
+
+
 def main() -> None:
     """Run the command."""
-    parser = option_parser(__doc__)
-    parser.add_argument("backbones", nargs="*", default=BACKBONES, help="backbones")
-    parser.add_argument("--beside", choices=SIDES, default="torch-ecg", help="what to compare with")
-    parser.add_argument("--rounds", type=int, default=5, help="training rounds")
-    parser.add_argument("--batch", type=int, default=8, help="records per batch")
-    parser.add_argument("--threads", type=int, default=2, help="threads")
-    options = parser.parse_args()
+    options = parse_options(
+        __doc__,
+        "score*",
+        backbones=list(BACKBONES),
+        beside=tuple(SIDES),
+        rounds=5,
+        batch=8,
+        threads=2,
+    )
     torch.set_num_threads(options.threads)
-    print(f"{machine('torch')}; {options.threads} threads; {LEADS} × {SAMPLES}, batch "
-          f"{options.batch}; records/s\n")  # fmt: skip
+    print(f"{machine('torch')}; {options.threads} threads; ", end="")
+    if options.score:
+        records, _ = find_records(options.score[0])
+        print("trained models\n")
+        columns = ("model", "leads", "metric, float32", "bfloat16", "probabilities differ by",
+                   "records with other labels")  # fmt: skip
+        print_table(columns, (score(model, records) for model in options.score[1:]))
+        return
+    print(f"{LEADS} × {SAMPLES}, batch {options.batch}; records/s\n")
     first, second = NAMES[options.beside]
     speeds = (f"training, {first}", second, "×", f"inference, {first}", second, "×")
     print_table(

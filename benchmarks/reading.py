@@ -14,46 +14,26 @@ import numpy as np
 import wfdb
 from scipy.io import loadmat
 
-from benchmarks.common import best, machine, option_parser, print_table, ratio, run, take_turns
+from benchmarks.common import best, machine, parse_options, print_table, ratio, run, take_turns
 from ecg import LeadwiseError
 from ecg.matlab import read_mat
 from ecg.records import find_headers, read_record
 
-# Name, function of a path without ending, result.  Each peer follows ours.
-CALLS: dict[str, tuple[Callable[[str], object], str]] = {
-    "read_record(…).signal": (
-        lambda stem: read_record(f"{stem}.hea").signal,
-        "header read, float32 mV (leads, samples), in the file's order",
-    ),
-    "read_record(…).read()": (
-        lambda stem: read_record(f"{stem}.hea").read(),
-        "C order, with checks of checksums, amplitude, flat leads",
-    ),
-    "wfdb.rdrecord(…)": (wfdb.rdrecord, "header read, float64 mV (samples, leads)"),
-    "read_mat(…)": (
-        lambda stem: read_mat(f"{stem}.mat", stem),
-        "int16 (leads, samples), read-only, in the file's order",
-    ),
-    "the same, copied": (
-        lambda stem: np.array(read_mat(f"{stem}.mat", stem), order="C"),
-        "int16 (leads, samples), own array, C order",
-    ),
-    "scipy.io.loadmat(…)": (
-        lambda stem: loadmat(f"{stem}.mat")["val"],
-        "int16 (leads, samples), own array, C order",
-    ),
+# Functions of a path without ending; each peer follows ours.
+CALLS: dict[str, Callable[[str], object]] = {
+    "read_record(…).signal": lambda stem: read_record(f"{stem}.hea").signal,
+    "read_record(…).read()": lambda stem: read_record(f"{stem}.hea").read(),
+    "wfdb.rdrecord(…)": wfdb.rdrecord,
+    "read_mat(…)": lambda stem: read_mat(f"{stem}.mat", stem),
+    "the same, copied": lambda stem: np.array(read_mat(f"{stem}.mat", stem), order="C"),
+    "scipy.io.loadmat(…)": lambda stem: loadmat(f"{stem}.mat")["val"],
 }
 
 
 def readable_by_both(folder: str) -> tuple[list[str], int]:
     """Find the records that wfdb reads, and check that both read the same numbers.
 
-    Returns
-    -------
-    stems : list of str
-        Paths without ending.
-    refused : int
-        Number of records that wfdb refuses.
+    Returns their paths without ending, and the number of records that wfdb refuses.
     """
     headers, _ = find_headers(folder)
     stems = []
@@ -79,21 +59,18 @@ def call_all(call: Callable[[str], object], stems: Sequence[str]) -> None:
 
 def main() -> None:
     """Run the command."""
-    parser = option_parser(__doc__)
-    parser.add_argument("folder", metavar="FOLDER", help="folder of Challenge records")
-    parser.add_argument("--rounds", type=int, default=15, help="rounds")
-    options = parser.parse_args()
+    options = parse_options(__doc__, "folder", rounds=15)
     stems, refused = readable_by_both(options.folder)
     print(f"{machine('scipy', 'wfdb', 'pandas')}; {len(stems)} records ({refused} more that wfdb "
           "refuses), one thread\n")  # fmt: skip
-    calls = [partial(call_all, call, stems) for call, _ in CALLS.values()]
+    calls = [partial(call_all, call, stems) for call in CALLS.values()]
     durations = take_turns(calls, options.rounds)
     peers = [durations[2]] * 3 + [durations[5]] * 3
     print_table(
-        ["call", "µs per record", "× faster than the peer", "result"],
+        ["call", "µs per record", "times as fast as the peer"],
         (
-            [name, f"{1e6 * best(ours).wall / len(stems):.0f}", ratio(peer, ours), result]
-            for (name, (_, result)), ours, peer in zip(CALLS.items(), durations, peers, strict=True)
+            [name, f"{1e6 * best(ours).wall / len(stems):.0f}", ratio(peer, ours)]
+            for name, ours, peer in zip(CALLS, durations, peers, strict=True)
         ),
     )
 

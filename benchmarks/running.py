@@ -15,17 +15,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.common import (
-    ROOT,
-    Seconds,
-    best,
-    machine,
-    option_parser,
-    print_table,
-    repeat_records,
-    run,
-    run_process,
-)
+from benchmarks import common
+from benchmarks.common import ROOT, Seconds, run_process
 from benchmarks.peers.official_drivers import HELPER, TEST
 from ecg import LeadwiseError
 from ecg.records import find_records
@@ -34,13 +25,7 @@ EXAMPLE = ROOT / "benchmarks" / "peers" / "example_classifier.py"
 
 
 def suitable_headers(data: str) -> list[Path]:
-    """Find the records of 12 leads, 500 Hz and 10 s whose headers the example can read.
-
-    Raises
-    ------
-    LeadwiseError
-        No record is suitable.
-    """
+    """Find the records of 12 leads, 500 Hz and 10 s whose headers the example can read."""
     headers = []
     for record in find_records(data)[0]:
         path, header = Path(f"{record.stem}.hea"), record.header
@@ -81,7 +66,7 @@ def measure(folder: Path, records: int, rounds: int, threads: list[int]) -> Iter
             measured.append(duration)
     for count in threads:
         for side in sides:
-            one, many = (best(durations[count, side, data]) for data in ("one", "all"))
+            one, many = (common.best(durations[count, side, data]) for data in ("one", "all"))
             wall, cpu = ((m - o) / (records - 1) for m, o in zip(many, one, strict=True))
             yield [side, str(count), f"{1e3 * wall:.1f} ({1e3 * cpu:.1f})",
                    f"{one.wall:.2f} ({one.cpu:.2f})"]  # fmt: skip
@@ -89,21 +74,17 @@ def measure(folder: Path, records: int, rounds: int, threads: list[int]) -> Iter
 
 def main() -> None:
     """Run the command."""
-    parser = option_parser(__doc__)
-    parser.add_argument("data", metavar="DATA", help="folder of genuine Challenge records")
-    parser.add_argument("--records", type=int, default=200, help="records")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="threads")
-    options = parser.parse_args()
+    options = common.parse_options(__doc__, "data", records=200, rounds=5, threads=[1, 2])
     headers = suitable_headers(options.data)
-    print(f"{machine('torch')}; {len(headers)} genuine records, repeated to {options.records}\n")
+    print(f"{common.machine('torch')}; {len(headers)} genuine records, repeated to "
+          f"{options.records}\n")  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        repeat_records(headers, folder / "one", 1)
-        repeat_records(headers, folder / "all", options.records)
+        common.repeat_records(headers, folder / "one", 1)
+        common.repeat_records(headers, folder / "all", options.records)
         rows = measure(folder, options.records, options.rounds, options.threads)
-        print_table(["side", "threads", "ms per record", "start-up, s"], rows)
+        common.print_table(["side", "threads", "ms per record", "start-up, s"], rows)
 
 
 if __name__ == "__main__":
-    run(main)
+    common.run(main)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from benchmarks.batches import RECIPE, SAMPLES, training_step
-from benchmarks.common import ROOT, best, machine, option_parser, run, table_lines, take_turns
+from benchmarks.common import ROOT, best, machine, parse_options, run, table_lines, take_turns
 from docs.generate import write_tables
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
@@ -189,11 +189,7 @@ def _range(numbers: Sequence[float], form: str) -> str:
 
 def main() -> None:
     """Run the command."""
-    parser = option_parser(__doc__)
-    parser.add_argument("data", metavar="DATA", help="folder of genuine records")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds")
-    parser.add_argument("--write", action="store_true", help=f"write into {PAGE.name}")
-    options = parser.parse_args()
+    options = parse_options(__doc__, "data", rounds=3, write=False)
     lines = report(options.data, options.rounds)
     print("\n".join(lines))
     if options.write:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import ROOT, machine, option_parser, print_table, run, run_process, timed
+from benchmarks.common import ROOT, machine, parse_options, print_table, run, run_process, timed
 from benchmarks.peers import challenge_scorer
 from ecg.labels import CODES
 from ecg.leads import STANDARD
@@ -75,10 +75,7 @@ def measure(folder: Path, labels: np.ndarray) -> list[tuple[str, float, float, i
 
 def main() -> None:
     """Run the command."""
-    parser = option_parser(__doc__)
-    parser.add_argument("--records", type=int, default=88253, help="records")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the random records")
-    options = parser.parse_args()
+    options = parse_options(__doc__, records=88253, seed=0)
     with tempfile.TemporaryDirectory() as folder:
         labels = write_files(Path(folder), options.records, np.random.default_rng(options.seed))
         print(f"{machine()}; {options.records} records\n")

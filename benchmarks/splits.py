@@ -7,12 +7,11 @@ split the same patients, whose records stay together.
 """
 
 from functools import partial
-from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.common import machine, option_parser, print_table, run, timed
+from benchmarks.common import machine, parse_options, print_table, run, timed
 from ecg.labels import CODES, class_name, label_matrix
 from ecg.records import find_records
 from training import splits
@@ -41,9 +40,7 @@ def worst_class(labels: np.ndarray, validation: np.ndarray) -> list[str]:
 
 def main() -> None:
     """Run the command."""
-    parser = option_parser(__doc__)
-    parser.add_argument("data", metavar="DATA", type=Path, help="folder of records and folds.tsv")
-    options = parser.parse_args()
+    options = parse_options(__doc__, "data")
     records, _ = find_records(options.data)
     folds = splits.read_folds(options.data)
     patients = [folds.get(record.name, ("", record.name))[1] for record in records]
