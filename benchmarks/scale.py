@@ -46,7 +46,12 @@ SOURCES = {
 CPSC_MEAN_S = 16  # assumed: 6 s and an exponential rest
 WORKERS = {"2 cores": (2,), "10 vCPU": (5, 10)}  # ten hyper-threads are worth five to ten
 HOURS = 72
-PROJECTED = ("projected", "preparing", "an epoch of all five lead sets", f"epochs in {HOURS} h")
+PROJECTED = (
+    "projected",
+    "preparing",
+    "an epoch of all five lead sets",
+    f"epochs of each in {HOURS} h",
+)
 STEP = 64 * SAMPLES  # samples of 64 records of 10 s
 NO_GAIN = ": the machine was too busy for a gain, so the projection assumes one thread"
 
