@@ -1,18 +1,17 @@
 """Table 5 of Kang & Wen 2022, all 22 rows: parameters, speed, and scores where a run has one.
 
-Parameters are counted, speeds measured (`benchmarks.speed`: random records of 12 × 5000, so many
+Parameters are counted, speeds measured (`benchmarks.networks`: random records of 12 × 5000, so many
 at once), the published figures beside them; theirs are an RTX 3080's.  A score is that of the cells
 of the paper's grids that are done in RUNS; an open one names the command that fills it.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.scoring import machine
-from benchmarks.speed import records_per_s
+from benchmarks.common import machine
+from benchmarks.networks import records_per_s
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from experiments.cells import cells_done
@@ -124,7 +123,4 @@ def variant_of(grid: Grid, part: Part) -> str | None:
 
 def heading(batch: int, rounds: int) -> str:
     """Say where and how it was measured."""
-    load = os.getloadavg()[0]
-    return (
-        f"{machine()}, load {load:.1f}; batch {batch}, best of {rounds} steps; published: RTX 3080"
-    )
+    return f"{machine('torch')}; batch {batch}, best of {rounds} steps; published: RTX 3080"

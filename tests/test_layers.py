@@ -44,7 +44,6 @@ MAY_IMPORT = {
         "training",
         "evaluate_model",
         "helper_code",
-        "tests",
     },
 }
 # At import; SciPy, wfdb and Matplotlib are imported inside the functions that use them.
