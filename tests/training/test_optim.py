@@ -243,9 +243,7 @@ def test_norms_that_are_folded_in_eval_mode_are_estimated_too(name: str) -> None
     weights = weights_of(network)
     generator = torch.Generator().manual_seed(0)
     signals = [3 + torch.randn(4, 2, 1000, generator=generator) for _ in range(2)]
-    length = torch.tensor(
-        [700, 700, 900, 1000]
-    )  # split by length in eval mode; here the batch stays whole
+    length = torch.tensor([700, 700, 900, 1000])  # only in eval mode is a batch split by length
     batches = [Batch(signal, length, {"diagnosis": torch.zeros(4, 26)}) for signal in signals]
     copied = ema_network(network, weights, batches)
     for name_of_norm, norm in copied.named_modules():
