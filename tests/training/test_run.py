@@ -87,8 +87,10 @@ def test_transforms_must_end_at_the_recipes_rate(
 
 def test_only_cropping_post_transforms_may_change_the_length() -> None:
     check_recipe(vary(PUBLISHED, post_transforms=(part("fit_length", tolerance=0.5),)))
-    with pytest.raises(LeadwiseError, match="the post-transform 'first' changes the length; only"):
-        check_recipe(vary(PUBLISHED, post_transforms=(part("first", seconds=1),)))
+    for seconds in (10, 60):  # of 61: of shorter and of longer records
+        first = part("first", seconds=seconds)
+        with pytest.raises(LeadwiseError, match="the post-transform 'first' changes the length"):
+            check_recipe(vary(find("dualnet-s"), post_transforms=(first,)))
 
 
 ROW = {"epoch": 1, "loss": 0.5, "score": 0.25, "threshold": math.nan, "lr": 1e-3}
