@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ecg.leads import STANDARD
-from models.classifier import Classifier
+from models.model import Model
 from team_code import load_model, run_model
 
 
-def load_12ECG_model(directory: str) -> Classifier:
+def load_12ECG_model(directory: str) -> Model:
     """Load the network of a model folder for twelve leads.
 
     Raises
@@ -25,7 +25,7 @@ def load_12ECG_model(directory: str) -> Classifier:
 
 
 def run_12ECG_classifier(
-    data: np.ndarray, header_data: Sequence[str], model: Classifier
+    data: np.ndarray, header_data: Sequence[str], model: Model
 ) -> tuple[Sequence[int], Sequence[float], Sequence[str]]:
     """Run the model on a record.
 
@@ -35,7 +35,7 @@ def run_12ECG_classifier(
         Digital units, float64 as passed by the 2020 driver.
     header_data : sequence of str
         Lines of the .hea file, with or without line ends.
-    model : Classifier
+    model : Model
         From `load_12ECG_model`.
 
     Returns
