@@ -34,4 +34,4 @@ image:
 	docker build -t leadwise .
 
 clean:
-	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo build leadwise.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -33,6 +33,13 @@ MAY_IMPORT = {
     "extract_leads_wfdb": {"ecg", "helper_code"},
     "run_model": {"ecg", "helper_code", "scoring", "team_code"},
     "test_model": {"run_model"},
+    "leadwise": {
+        "evaluate_model",
+        "extract_leads_wfdb",
+        "run_model",
+        "simulate",
+        "train_model",
+    },
     "train_model": {"ecg", "team_code", "training"},
     "benchmarks": {
         "datasets",
