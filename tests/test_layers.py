@@ -56,7 +56,7 @@ MAY_IMPORT = {
 }
 # At import; SciPy, wfdb and Matplotlib are imported inside the functions that use them.
 NUMPY_ONLY = {"ecg", "datasets", "simulate", "scoring"}
-MAY_USE_TORCH = {"models", "training", "team_code", "benchmarks"}
+MAY_USE_TORCH = {"models", "training", "team_code", "benchmarks", "docs"}
 
 
 def modules() -> list[Path]:
