@@ -1,6 +1,6 @@
 """Draw the networks and the pipeline: `make docs` writes docs/networks/ and docs/pipeline.png."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def boxes_of(network: nn.Module, signal: torch.Tensor, length: torch.Tensor) -> 
         shown[largest : largest + 1] = inner
     boxes: list[Box] = []
 
-    def note(name: str) -> object:
+    def note(name: str) -> Callable[[nn.Module, object, object], None]:
         def hook(module: nn.Module, _: object, output: object) -> None:
             while isinstance(output, tuple | list):
                 output = output[0]

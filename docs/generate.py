@@ -1,4 +1,4 @@
-"""Make the tables of README.md and of the pages from the code: `make docs`; a test compares them."""
+"""Make the tables of README.md and of the pages from the code: `make docs`; a test compares."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -162,7 +162,7 @@ def put(text: str, name: str, table: str) -> str:
 
 
 def write_tables(page: Path, tables: Mapping[str, Iterable[str]]) -> None:
-    """Put the rows of tables between their marks: in a page, or in a page of the folder of its name.
+    """Put tables between their marks in a page, or in a page of the folder of the same name.
 
     `docs/results.md` stands for itself and for `docs/results/*.md`.
 
