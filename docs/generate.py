@@ -18,7 +18,7 @@ from training.settings import VARIABLES, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README, RULES_PAGE = ROOT / "README.md", ROOT / "docs" / "rules.md"
-RECIPES_PAGE = ROOT / "docs" / "recipes.md"
+INDEX_PAGE, RECIPES_PAGE = ROOT / "docs" / "index.md", ROOT / "docs" / "recipes.md"
 FILTERS_PAGE, TRANSFER_PAGE = ROOT / "docs" / "filters.md", ROOT / "docs" / "transfer.md"
 HERTZ = (0, 0.1, 0.5, 1, 2, 3, 5, 10, 20, 40, 50, 55, 60, 65, 70)
 
@@ -136,7 +136,8 @@ def ludb_others_table() -> str:
 
 # The tables of each page, between their marks: `<!-- settings -->` … `<!-- /settings -->`.
 PAGES = {
-    README: {"settings": settings_table, "systems": systems_table},
+    README: {"settings": settings_table},
+    INDEX_PAGE: {"systems": systems_table},
     RECIPES_PAGE: {"recipes": recipes_table},
     RULES_PAGE: {"rules": rules_sections},
     FILTERS_PAGE: {"gains": gains_table, "rates": rates_table},
