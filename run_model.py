@@ -3,9 +3,9 @@
 
     python run_model.py MODEL DATA OUTPUTS [-v] [-f]
 
-Each header NAME.hea below DATA, flat or nested, gets its OUTPUTS/NAME.csv in the form of 2021.  A
-record that fails gets the official failed form, is named with the reason, and the run goes on.
-`test_model.py` does the same job.
+For each header NAME.hea below DATA, flat or nested, it writes OUTPUTS/NAME.csv in the format of
+2021. For a record that fails it writes the official failed form, prints the reason, and continues.
+`test_model.py` is the same command.
 """
 
 import argparse
@@ -36,30 +36,30 @@ FAILED: Answer = ((), (), ())
 def run_model(
     model_directory: str, data_directory: str, output_directory: str, *, verbose: bool = False
 ) -> tuple[list[str], int]:
-    """Answer all records below a folder.
+    """Predict all records below a folder.
 
     Returns
     -------
     failed : list of str
-        Names of the records without an answer.
+        Names of the records without a prediction.
     records : int
-        How many there are.
+        Number of records.
 
     Raises
     ------
     LeadwiseError
-        A folder is missing, holds nothing, or cannot be written; no model can be loaded.
+        A folder is missing, empty, or cannot be written, or no model can be loaded.
     """
     if not os.path.isdir(model_directory):
         raise LeadwiseError(f"{model_directory}: no such model folder; train_model.py makes one")
     headers, problems = find_headers(data_directory)
     make_folder(Path(output_directory))
     for problem in problems:
-        _say(str(problem))
+        _print(str(problem))
     failed = [problem.record for problem in problems if problem.kind == "name twice"]
     records = len(headers) + len(failed)
 
-    import team_code  # brings torch, and so comes after all that can be wrong with the folders
+    import team_code  # imports torch, so it comes after all checks of the folders
 
     lead_sets = sorted(_lead_sets(headers))
     models = {leads: team_code.load_model(model_directory, leads) for leads in lead_sets}
@@ -71,23 +71,23 @@ def run_model(
             answer = _answer(team_code.run_model, models, path, header)
         except FAILURES as error:
             failed.append(path.stem)
-            _say(_reason(path.stem, error))
+            _print(_reason(path.stem, error))
         save_outputs(os.path.join(output_directory, f"{path.stem}.csv"), identity, *answer)
         if verbose and answer is not FAILED:
-            found = [code for code, label in zip(*answer[:2], strict=True) if label]
-            _say(f"{path.stem}: {', '.join(found) or 'no class'}")
+            positive = [code for code, label in zip(*answer[:2], strict=True) if label]
+            _print(f"{path.stem}: {', '.join(positive) or 'no class'}")
     return failed, records
 
 
 def _lead_sets(headers: Sequence[Path]) -> set[tuple[str, ...]]:
-    """Collect the distinct lead sets; a header that fails is named when its turn comes."""
-    found = set()
+    """Collect the distinct lead sets; a header that fails is reported in the main loop."""
+    lead_sets = set()
     for path in headers:
         try:
-            found.add(_leads(load_header(str(path)), path.stem))
+            lead_sets.add(_leads(load_header(str(path)), path.stem))
         except LeadwiseError:
             continue
-    return found
+    return lead_sets
 
 
 def _leads(header: str, name: str) -> tuple[str, ...]:
@@ -97,12 +97,12 @@ def _leads(header: str, name: str) -> tuple[str, ...]:
     except (IndexError, ValueError) as error:
         raise LeadwiseError(
             f"{name}: line 1 of the header must be NAME LEADS FS SAMPLES; "
-            f"'{''.join(header.splitlines()[:1])[:60]}' stands there"
+            f"it is '{''.join(header.splitlines()[:1])[:60]}'"
         ) from error
 
 
 def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, header: str) -> Answer:
-    """Let the team's code answer a record."""
+    """Call the team's code for one record and check its answer."""
     model = models[_leads(header, path.stem)]
     mat = path.with_suffix(".mat")
     recording = load_recording(str(mat)) if mat.is_file() else read_record(path).digital()
@@ -118,18 +118,18 @@ def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, header: st
 
 
 def _reason(name: str, error: Exception) -> str:
-    """Say why a record failed; other errors than ours need their class to be understood."""
+    """Describe why a record failed; an error that is not ours needs its class to be understood."""
     kind = "" if isinstance(error, LeadwiseError) else f"{type(error).__name__}: "
     return f"{name} failed: {kind}{str(error).removeprefix(f'{name}: ')}"
 
 
-def _say(text: str) -> None:
-    """Write a line for people, above the progress bar if there is one."""
+def _print(text: str) -> None:
+    """Print a line to stderr, above the progress bar if one is shown."""
     tqdm.write(text, file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the answer is its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
         description="Run a trained model on the records of a folder. Research use, not a medical "
         "device."
@@ -137,9 +137,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("model", metavar="MODEL", help="model folder, from train_model.py")
     parser.add_argument("data", metavar="DATA", help="folder of records, flat or nested")
     parser.add_argument("outputs", metavar="OUTPUTS", help="folder for NAME.csv, made if absent")
-    parser.add_argument("-v", "--verbose", action="store_true", help="print a line a record")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print one line per record")
     parser.add_argument(
-        "-f", "--allow-failures", action="store_true", help="exit with 0 though records failed"
+        "-f", "--allow-failures", action="store_true", help="exit with 0 even if records failed"
     )
     options = parser.parse_args(argv)
     try:
@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     if failed:
-        _say(f"{len(failed)} of {records} records failed: {', '.join(failed)}")
+        _print(f"{len(failed)} of {records} records failed: {', '.join(failed)}")
     print("Done.")
     return 1 if failed and not options.allow_failures else 0
 

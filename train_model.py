@@ -3,7 +3,7 @@
 
     python train_model.py DATA MODEL [--minutes 30 …]
 
-Each option does what its environment variable does; the options win.
+Each option sets the environment variable of its name, and takes precedence over it.
 """
 
 import argparse
@@ -20,21 +20,22 @@ from training.settings import VARIABLES, read_settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the answer is its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
-        description="Train models for all lead sets on a folder of labelled records. Interrupted "
-        "and called again, training goes on where it was.",
-        epilog="Each option has its environment variable, LEADWISE_MINUTES for --minutes.",
+        description="Train a model per lead set on a folder of labelled records. An interrupted "
+        "training continues when the same command is run again.",
+        epilog="Each option has an environment variable: LEADWISE_MINUTES is --minutes.",
     )
     parser.add_argument("data", metavar="DATA", help="folder of labelled records, flat or nested")
     parser.add_argument("model", metavar="MODEL", help="model folder, made if absent")
     for setting in VARIABLES.values():
         default = "" if setting.default is None else f" (default: {setting.default})"
         parser.add_argument(
-            f"--{setting.name}",
+            f"--{setting.name.replace('_', '-')}",
             metavar=setting.metadata["example"],
-            help=setting.metadata["said"] + default,
+            help=setting.metadata["help"] + default,
         )
+    parser.add_argument("--begin", dest="init_from", help=argparse.SUPPRESS)  # the old name
     options = vars(parser.parse_args(argv))
     given = {name: options[setting.name] for name, setting in VARIABLES.items()}
     os.environ |= {name: text for name, text in given.items() if text is not None}
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         find_headers(options["data"])
 
-        import team_code  # brings torch, and so comes after all that can be wrong with the call
+        import team_code  # imports torch, so it comes after all checks of the call
 
         with _sigterm_interrupts():
             team_code.training_code(options["data"], options["model"])
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as interrupt:
-        print("Interrupted; the same command goes on after the last epoch.", file=sys.stderr)
+        print("Interrupted; the same command continues after the last epoch.", file=sys.stderr)
         return 128 + (interrupt.args or (signal.SIGINT,))[0]  # as shells number it
     print("Done.")
     return 0
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM, with which machines are shut down, do what Ctrl-C does: clean up, then end."""
+    """Treat SIGTERM, which a shutdown sends, like Ctrl-C: clean up, then exit."""
 
     def interrupt(number: int, _: FrameType | None) -> None:
         raise KeyboardInterrupt(number)

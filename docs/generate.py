@@ -73,7 +73,7 @@ def _section(rule: Rule) -> str:
     return "\n".join([
         f"### {rule.name}", "",
         f"{rule.title} ({sets}, SNOMED CT {rule.codes[0]}{also}). Leads: {rule.leads}.", "",
-        f"**Yes**: {rule.said()}.", "",
+        f"**Yes**: {rule.criterion_text()}.", "",
         "| constant | value | source |", "| --- | --- | --- |", *rows, "",
         f"Source: {rule.source}.", "",
         f"![A record with {rule.name}](rules/{rule.name.replace(' ', '-')}.png)", "",

@@ -16,12 +16,13 @@ from ecg.labels import read_codes
 from ecg.leads import canonical_name, sort_leads
 
 DEFAULT_GAIN = 200.0  # adu/mV where the gain is 0 or absent: WFDB's DEFGAIN
+GAP = "~"  # name of a segment without signal
 DEFAULT_FS = 250.0  # Hz where line 1 gives none: WFDB's DEFFREQ
 # By casefold, which makes the micro sign the Greek letter.
 MV_PER_UNIT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 
 _RECORD_LINE = re.compile(
-    r"""\s* (?P<name>\S+?) (?:/\d+)?            # record name, number of segments
+    r"""\s* (?P<name>\S+?) (?:/(?P<segments>\d{1,9}))?  # record name, number of segments
         \s+ (?P<leads>\d{1,9})
         (?: \s+ (?P<fs>[\d.eE+-]+) (?:/\S+)?    # sampling frequency, counter frequency
             (?: \s+ (?P<samples>\d{1,15}) )? )?
@@ -86,6 +87,8 @@ class Header:
         SNOMED CT codes of the Dx lines.
     lines : LeadLines
         Files, gains, units, baselines, first values and checksums.
+    segments : tuple of (str, int)
+        Names and lengths of the segments of a multi-segment record; "~" is a gap.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Header:
     sex: str
     codes: tuple[str, ...]
     lines: LeadLines
+    segments: tuple[tuple[str, int], ...] = ()
 
     @property
     def warnings(self) -> tuple[Message, ...]:
@@ -119,20 +123,17 @@ def parse_header(text: str, name: str) -> Header:
     LeadwiseError
         Line 1 or a lead's line cannot be read.
     """
-    rows = [line for line in text.splitlines() if line and not line.isspace()]
-    lines = [line for line in rows if line[0] != "#"]
-    comments = [line[1:].partition(":") for line in rows if line[0] == "#"]
-    facts = {key.strip(): value.strip() for key, _, value in comments}  # the last line wins
-    top = _RECORD_LINE.match(lines[0]) if lines else None
-    if top is None:
-        found = f"'{lines[0][:60]}' stands there" if lines else "the file is empty"
-        raise LeadwiseError(f"{name}: line 1 of the header must be NAME LEADS FS SAMPLES; {found}")
-    count = int(top["leads"])
-    if len(lines) - 1 < count or count == 0:
+    top, lines, facts = _split(text, name)
+    if top["segments"]:
         raise LeadwiseError(
-            f"{name}: header says {count} leads and has {len(lines) - 1} lines for leads"
+            f"{name}: a multi-segment record; its leads are in the headers of its segments"
         )
-    parsed, leads = _lead_lines(name, lines[1 : count + 1])
+    count = int(top["leads"])
+    if len(lines) < count or count == 0:
+        raise LeadwiseError(
+            f"{name}: header says {count} leads and has {len(lines)} lines for leads"
+        )
+    parsed, leads = _lead_lines(name, lines[:count])
     return Header(
         name=name,
         identity=top["name"],
@@ -144,6 +145,82 @@ def parse_header(text: str, name: str) -> Header:
         codes=read_codes(text),
         lines=parsed,
     )
+
+
+def segments_of(text: str) -> tuple[tuple[str, int], ...]:
+    r"""Read names and lengths of the segments of a multi-segment record; empty for other records.
+
+    Examples
+    --------
+    >>> segments_of("v/2 3 250 3000\nv_1 1000\n~ 2000\n")
+    (('v_1', 1000), ('~', 2000))
+    """
+    lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
+    top = _RECORD_LINE.match(lines[0]) if lines else None
+    if top is None or not top["segments"]:
+        return ()
+    rows = [line.split() for line in lines[1 : int(top["segments"]) + 1]]
+    return tuple((row[0], int(row[1])) for row in rows if len(row) > 1 and row[1].isdecimal())
+
+
+def parse_multi_segment(text: str, name: str, first: Header) -> Header:
+    """Read the text of a multi-segment record's header.
+
+    Parameters
+    ----------
+    text, name : str
+        As for `parse_header`.
+    first : Header
+        Of its first segment that is no gap: leads, gains and units.
+
+    Raises
+    ------
+    LeadwiseError
+        Line 1 or a segment's line cannot be read, or the first segment has other leads.
+    """
+    top, lines, facts = _split(text, name)
+    segments = segments_of(text)
+    if len(segments) != int(top["segments"] or 0) or len(first.leads) != int(top["leads"]):
+        raise LeadwiseError(
+            f"{name}: line 1 of the header states {top['segments']} segments of {top['leads']} "
+            f"leads; the header has {len(segments)} lines SEGMENT SAMPLES, and {first.name} "
+            f"{len(first.leads)} leads"
+        )
+    count = len(first.leads)
+    return replace(
+        first,
+        name=name,
+        identity=top["name"],
+        fs=_fs(name, top["fs"]),
+        samples=sum(samples for _, samples in segments),
+        age=_age(facts.get("Age", "")),
+        sex=_SEX.get(facts.get("Sex", "").casefold(), "unknown"),
+        codes=read_codes(text),
+        # Gains may differ between segments, so the signal is read in mV.
+        lines=first.lines._replace(
+            files=tuple(f"{segment}.hea" for segment, _ in segments if segment != GAP),
+            mv_per_adu=(1.0,) * count,
+            baselines=(0,) * count,
+            firsts=(None,) * count,
+            checksums=(None,) * count,
+        ),
+        segments=segments,
+    )
+
+
+def _split(text: str, name: str) -> tuple[re.Match[str], list[str], dict[str, str]]:
+    """Split a header into its line 1, the lines of leads or segments, and comments by key."""
+    rows = [line for line in text.splitlines() if line and not line.isspace()]
+    lines = [line for line in rows if line[0] != "#"]
+    comments = [line[1:].partition(":") for line in rows if line[0] == "#"]
+    facts = {key.strip(): value.strip() for key, _, value in comments}  # the last line counts
+    top = _RECORD_LINE.match(lines[0]) if lines else None
+    if top is None:
+        content = f"it is '{lines[0][:60]}'" if lines else "the file is empty"
+        raise LeadwiseError(
+            f"{name}: line 1 of the header must be NAME LEADS FS SAMPLES; {content}"
+        )
+    return top, lines[1:], facts
 
 
 def with_gain(header: Header, gain: float) -> Header:
@@ -192,7 +269,7 @@ def _lead_lines(name: str, lines: list[str]) -> tuple[LeadLines, tuple[str, ...]
         if len(lines) == 1:
             raise LeadwiseError(
                 f"{name}: a lead's line must be FILE FORMAT GAIN BITS ZERO FIRST CHECKSUM BLOCK "
-                f"LEAD; '{lines[0][:60]}' stands there"
+                f"LEAD; it is '{lines[0][:60]}'"
             ) from None
         for line in lines:
             _lead_lines(name, [line])

@@ -148,6 +148,16 @@ def icentia_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
     return ICENTIA
 
 
+def wave_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
+    """Return no wave, P, QRS and T, in the order of the values of `ecg.annotations.wave_mask`."""
+    return ("none", "P", "QRS", "T")
+
+
+def beat_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
+    """Return the beat classes N, S and V of ANSI/AAMI EC57."""
+    return ("N", "S", "V")
+
+
 # What a recipe may learn, of the codes of the records in a training folder.
 POLICIES: dict[str, Callable[[Sequence[Iterable[str]]], tuple[str, ...]]] = {
     "scored": scored_classes,
@@ -155,6 +165,8 @@ POLICIES: dict[str, Callable[[Sequence[Iterable[str]]], tuple[str, ...]]] = {
     "af": af_classes,
     "af2": af_or_not,
     "icentia": icentia_classes,
+    "waves": wave_classes,
+    "beats": beat_classes,
 }
 
 

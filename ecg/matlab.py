@@ -5,6 +5,7 @@ file ends its process by a segmentation fault (SciPy 1.17.1, a data type outside
 matrix of numbers needs little of the format.  Version 7.3 (HDF5) is not read.
 """
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ _MATRIX, _COMPRESSED = 14, 15
 _NUMERIC = range(6, 16)  # classes of version 5: double, single, int8 … uint64
 _OPAQUE = 17  # an object, laid out in another way
 _COMPLEX = 0x0800  # in a matrix's flags
+_HEAD_4 = struct.Struct("<5i")  # type, rows, columns, imaginary part, length of the name
+_VAL = b"val\0"
 _AGAIN = "; fetch the file again"
 
 # A variable: its name, and its matrix if it is one of real numbers.
@@ -61,6 +64,34 @@ def read_mat(path: str, name: str, key: str | None = None) -> np.ndarray:
         raise LeadwiseError(f"{name}: the .mat is damaged ({error}){_AGAIN}") from error
     except ValueError as error:
         raise LeadwiseError(f"{name}: the .mat {error}") from error
+
+
+def map_mat(path: str, name: str) -> np.ndarray:
+    """Map the matrix `val` of a version 4 file into memory, so that parts of it can be read.
+
+    Other files are read as a whole (`read_mat`).
+
+    Raises
+    ------
+    LeadwiseError
+        As `read_mat` does.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD_4.size + len(_VAL))
+            size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise LeadwiseError(f"{name}: the signal cannot be read: {error.strerror}") from error
+    if len(head) < _HEAD_4.size + len(_VAL) or not head.endswith(_VAL):
+        return read_mat(path, name)
+    kind, rows, columns, imaginary, letters = _HEAD_4.unpack_from(head)
+    numbers = _TYPES_4.get(kind)
+    if numbers is None or imaginary or letters != len(_VAL) or min(rows, columns) < 1:
+        return read_mat(path, name)
+    if size < len(head) + rows * columns * int(numbers[1]):
+        return read_mat(path, name)  # which names what is missing
+    shape = (columns, rows)
+    return np.memmap(path, "<" + numbers, mode="r", offset=len(head), shape=shape).T
 
 
 def write_mat(path: Path, digital: np.ndarray) -> None:

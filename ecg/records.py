@@ -6,17 +6,21 @@ Headers are read first (`find_records`), signals when asked for (`Record.signal`
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ecg import LeadwiseError
+from ecg.annotation_files import annotation_files, read_annotations
+from ecg.annotations import Annotations
+from ecg.checks import header_errors, signal_warnings
 from ecg.files import read_bytes
-from ecg.headers import Header, Message, parse_header
-from ecg.matlab import read_mat, write_mat
-from ecg.signals import oddities
+from ecg.headers import Header, Message, parse_header, segments_of
+from ecg.matlab import map_mat, read_mat, write_mat
+from ecg.segments import join_segments, read_multi_segment, segment_headers
+from ecg.wfdb_signals import read_signal
 
 INVALID = -32768  # WFDB's mark of a sample without value in 16-bit signals
 
@@ -41,21 +45,27 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """One patient's recording: its header, and where its signal is.
+    """One patient's recording, or a window of it: its header, and where its signal is.
 
     Attributes
     ----------
     header : Header
-        Name, leads, fs in Hz, age, sex, codes.
+        Of the whole recording: name, leads, fs in Hz, age, sex, codes.
     stem : str
         Path of the header without its ending; empty for a record handed over in memory.
     recording : np.ndarray of shape (leads, samples) or None
-        Digital units, where they are at hand already.
+        The whole recording in digital units, where it is in memory already.
+    marks : Annotations or None
+        Of the whole recording, where they are in memory already.
+    span : (int, int) or None
+        The samples of the recording that this record has, half-open; None for all.
     """
 
     header: Header
     stem: str = ""
     recording: np.ndarray | None = field(default=None, compare=False, repr=False)
+    marks: Annotations | None = field(default=None, compare=False, repr=False)
+    span: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
@@ -73,6 +83,21 @@ class Record:
         return self.header.fs
 
     @property
+    def samples(self) -> int:
+        """Number of samples of this record, from its signal.
+
+        Raises
+        ------
+        LeadwiseError
+            As `signal` does.
+        """
+        if self.span:
+            return self.span[1] - self.span[0]
+        if self.recording is None and not self._has_mat and self.header.samples:
+            return self.header.samples
+        return self._mapped().shape[1]
+
+    @property
     def signal(self) -> np.ndarray:
         """Float32 mV of shape (leads, samples), NaN where a sample has no value; read anew.
 
@@ -86,7 +111,9 @@ class Record:
         return self._millivolts(self.digital())
 
     def read(self) -> Reading:
-        """Read the signal and examine it: length, first values, checksums, amplitude, flat leads.
+        """Read the signal and check it: length, first values, checksums, amplitude, flat leads.
+
+        Length, first values and checksums are those of a whole recording; a window has none.
 
         Raises
         ------
@@ -95,9 +122,9 @@ class Record:
         """
         digital = np.ascontiguousarray(self.digital())  # rows, for all that follows
         signal = self._millivolts(digital)
-        errors = tuple(_errors(self.header, digital))
-        odd = oddities(signal, self.leads)
-        return Reading(signal, errors, tuple(Message(self.name, *what) for what in odd))
+        errors = () if self.span else tuple(header_errors(self.header, digital))
+        warnings = (Message(self.name, *warning) for warning in signal_warnings(signal, self.leads))
+        return Reading(signal, errors, tuple(warnings))
 
     def digital(self) -> np.ndarray:
         """Read the digital units (leads, samples), NaN where another format has no value.
@@ -107,14 +134,7 @@ class Record:
         LeadwiseError
             As `signal` does.
         """
-        if self.recording is not None:
-            digital = np.asarray(self.recording)
-        elif os.path.isfile(self.stem + ".mat"):
-            digital = read_mat(self.stem + ".mat", self.name)
-        elif _has_signal(self.stem, self.header):
-            digital = _read_by_wfdb(self.stem, self.name)
-        else:
-            raise LeadwiseError(f"{self.name}: its signal is gone ({self.name}.mat)")
+        digital = self._mapped() if self.span else self._whole()
         if digital.ndim != 2 or len(digital) != len(self.leads):
             raise LeadwiseError(
                 f"{self.name}: the header names {len(self.leads)} leads, the signal has the shape "
@@ -123,6 +143,112 @@ class Record:
         if digital.shape[1] == 0:
             raise LeadwiseError(f"{self.name}: the signal has no samples")
         return digital
+
+    def annotations(self) -> Annotations | None:
+        """Read beats, waves and rhythms from the annotation files stored with the header.
+
+        These are `NAME.atr`, `NAME.all`, and `NAME.` with the name of a lead in lower case.
+
+        Returns
+        -------
+        Annotations or None
+            None without any such file.
+
+        Raises
+        ------
+        LeadwiseError
+            A file cannot be read.
+        """
+        marks = self.marks
+        if marks is None and (files := annotation_files(self.stem, self.leads)):
+            samples = replace(self, span=None).samples
+            marks = read_annotations(self.stem, self.leads, self.fs, samples, files)
+        return marks.window(*self.span) if marks and self.span else marks
+
+    def window(self, start_s: float, stop_s: float) -> "Record":
+        """Give a part of the record; its signal is read without the rest of the file.
+
+        This holds for files in WFDB's formats and for `.mat` files of version 4; others are read
+        whole each time.
+
+        Parameters
+        ----------
+        start_s, stop_s : float
+            Seconds from the start of this record; cut at its ends.
+
+        Raises
+        ------
+        LeadwiseError
+            No sample lies between them.
+        """
+        samples = self.samples
+        first, last = (round(seconds * self.fs) for seconds in (start_s, stop_s))
+        first, last = max(0, first), min(last, samples)
+        if first >= last:
+            raise LeadwiseError(
+                f"{self.name}: no sample between {start_s:g} and {stop_s:g} s; it lasts "
+                f"{samples / self.fs:g} s"
+            )
+        before = self.span[0] if self.span else 0
+        return replace(self, span=(before + first, before + last))
+
+    def chunks(self, seconds: float, overlap_s: float = 0.0) -> Iterator[tuple[float, "Record"]]:
+        """Divide the record into windows of equal length; the last one may be shorter.
+
+        Parameters
+        ----------
+        seconds : float
+            Length of a window.
+        overlap_s : float
+            Of a window with the next one, in seconds; less than `seconds`.
+
+        Yields
+        ------
+        start_s : float
+            Start of the window in seconds from the start of this record.
+        window : Record
+
+        Raises
+        ------
+        LeadwiseError
+            A window would not start after the one before.
+        """
+        length, step = round(seconds * self.fs), round((seconds - overlap_s) * self.fs)
+        if step < 1 or overlap_s < 0:
+            raise LeadwiseError(f"windows of {seconds:g} s cannot overlap by {overlap_s:g} s")
+        samples, before = self.samples, self.span[0] if self.span else 0
+        for first in range(0, max(1, samples - (length - step)), step):
+            last = min(first + length, samples)
+            yield first / self.fs, replace(self, span=(before + first, before + last))
+
+    @property
+    def _has_mat(self) -> bool:
+        return os.path.isfile(self.stem + ".mat")
+
+    def _whole(self) -> np.ndarray:
+        if self.recording is None and self._has_mat:
+            return read_mat(self.stem + ".mat", self.name)
+        return self._mapped()
+
+    def _mapped(self) -> np.ndarray:
+        """Read the samples of the span; a `.mat` file is mapped into memory."""
+        first, last = self.span or (0, None)
+        if self.recording is not None:
+            return np.asarray(self.recording)[:, first:last]
+        if self._has_mat:
+            return map_mat(self.stem + ".mat", self.name)[:, first:last]
+        self._check_files()
+        if self.header.segments:
+            return join_segments(self.header, self._segment, first, last or self.samples)
+        return read_signal(self.stem, self.name, first, last)
+
+    def _segment(self, name: str, first: int, last: int) -> tuple[tuple[str, ...], np.ndarray]:
+        segment = read_record(os.path.join(os.path.dirname(self.stem), f"{name}.hea"))
+        return segment.leads, replace(segment, span=(first, last)).signal
+
+    def _check_files(self) -> None:
+        if not _has_signal(self.stem, self.header):
+            raise LeadwiseError(f"{self.name}: its signal is missing ({self.name}.mat)")
 
     def _millivolts(self, digital: np.ndarray) -> np.ndarray:
         lines = self.header.lines
@@ -137,57 +263,12 @@ class Record:
         return signal
 
 
-def _errors(header: Header, digital: np.ndarray) -> Iterator[Message]:
-    """Hold length, first values and checksums (16-bit sums) of the header against the signal."""
-    said, found = header.samples, digital.shape[1]
-    if said is not None and said != found:
-        text = f"the header says {said} samples, the signal holds {found}"
-        yield Message(header.name, "other length", text)
-    firsts, checksums = header.lines.firsts, header.lines.checksums
-    if digital.dtype != np.int16 or not any((*firsts, *checksums)):
-        return  # not stated, or all zero where a tool did not fill them in
-    sums = digital.sum(axis=1, dtype=np.int16).tolist()
-    actual = list(zip(digital[:, 0].tolist(), sums, strict=True))
-    if any(checksums):
-        stated = list(zip(firsts, checksums, strict=True))
-    else:  # 2017's headers give first values alone, and 0 for all checksums
-        stated = list(zip(firsts, sums, strict=True))
-    wrong = [row for row, pair in enumerate(stated) if pair != actual[row] and None not in pair]
-    if not wrong:
-        return
-    names = ", ".join(header.leads[row] or f"row {row + 1}" for row in wrong)
-    if all(stated[row] in actual for row in wrong):
-        text = f"rows are swapped: first values and checksums of {names} fit other rows"
-        yield Message(header.name, "swapped rows", text)
-    else:
-        text = f"signal and header disagree in first value or checksum of {names}; fetch it again"
-        yield Message(header.name, "corrupt signal", text)
-
-
 def _has_signal(stem: str, header: Header) -> bool:
     """Tell whether the .mat, or the files that the header names, stand beside it."""
     folder = os.path.dirname(stem)
     return os.path.isfile(stem + ".mat") or all(
         os.path.isfile(os.path.join(folder, file)) for file in header.lines.files
     )
-
-
-def _read_by_wfdb(stem: str, name: str) -> np.ndarray:
-    """Read a signal in another format (.dat and so on) through the wfdb package."""
-    try:
-        import wfdb
-    except ImportError as error:
-        raise LeadwiseError(
-            f"{name}: there is no {name}.mat; for WFDB's other formats: pip install wfdb"
-        ) from error
-    try:
-        record = wfdb.rdrecord(stem, physical=False, smooth_frames=True)
-    except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
-        raise LeadwiseError(f"{name}: wfdb cannot read the signal: {error}") from error
-    digital = record.d_signal.T
-    # wfdb marks samples without value by the smallest number of each format.
-    smallest = np.array([wfdb.io._signal.INVALID_SAMPLE_VALUE[fmt] for fmt in record.fmt])
-    return np.where(digital == smallest[:, None], np.nan, digital)
 
 
 def read_record(path: str | os.PathLike[str]) -> Record:
@@ -204,7 +285,7 @@ def read_record(path: str | os.PathLike[str]) -> Record:
         text = read_bytes(path).decode("utf-8", errors="replace")
     except OSError as error:
         raise LeadwiseError(f"{name}: the header cannot be read: {error.strerror}") from error
-    header = parse_header(text, name)
+    header = read_multi_segment(text, stem, name) if segments_of(text) else parse_header(text, name)
     if not _has_signal(stem, header):
         raise LeadwiseError(f"{name}: there is a header but no signal ({name}.mat)")
     return Record(header, stem)
@@ -230,9 +311,11 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Messa
         raise LeadwiseError(f"{root}: no such folder")
     headers: dict[str, Path] = {}
     problems: list[Message] = []
+    segments: set[Path] = set()
     for place, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         visible = sorted(name for name in files if not name.startswith("."))
+        files_here = set(visible)
         here = {os.path.splitext(name)[0] for name in visible if name.lower().endswith(".hea")}
         for file in visible:
             name, ending = os.path.splitext(file)
@@ -241,11 +324,13 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Messa
                 problems.append(Message(name, "name twice", text))
             elif ending.lower() == ".hea":
                 headers[name] = Path(place, file)
+                if not {f"{name}.mat", f"{name}.dat"} & files_here:
+                    segments |= segment_headers(Path(place, file))
             elif ending == ".mat" and name not in here:
                 problems.append(Message(name, "no header", "there is a signal but no header"))
     if not headers:
         raise LeadwiseError(f"{root}: holds no record (no .hea file); is it the data folder?")
-    return [headers[name] for name in sorted(headers)], problems
+    return [headers[name] for name in sorted(headers) if headers[name] not in segments], problems
 
 
 def find_records(folder: str | os.PathLike[str]) -> tuple[list[Record], list[Message]]:

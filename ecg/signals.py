@@ -4,88 +4,14 @@ A step is `step(signal, fs, **numbers) -> signal, fs` on (leads, samples) in mV,
 effects; recipes name steps by their key in `TRANSFORMS`.  NumPy alone at import.
 """
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 
-ABSURDLY_SMALL_MV = 0.02  # range of the largest lead; a QRS of half a microvolt is far below
-ABSURDLY_LARGE_MV = 50.0  # median range of the leads; no electrode sees a heart that large
-CLIPPED_SHARE = 0.01  # of the samples at one extreme value, which real peaks do not reach
-
 FLAT_MV = 1e-5  # standard deviation; a hundredth of a µV is rounding, not a signal
 
 Step = Callable[..., tuple[np.ndarray, float]]
-
-
-def oddities(signal: np.ndarray, leads: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Tell what is unusual about a signal, as (kind, sentence).
-
-    Parameters
-    ----------
-    signal : np.ndarray of shape (leads, samples)
-        In mV, NaN where a sample has no value.
-    """
-    low, high = signal.min(axis=1), signal.max(axis=1)
-    holes = np.isnan(low)
-    if holes.any():
-        yield from _holes(signal, leads, holes)
-        with np.errstate(invalid="ignore"):
-            filled = np.where(np.isnan(signal), np.float32(0), signal)
-        low, high = filled.min(axis=1), filled.max(axis=1)
-    ranges = high - low
-    flat = ranges == 0
-    if flat.all():
-        yield "all leads flat", "all leads are flat"
-        return
-    if flat.any():
-        yield "flat leads", f"{_named(leads, flat)} flat"
-    if ranges.max() < ABSURDLY_SMALL_MV:
-        yield (
-            "absurd gain",
-            f"the whole record stays within {1000 * ranges.max():.2g} µV; is the gain in the "
-            "header right?",
-        )
-    elif np.median(ranges) > ABSURDLY_LARGE_MV:
-        yield (
-            "absurd gain",
-            f"the leads range over {np.median(ranges):.0f} mV; is the gain in the header right?",
-        )
-    yield from _clipped(signal, leads, low, high, flat)
-
-
-def _holes(
-    signal: np.ndarray, leads: Sequence[str], holes: np.ndarray
-) -> Iterator[tuple[str, str]]:
-    count = int(np.isnan(signal).sum())
-    yield (
-        "samples without value",
-        f"{count} samples without a value (NaN or −32768) in {_named(leads, holes)}; read as 0 mV",
-    )
-
-
-def _clipped(
-    signal: np.ndarray, leads: Sequence[str], low: np.ndarray, high: np.ndarray, flat: np.ndarray
-) -> Iterator[tuple[str, str]]:
-    """Tell leads whose extreme value recurs: an amplifier or converter at its limit."""
-    limit = max(3, math.ceil(CLIPPED_SHARE * signal.shape[1]))
-    # A peak that is far out recurs only where something cuts it off; looking at one sample in
-    # eight first costs an eighth and misses none that reaches the share.
-    thinned = signal[:, ::8]
-    suspects = ((thinned == high[:, None]).sum(1) + (thinned == low[:, None]).sum(1)) * 8 >= limit
-    clipped = np.zeros(len(signal), dtype=bool)
-    for row in np.flatnonzero(suspects & ~flat):
-        middle = float(np.median(signal[row]))
-        for extreme in (low[row], high[row]):
-            often = np.count_nonzero(signal[row] == extreme) >= limit
-            clipped[row] |= bool(often) and abs(extreme - middle) > 0.25 * (high[row] - low[row])
-    if clipped.any():
-        yield "clipped leads", f"{_named(leads, clipped)} clipped"
-
-
-def _named(leads: Sequence[str], chosen: np.ndarray) -> str:
-    return ", ".join(lead or "(no name)" for lead, yes in zip(leads, chosen, strict=True) if yes)
 
 
 def fill(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
@@ -260,3 +186,4 @@ TRANSFORMS: dict[str, Step] = {
     "fit_length": fit_length,
     "envelopes": envelopes,
 }
+CROPPING = frozenset({"fit_length"})  # transforms that cut or pad the time axis and nothing else

@@ -1,6 +1,6 @@
-"""Waves: from a mask of P, QRS and T to onsets and offsets of each beat, and to intervals.
+"""Waves: from a mask of P, QRS and T to the waves of each beat, and to intervals.
 
-A mask says of each sample which wave it belongs to: a cardiologist's, the simulator's or a
+A mask has the wave of each sample (`ecg.annotations.wave_mask`): an expert's, the simulator's or a
 network's.  NumPy alone.
 """
 
@@ -8,16 +8,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-NONE, P, QRS, T = range(4)  # values of a mask
-ABSENT = -1
+from ecg.annotations import ABSENT, ALL_LEADS, KINDS, QRS, P, T, Waves
 
 
 class Intervals(NamedTuple):
     """Intervals of each beat in ms, each (beats,); NaN where a wave is missing or cut off.
 
-    `pq` from P onset to QRS onset (clinically the PR interval), `qrs` its duration, `qt` from QRS
-    onset to T offset, `qq` from the QRS onset before to this one, `qtc_fridericia` and
-    `qtc_bazett` the QT corrected by `qq`; for the first beat by that of the second.
+    `pq`: P onset to QRS onset (clinically the PR interval).  `qrs`: duration of the QRS complex.
+    `qt`: QRS onset to T offset.  `qq`: previous QRS onset to this one.  `qtc_fridericia` and
+    `qtc_bazett`: QT corrected by `qq`, for the first beat by that of the second.
     """
 
     pq: np.ndarray
@@ -29,7 +28,7 @@ class Intervals(NamedTuple):
 
 
 def runs_of(mask: np.ndarray, wave: int) -> np.ndarray:
-    """Find the runs of a wave: onset and offset in samples, half-open, shape (runs, 2).
+    """Find the runs of a value: onset and offset in samples, half-open, shape (runs, 2).
 
     Examples
     --------
@@ -40,11 +39,28 @@ def runs_of(mask: np.ndarray, wave: int) -> np.ndarray:
     return np.flatnonzero(inside[1:] != inside[:-1]).reshape(-1, 2)
 
 
-def waves_of(mask: np.ndarray) -> np.ndarray:
-    """Give each beat its waves.
+def annotate_mask(mask: np.ndarray, lead: str = ALL_LEADS) -> Waves:
+    """Turn a mask into waves without peaks, in order of their onsets.
 
-    A beat is a QRS complex.  Its T is the first one between it and the next QRS; its P the last one
-    between the T of the beat before and it.  Further P waves (blocked ones) belong to no beat.
+    Examples
+    --------
+    >>> waves = annotate_mask(np.array([0, 1, 1, 0, 2, 3]))
+    >>> waves.onsets, waves.offsets, waves.kinds
+    (array([1, 4, 5]), array([3, 5, 6]), array(['p', 'N', 't'], dtype='<U1'))
+    """
+    rows = [
+        (onset, ABSENT, offset, kind, lead)
+        for kind, value in KINDS.items()
+        for onset, offset in runs_of(mask, value).tolist()
+    ]
+    return Waves.of(sorted(rows))
+
+
+def waves_of(mask: np.ndarray) -> np.ndarray:
+    """Assign waves to beats.
+
+    A beat is a QRS complex.  Its T is the first one between it and the next QRS, its P the last one
+    between the previous beat's T and its QRS.  Other P waves (blocked ones) belong to no beat.
 
     Parameters
     ----------
@@ -61,9 +77,9 @@ def waves_of(mask: np.ndarray) -> np.ndarray:
     if not len(qrs):
         return waves
     ts, ps = runs_of(mask, T), runs_of(mask, P)
-    beat = np.searchsorted(qrs[:, 0], ts[:, 0]) - 1  # the last QRS that begins before the T
+    beat = np.searchsorted(qrs[:, 0], ts[:, 0]) - 1  # the last QRS that starts before the T
     waves[beat[beat >= 0][::-1], 2] = ts[beat >= 0][::-1]  # written last: the first T of a beat
-    beat = np.searchsorted(qrs[:, 0], ps[:, 0])  # the first QRS that begins after the P
+    beat = np.searchsorted(qrs[:, 0], ps[:, 0])  # the first QRS that starts after the P
     after = ps[:, 0] >= np.append(ABSENT, waves[:, 2, 1])[beat]
     own = (beat < len(qrs)) & after
     waves[beat[own], 0] = ps[own]  # written last: the last P of a beat
@@ -80,7 +96,7 @@ def intervals(waves: np.ndarray, fs: float, samples: int) -> Intervals:
     fs : float
         Hz.
     samples : int
-        Of the record; a wave that touches its ends is cut off, and that limit is not known.
+        Of the record; where a wave touches its ends, it is cut off and the limit unknown.
 
     Returns
     -------
@@ -92,10 +108,10 @@ def intervals(waves: np.ndarray, fs: float, samples: int) -> Intervals:
     >>> mask = np.zeros(700, int)
     >>> for wave, onset, offset in ((P, 100, 150), (QRS, 180, 225), (T, 300, 380), (QRS, 580, 625)):
     ...     mask[onset:offset] = wave
-    >>> found = intervals(waves_of(mask), 500, 700)
-    >>> [round(float(values[0]), 3) for values in (found.pq, found.qrs, found.qt)]
+    >>> measured = intervals(waves_of(mask), 500, 700)
+    >>> [round(float(values[0]), 3) for values in (measured.pq, measured.qrs, measured.qt)]
     [160.0, 90.0, 400.0]
-    >>> round(float(found.qq[1]), 3), round(float(found.qtc_fridericia[0]), 3)
+    >>> round(float(measured.qq[1]), 3), round(float(measured.qtc_fridericia[0]), 3)
     (800.0, 430.887)
     """
     known = (waves != ABSENT) & (waves != np.array([0, samples]))

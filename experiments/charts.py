@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
+from ecg.labels import class_name
 from ecg.plots import COLOURS, QUIET, new_figure, plain, save
 
 STYLES = ("-", "--", ":", "-.")  # when the colours are used up
@@ -147,6 +148,94 @@ def plot_matrix(
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     figure.colorbar(shown, ax=axes, fraction=0.03, pad=0.02, format=lambda x, _: f"{100 * x:.0f}")
+    figure.tight_layout()
+    save(figure, path)
+
+
+def plot_class_scores(
+    path: str | Path,
+    classes: Sequence[str],
+    scores: Mapping[str, np.ndarray],
+    *,
+    title: str,
+    value_name: str,
+) -> None:
+    """Draw a score by class and lead set as dots, the best class (by mean) on top.
+
+    Parameters
+    ----------
+    path : str or Path
+        .png, .svg or .pdf; written aside and renamed.
+    classes : sequence of str
+        SNOMED CT codes, drawn as their abbreviations, or names, drawn as they are.
+    scores : mapping of str to np.ndarray of shape (classes,)
+        Of each lead set; NaN where no record has the class, which is said.
+    title, value_name : str
+        Above the picture and below its axis.
+
+    Raises
+    ------
+    LeadwiseError
+        If there is no lead set, or one that has not as many scores as there are classes.
+    """
+    wrong = [name for name, values in scores.items() if len(values) != len(classes)]
+    if wrong or not scores:
+        raise LeadwiseError(
+            f"{title}: {', '.join(wrong) or 'no lead set'} has not {len(classes)} scores."
+        )
+    table = np.array([np.asarray(values, float) for values in scores.values()])  # (sets, classes)
+    known = np.isfinite(table)
+    means = np.where(known, table, 0).sum(0) / np.maximum(known.sum(0), 1)
+    order = np.lexsort((means, known.any(0)))  # classes without a positive record at the bottom
+    height = np.arange(len(classes))
+    figure = new_figure(7.5, 1.6 + 0.3 * len(classes))
+    axes = figure.subplots()
+    for place, (name, values) in enumerate(zip(scores, table, strict=True)):
+        apart = 0.5 * ((place + 0.5) / len(table) - 0.5)  # of a row, so that equal dots are seen
+        colour = COLOURS[place % len(COLOURS)]
+        axes.plot(values[order], height - apart, "o", color=colour, markersize=6, label=name)
+    low = float(np.min(table, where=known, initial=0.0))
+    axes.set_xlim(low - 0.02, float(np.max(table, where=known, initial=1.0)) + 0.02)
+    for row in height[~known.any(0)[order]].tolist():
+        word = axes.text(low, row, "no positive", va="center", fontsize=9, color=QUIET)
+        word.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})
+    axes.set_yticks(height, [class_name(classes[place]) for place in order])
+    axes.set(ylim=(-0.7, len(classes) - 0.3), xlabel=value_name, title=title)
+    plain(axes)
+    if len(scores) > 1:
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    figure.tight_layout()
+    save(figure, path)
+
+
+def plot_reliability(
+    path: str | Path, lines: Mapping[str, Sequence[np.ndarray]], *, title: str
+) -> None:
+    """Draw predicted against observed shares; on the diagonal probabilities mean what they say.
+
+    Parameters
+    ----------
+    path : str or Path
+        .png, .svg or .pdf; written aside and renamed.
+    lines : mapping of str to pairs, predicted, observed
+        Of each line (`before scaling`) arrays of shape (bins,), NaN where a bin has no pair.
+    """
+    figure = new_figure(10, 4.4)
+    shares, counts = figure.subplots(1, 2)
+    shares.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=":")
+    for place, (name, (pairs, predicted, observed)) in enumerate(lines.items()):
+        colour = COLOURS[place % len(COLOURS)]
+        filled = np.flatnonzero(np.asarray(pairs) > 0)
+        line = {"color": colour, "linewidth": 1.6, "marker": ".", "label": name}
+        shares.plot(predicted[filled], observed[filled], **line)
+        counts.plot(predicted[filled], pairs[filled], **line)
+    shares.set(xlabel="mean probability", ylabel="share of labels", title=title)
+    counts.set(xlabel="mean probability", yscale="log", title="pairs of record and class")
+    for axes in (shares, counts):
+        axes.set_xlim(-0.02, 1.02)
+        plain(axes)
+    shares.set_aspect("equal")
+    counts.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     figure.tight_layout()
     save(figure, path)
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from ecg.labels import CODES, class_name
 from ecg.leads import LEAD_SETS
-from ecg.plots import plot_class_scores, plot_record
+from ecg.plots import plot_record
 from ecg.records import find_records
+from experiments.charts import plot_class_scores
 
 RECORDS, TEST_RECORDS, SECONDS = 400, 120, 5
 ROOT = Path(__file__).resolve().parent.parent

@@ -31,8 +31,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datasets.icentia import Marks, class_of, read_marks
+from datasets.icentia import class_of, read_segment
 from ecg import LeadwiseError
+from ecg.annotations import Annotations
 from ecg.files import atomic_write, make_folder
 from ecg.headers import Message
 from ecg.labels import ICENTIA, class_name
@@ -130,7 +131,7 @@ def draw_segment(
     if reading.unusable:
         raise LeadwiseError("; ".join(remark.text for remark in reading.unusable))
     samples = reading.signal.shape[1]
-    marks = read_marks(record.stem, samples)
+    marks = read_segment(record.stem, samples)
     warnings += [*record.header.warnings, *reading.warnings, *_unmarked(record.name, marks)]
     chosen_on = patient_of(header.parent) >= FIRST_TO_CHOOSE_ON
     generator = generator_of(0 if chosen_on else seed, "crops", record.name)
@@ -139,13 +140,13 @@ def draw_segment(
         if np.ptp(np.nan_to_num(crop)) == 0:
             warnings.append(Message(name, "flat crop", "is flat throughout, and left out"))
             continue
-        code = class_of(marks, onset, offset, record.fs)
+        code = class_of(marks, onset, offset)
         # An electrode's offset can be larger than what the file has room for, ±32.7 mV.
         write_record(to, name, crop - np.nanmedian(crop), [SINGLE], record.fs, codes=[code])
         yield Crop(name, record.name, onset, offset, code)
 
 
-def _unmarked(name: str, marks: Marks) -> Iterator[Message]:
+def _unmarked(name: str, marks: Annotations) -> Iterator[Message]:
     """Say that a segment has no beats: 1.5 % of the published ones have no .atr file."""
     if not len(marks.beats):
         yield Message(name, "no beats marked", "no .atr file, or no beat in it: it is all no class")

@@ -24,7 +24,7 @@ from docs.generate import write_tables
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
-from ecg.plots import plot_reliability
+from experiments.charts import plot_reliability
 from experiments.outputs import Scored, read_scored, ruled, spread, with_interval
 from experiments.runs import ROOT, answered, folder, reduced, trained
 from models.decision import decide, logit, sigmoid

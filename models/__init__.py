@@ -1,4 +1,4 @@
-"""Models: what it takes to answer. One file a published system, found by walking `SYSTEMS`."""
+"""Models: all that prediction needs.  Each published system is one file or folder of `SYSTEMS`."""
 
 import re
 from collections.abc import Mapping
@@ -34,22 +34,25 @@ def recipes_by_name() -> dict[str, Recipe]:
     return {name: recipe for system in SYSTEMS for name, recipe in _module(system).RECIPES.items()}
 
 
-def lookup(recipe: Recipe, kind: str, name: str) -> Any:
+def lookup(recipe: Recipe, kind: str, name: str, shared: Mapping[str, Any] | None = None) -> Any:
     """Find a part by name, first in the recipe's system, then among the shared ones.
 
     Parameters
     ----------
     kind : str
-        Name of the dicts: `TRANSFORMS`, `NETWORKS` or `LOSSES`.
+        Name of the dict: `TRANSFORMS`, `NETWORKS`, `LOSSES` or `AUGMENTATIONS`.
+    shared : mapping, optional
+        Shared parts; by default those of `ecg.signals` and `models.losses`.
 
     Raises
     ------
     LeadwiseError
-        Neither knows the name; the known ones are listed.
+        Neither dict has the name; the message lists the known ones.
     """
     if recipe.system not in SYSTEMS:
         raise LeadwiseError(f"no system '{recipe.system}'; known are {', '.join(SYSTEMS)}")
-    known = {**_shared(kind), **getattr(_module(recipe.system), kind, {})}
+    common = _shared(kind) if shared is None else shared
+    known = {**common, **getattr(_module(recipe.system), kind, {})}
     if name not in known:
         raise LeadwiseError(f"no '{name}' among {kind}; known are {', '.join(sorted(known))}")
     return known[name]

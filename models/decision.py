@@ -1,7 +1,7 @@
-"""Decisions: from probabilities to labels, by the numbers that training fitted.
+"""Decisions: from probabilities to labels, with numbers that training has fitted.
 
-`decision(probabilities, **numbers) -> labels`, both (records, classes); a record's labels do not
-depend on the records beside it.  NumPy alone.
+`decision(probabilities, **numbers) -> labels`, both (records, classes).  A record's labels do not
+depend on the other records.  NumPy alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,13 +11,13 @@ import numpy as np
 from ecg import LeadwiseError
 from models.recipe import Part
 
-DRAWS = 256  # label vectors a record; with twice as many the metric on fold 8 moves by 0.0005
-_AT_ONCE = 64  # records: bounds memory, not results
-_GAIN = 1e-5  # smaller ones are rounding (float32), which depends on what is computed together
+DRAWS = 256  # label vectors per record; twice as many change the metric on fold 8 by 0.0005
+_AT_ONCE = 64  # records: limits memory, does not change results
+_GAIN = 1e-5  # smaller gains are float32 rounding, which depends on the other records
 
 
 def thresholds(probabilities: np.ndarray, *, values: Sequence[float]) -> np.ndarray:
-    """Call a class positive if its probability is at least its threshold."""
+    """Label a class positive if its probability is at least its threshold."""
     if len(values) != probabilities.shape[1]:
         raise LeadwiseError(f"{len(values)} thresholds for {probabilities.shape[1]} classes")
     return probabilities >= np.asarray(values, dtype=float)
@@ -31,11 +31,11 @@ def near_ties(
     least: float,
     fallback: Sequence[int],
 ) -> np.ndarray:
-    """Call classes positive from a threshold on; where none reaches it, the likeliest and its ties.
+    """Label classes by a threshold; if none reaches it, the most likely class and its near ties.
 
-    Kang & Wen 2022, and their code.  Ties are the classes within `tie` of the highest probability
-    that have `least` themselves.  Where none has that, the record has the classes of `fallback`, by
-    their places, alone: sinus rhythm.
+    Kang & Wen 2022, and their code.  Near ties are the classes within `tie` of the highest
+    probability that reach `least`.  If none reaches it, the labels are the classes with the indices
+    `fallback`: sinus rhythm.
     """
     highest = probabilities.max(axis=1, keepdims=True)
     tied = (probabilities + tie >= highest) & (probabilities >= least)
@@ -45,21 +45,21 @@ def near_ties(
 
 
 def highest(probabilities: np.ndarray) -> np.ndarray:
-    """Call one class positive, the one with the highest probability; of equals the first."""
+    """Label the class with the highest probability positive; of equal classes the first."""
     labels = np.zeros(probabilities.shape, dtype=bool)
     labels[np.arange(len(labels)), probabilities.argmax(axis=1)] = True
     return labels
 
 
-def expected(
+def expected_metric(
     probabilities: np.ndarray, *, slope: float, offset: float, rewards: Sequence[Sequence[float]]
 ) -> np.ndarray:
-    """Choose for each record the labels whose expected Challenge metric is highest.
+    """Choose for each record the labels with the highest expected Challenge metric.
 
-    The metric shares what a record earns among its labels and outputs, so whether one more output
-    pays depends on the others; a threshold cannot know that.  Here label vectors are drawn from
-    the probabilities, each class by itself, and outputs are flipped, the best one first, as long
-    as the mean score over the drawn vectors rises.
+    The metric divides a record's reward among its labels and outputs, so the gain of one more
+    output depends on the others, which a threshold cannot express.  Label vectors are drawn from
+    the probabilities, each class independently, and outputs are flipped, the best one first, while
+    the mean score over the drawn vectors rises.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def expected(
     slope, offset : float
         Calibration: vectors are drawn from sigmoid(slope · logit + offset).
     rewards : (classes, classes)
-        What an output (column) earns for a label (row): `scoring.challenge.rewards`.
+        Reward of an output (column) for a label (row): `scoring.challenge.rewards`.
     """
     table = np.asarray(rewards, dtype=np.float32)
     classes = probabilities.shape[1]
@@ -77,15 +77,15 @@ def expected(
     drawn = _uniform(classes)
     labels = np.zeros(probabilities.shape, dtype=bool)
     for start in range(0, len(probabilities), _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
-        labels[some] = _best_outputs(drawn < calibrated[some, None, :], table)
+        rows = slice(start, start + _AT_ONCE)
+        labels[rows] = _best_outputs(drawn < calibrated[rows, None, :], table)
     return labels
 
 
 def _uniform(classes: int) -> np.ndarray:
-    """Make the numbers that turn probabilities into label vectors: (DRAWS, classes), ever the same.
+    """Make the fixed numbers (DRAWS, classes) that turn probabilities into label vectors.
 
-    Each class has one in each of DRAWS equal intervals, so that it is drawn as often as it should.
+    Each class has one number in each of DRAWS equal intervals, so its frequency is exact.
     """
     rng = np.random.default_rng(0)
     steps = np.tile((np.arange(DRAWS)[:, None] + 0.5) / DRAWS, classes)
@@ -95,7 +95,7 @@ def _uniform(classes: int) -> np.ndarray:
 def _best_outputs(truths: np.ndarray, rewards: np.ndarray) -> np.ndarray:
     """Flip outputs greedily; truths (records, draws, classes) bool, outputs (records, classes)."""
     earned = truths.astype(np.float32) @ rewards
-    wrong = (~truths).astype(np.float32)  # an output that is no label adds to the classes in play
+    wrong = (~truths).astype(np.float32)  # an output that is no label adds to the norm
     outputs = np.zeros((len(truths), truths.shape[2]), dtype=bool)
     credit = np.zeros(truths.shape[:2], np.float32)
     played = truths.sum(axis=2, dtype=np.float32)
@@ -108,7 +108,7 @@ def _best_outputs(truths: np.ndarray, rewards: np.ndarray) -> np.ndarray:
         means = flipped.mean(axis=1)
         top = means.max(axis=1)
         rises = top > best[open_] + _GAIN
-        chosen = (means >= top[:, None] - _GAIN).argmax(axis=1)[rises]  # of equals the first
+        chosen = (means >= top[:, None] - _GAIN).argmax(axis=1)[rises]  # of equal gains the first
         signs, open_ = sign[rises, 0, chosen], open_[rises]
         best[open_] = top[rises]
         credit[open_] += signs[:, None] * earned[open_, :, chosen]
@@ -118,7 +118,7 @@ def _best_outputs(truths: np.ndarray, rewards: np.ndarray) -> np.ndarray:
 
 
 def logit(probabilities: np.ndarray) -> np.ndarray:
-    """Compute log odds, finite also for 0 and 1."""
+    """Compute log odds, which are also finite for 0 and 1."""
     inside = np.clip(probabilities, 1e-12, 1 - 1e-12)
     return np.log(inside) - np.log1p(-inside)
 
@@ -132,7 +132,7 @@ DECISIONS: dict[str, Callable[..., np.ndarray]] = {
     "thresholds": thresholds,
     "near ties": near_ties,
     "highest": highest,
-    "expected": expected,
+    "expected_metric": expected_metric,
 }
 
 
@@ -149,4 +149,4 @@ def decide(decision: Part, probabilities: np.ndarray) -> np.ndarray:
     try:
         return DECISIONS[decision.name](probabilities, **decision.options)
     except (TypeError, ValueError, IndexError) as error:
-        raise LeadwiseError(f"the decision '{decision.name}' has odd numbers: {error}") from error
+        raise LeadwiseError(f"the decision '{decision.name}' has wrong numbers: {error}") from error

@@ -1,7 +1,6 @@
-"""What a shipped model should answer: probabilities on two simulated records, kept beside it.
+"""Expected answers of a shipped model: probabilities for two simulated records, stored with it.
 
-A model that was copied badly, or a changed step, layer or library, answers otherwise; a test and
-whoever doubts compares (`differences`).
+They differ (`differences`) if the model was damaged or a transform, layer or library has changed.
 """
 
 import json
@@ -12,9 +11,10 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.files import atomic_write
-from models.classifier import Classifier, probabilities_of
 from models.folder import read_model
 from models.inputs import prepare
+from models.model import Model
+from models.network import predict_signal
 from simulate import simulate
 
 FILE = "expected.json"
@@ -25,7 +25,7 @@ RECORDS: tuple[dict[str, Any], ...] = (
 
 
 def write_expected(folder: Path) -> None:
-    """Write what the model of a folder answers to the simulated records."""
+    """Write the probabilities of a folder's model for the simulated records."""
     answers = [
         {**record, "leads": len(entry.leads), "probabilities": _answer(folder, entry.leads, record)}
         for entry in read_model(folder).lead_sets
@@ -39,12 +39,12 @@ def write_expected(folder: Path) -> None:
 
 
 def differences(folder: Path) -> list[float]:
-    """Compare what a model answers with what it should: the largest difference of each answer.
+    """Return the largest difference of each answer from the expected probabilities.
 
     Raises
     ------
     LeadwiseError
-        The folder says nothing of what to expect.
+        The folder has no expected answers.
     """
     try:
         answers = json.loads((folder / FILE).read_text(encoding="utf-8"))["answers"]
@@ -58,10 +58,9 @@ def differences(folder: Path) -> list[float]:
 
 
 def _answer(folder: Path, leads: tuple[str, ...], record: dict[str, Any]) -> list[float]:
-    classifier = Classifier.load(folder, leads)
-    made = simulate(record["diagnoses"], seed=record["seed"])  # of 12 leads, for one lead its I
-    inputs = prepare(classifier.recipe, made.signal, made.leads, leads, made.fs)
-    found = probabilities_of(
-        classifier.recipe, classifier.network, inputs.signal, classifier.device
-    )
-    return [round(value, 7) for value in found.tolist()]
+    model = Model.load(folder, leads)
+    _, network = model.network_for(leads)
+    simulated = simulate(record["diagnoses"], seed=record["seed"])  # single-lead networks read I
+    inputs = prepare(model.recipe, simulated.signal, simulated.leads, leads, simulated.fs)
+    output = predict_signal(model.recipe, network, inputs.signal, model.device)
+    return [round(value, 7) for value in output.probabilities[model.recipe.head.name].tolist()]

@@ -1,8 +1,9 @@
-"""The model folder: what training leaves and answering needs, written aside, never unpickled.
+"""The model folder: what training leaves and prediction needs.  Nothing in it is unpickled.
 
-`model.json` names the recipe, the classes and, for each lead set, its weights file with sha256,
-decision, rules and scores.  Weights are safetensors, named by their content, so that an unfinished
-training never spoils a finished one: `model.json` changes last.
+`model.json` holds the recipe, the classes of each head and, per lead set, the weights file with its
+sha256 and the fitted decisions, rules and scores.  Weights are safetensors whose names contain
+their hash, and `model.json` is replaced last, so an unfinished training never damages a finished
+model.
 """
 
 import hashlib
@@ -22,48 +23,55 @@ from ecg import LeadwiseError, __version__
 from ecg.files import atomic_write
 from ecg.rules import RULES
 from models.decision import decide
-from models.recipe import Part, Recipe, frozen, plain, recipe_from_json, recipe_to_json
+from models.format2 import upgraded_model
+from models.recipe import Head, Part, Recipe, frozen, plain, recipe_from_json, recipe_to_json
 from models.rules import combine
 
-FORMAT = 2
-_WEIGHTS_FILE = re.compile(r"[\w-]+\.safetensors")  # of this folder: no way out of it
+FORMAT = 3
+_WEIGHTS_FILE = re.compile(r"[\w-]+\.safetensors")  # only files in this folder
+
+
+@dataclass(frozen=True)
+class FittedHead:
+    """What training fitted for one head of one lead set.
+
+    `decision` (of `models.decision`) turns probabilities into labels, which `rules` (of
+    `models.rules`) then change; `scores` are those on the validation records.
+    """
+
+    decision: Part
+    scores: dict[str, float]
+    rules: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
 class TrainedSet:
-    """What training brought for one lead set.
-
-    `file` is its weights file, `sha256` that file's; `decision` (of `models.decision`)
-    turns probabilities into labels, which `rules` (of `models.rules`) then join; `scores` are those
-    of the validation part at the kept epoch.
-    """
+    """The trained network of one lead set: weights file, its sha256, best epoch, fitted heads."""
 
     leads: tuple[str, ...]
     file: str
     sha256: str
-    decision: Part
     epoch: int
-    scores: dict[str, float]
-    rules: tuple[Part, ...] = ()
+    heads: dict[str, FittedHead]
 
 
 @dataclass(frozen=True)
 class ModelFolder:
     """The content of `model.json`.
 
-    `training` tells where the model comes from: data fingerprint, records, device, command and
-    minutes.
+    `classes` are those of each head, by name.  `training` describes the origin of the model: data
+    fingerprint, records, device, command and minutes.
     """
 
     path: Path
     recipe: Recipe
-    classes: tuple[str, ...]
+    classes: dict[str, tuple[str, ...]]
     lead_sets: tuple[TrainedSet, ...]
     training: dict[str, Any] = field(default_factory=dict)
 
 
 def write_weights(folder: Path, name: str, weights: Mapping[str, torch.Tensor]) -> tuple[str, str]:
-    """Write the weights of a lead set; give file name and sha256."""
+    """Write the weights of a lead set; return file name and sha256."""
     content = save({key: value.detach().cpu().contiguous() for key, value in weights.items()})
     sha256 = hashlib.sha256(content).hexdigest()
     file = f"{name}-{sha256[:8]}.safetensors"
@@ -73,20 +81,13 @@ def write_weights(folder: Path, name: str, weights: Mapping[str, torch.Tensor]) 
 
 
 def write_model(model: ModelFolder) -> None:
-    """Write `model.json`, then remove weights that no lead set uses any more."""
+    """Write `model.json`, then remove the weights files that no lead set uses any more."""
     content = {
         "about": "Leadwise model folder. Research use, not a medical device.",
         "format": FORMAT,
         "recipe": recipe_to_json(model.recipe),
         "classes": model.classes,
-        "lead_sets": [
-            {
-                **asdict(trained),
-                "decision": plain(trained.decision),
-                "rules": plain(trained.rules),
-            }
-            for trained in model.lead_sets
-        ],
+        "lead_sets": [_trained_to_json(trained) for trained in model.lead_sets],
         "versions": versions(),
         "training": model.training,
     }
@@ -98,14 +99,24 @@ def write_model(model: ModelFolder) -> None:
             path.unlink()
 
 
+def _trained_to_json(trained: TrainedSet) -> dict[str, Any]:
+    heads = {
+        name: {
+            "decision": plain(head.decision), "scores": head.scores, "rules": plain(head.rules),
+        }
+        for name, head in trained.heads.items()
+    }  # fmt: skip
+    return {**asdict(trained), "heads": heads}
+
+
 def _readable(content: Any) -> str:
-    """Write JSON indented, but lists and objects of numbers and words in one line."""
+    """Write indented JSON, but each innermost list or object on one line."""
     text = json.dumps(content, indent=1, ensure_ascii=False)
-    return re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda found: re.sub(r"\s*\n\s*", " ", found[0]), text)
+    return re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda match: re.sub(r"\s*\n\s*", " ", match[0]), text)
 
 
 def versions() -> dict[str, str]:
-    """Name the versions that weights depend on."""
+    """Return the versions that weights depend on."""
     return {
         "leadwise": __version__,
         "python": platform.python_version(),
@@ -120,7 +131,7 @@ def read_model(path: Path) -> ModelFolder:
     Raises
     ------
     LeadwiseError
-        The folder holds no model, half of one, or one of another format.
+        The folder holds no model, an incomplete one, or one of an unknown format.
     """
     file = path / "model.json"
     try:
@@ -130,40 +141,59 @@ def read_model(path: Path) -> ModelFolder:
         raise LeadwiseError(f"{path}: holds no model.json{state}; train a model first") from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise LeadwiseError(f"{file}: cannot be read ({error}); train again") from error
-    found = content.get("format") if isinstance(content, dict) else None
-    if found != FORMAT:
-        raise LeadwiseError(f"{file}: has format {found}, this Leadwise reads {FORMAT}")
+    version = content.get("format") if isinstance(content, dict) else None
+    if version not in (2, FORMAT):
+        raise LeadwiseError(f"{file}: has format {version}, this Leadwise reads 2 and {FORMAT}")
     try:
+        if version == 2:
+            content = upgraded_model(content)
         recipe = recipe_from_json(content["recipe"])
-        classes = tuple(str(code) for code in content["classes"])
-        lead_sets = tuple(_trained_set(entry, classes) for entry in content["lead_sets"])
+        classes = {name: tuple(map(str, codes)) for name, codes in content["classes"].items()}
+        if list(classes) != [head.name for head in recipe.heads]:
+            raise ValueError(f"classes of the heads {', '.join(classes)}")
+        lead_sets = tuple(_trained_set(entry, recipe, classes) for entry in content["lead_sets"])
         training = dict(content["training"])
     except LeadwiseError as error:
         raise LeadwiseError(f"{file}: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise LeadwiseError(f"{file}: a field is missing or odd ({error}); train again") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise LeadwiseError(
+            f"{file}: a field is missing or wrong ({error}); train again"
+        ) from error
     if not lead_sets:
         raise LeadwiseError(f"{file}: names no trained lead set; train again")
     return ModelFolder(path, recipe, classes, lead_sets, training)
 
 
-def _trained_set(entry: dict[str, Any], classes: tuple[str, ...]) -> TrainedSet:
+def _trained_set(
+    entry: dict[str, Any], recipe: Recipe, classes: Mapping[str, tuple[str, ...]]
+) -> TrainedSet:
     trained = TrainedSet(
         leads=tuple(str(lead) for lead in entry["leads"]),
         file=str(entry["file"]),
         sha256=str(entry["sha256"]),
-        decision=frozen(entry["decision"]),
         epoch=int(entry["epoch"]),
-        scores={str(key): float(value) for key, value in entry["scores"].items()},
-        rules=tuple(map(frozen, entry.get("rules", []))),  # older folders have none
+        heads={
+            head.name: _fitted_head(entry["heads"][head.name], head, classes[head.name])
+            for head in recipe.heads
+        },
     )
-    parts = (trained.decision, *trained.rules)
-    if not _WEIGHTS_FILE.fullmatch(trained.file) or not all(isinstance(p, Part) for p in parts):
-        raise ValueError(f"the entry of {len(trained.leads)} leads")
-    # Else the first record would tell.
-    labels = decide(trained.decision, np.zeros((1, len(classes))))
-    combine(labels, np.zeros((1, len(RULES)), np.int8), trained.rules, classes)
+    if not _WEIGHTS_FILE.fullmatch(trained.file):
+        raise ValueError(f"the weights file of {len(trained.leads)} leads")
     return trained
+
+
+def _fitted_head(entry: dict[str, Any], head: Head, classes: tuple[str, ...]) -> FittedHead:
+    fitted = FittedHead(
+        decision=frozen(entry["decision"]),
+        scores={str(key): float(value) for key, value in entry["scores"].items()},
+        rules=tuple(map(frozen, entry["rules"])),
+    )
+    if not all(isinstance(part, Part) for part in (fitted.decision, *fitted.rules)):
+        raise ValueError(f"decision or rules of {head.name}")
+    if not head.dense:  # try them now rather than on the first record
+        labels = decide(fitted.decision, np.zeros((1, len(classes))))
+        combine(labels, np.zeros((1, len(RULES)), np.int8), fitted.rules, classes)
+    return fitted
 
 
 def read_weights(model: ModelFolder, trained: TrainedSet) -> dict[str, torch.Tensor]:

@@ -1,13 +1,12 @@
-"""The house's own system: a small residual network that generalises, at 100 Hz.
+"""Our own system: a small residual network at 100 Hz that generalises well.
 
-Put together from what worked in the systems beside it and for the Challenge's winners: squeeze and
-excitation in pre-activated residual blocks, little regularisation everywhere rather than much
-somewhere (mixup, shifts, scaling, noise, dropout of channels, weight decay), one cycle of the rate,
-and the moving average of the weights, which answers.  Cross-entropy instead of an asymmetric loss,
-because the decision afterwards wants probabilities.
+It combines what worked in the other systems and for the Challenge's winners: pre-activated residual
+blocks with squeeze and excitation, several weak regularisers (mixup, shifts, scaling, noise,
+channel dropout, weight decay), a one-cycle schedule, and prediction by the moving average of the
+weights.  The loss is the plain cross-entropy, since expected-metric decoding needs calibrated
+probabilities.
 """
 
-from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -15,16 +14,16 @@ from torch import nn
 from torch.nn import functional
 
 from models.layers import ByLength, Convolution, SqueezeExcitation
-from models.losses import Batch, bce
-from models.recipe import Recipe, part
+from models.losses import bce
+from models.recipe import Head, Recipe, part, vary
 
-PRIOR = -3.0  # logit before anything is learned: most classes are rare
+PRIOR = -3.0  # initial logit: most classes are rare
 
 
 class Block(nn.Module):
-    """Norm and convolution twice, squeeze and excitation, beside a shortcut; He et al. 2016.
+    """Twice norm and convolution, squeeze and excitation, and a shortcut; He et al. 2016.
 
-    Where the rate is halved the shortcut is the mean of each two steps.
+    If the block halves the rate, the shortcut averages pairs of steps.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class Block(nn.Module):
         self.shortcut = Convolution(channels, width, 1, norm=False) if changed else nn.Identity()
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
-        """Map (batch, channels, 1, steps) to (batch, width, 1, steps, or half of them)."""
+        """Map (batch, channels, 1, steps) to (batch, width, 1, steps or half of them)."""
         hidden = functional.relu(self.norm(signal))
         shortcut = self.shortcut(self.halving(signal))
         hidden = self.second(self.dropout(self.first(hidden)))
@@ -51,18 +50,18 @@ class Block(nn.Module):
 
 
 class Backbone(ByLength):
-    """A stem and stages of blocks; what it says of a signal is each channel's mean and maximum.
+    """A stem and stages of blocks; its features are each channel's mean and maximum over time.
 
     Parameters
     ----------
     rows : int
-        Rows of the input, a lead each.
+        Channels of the input, one per lead.
     widths, blocks : sequence of int
-        Channels and blocks of each stage; the rate is halved before and between the stages.
+        Channels and blocks of each stage; the stem and each further stage halve the rate.
     kernel : int
         Of the blocks' convolutions, in steps.
     dropout : float
-        Of channels in the blocks.
+        Of channels, in the blocks.
     """
 
     def __init__(
@@ -76,19 +75,19 @@ class Backbone(ByLength):
     ) -> None:
         super().__init__()
         self.stem = Convolution(rows, widths[0], 15, stride=2, norm=False)
-        made, channels = [], widths[0]
+        stages, channels = [], widths[0]
         for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-            for place in range(count):
-                halve = stage > 0 and place == 0
-                made.append(Block(channels, width, kernel, halve=halve, dropout=dropout))
+            for number in range(count):
+                halve = stage > 0 and number == 0
+                stages.append(Block(channels, width, kernel, halve=halve, dropout=dropout))
                 channels = width
-        self.blocks = nn.Sequential(*made)
+        self.blocks = nn.Sequential(*stages)
         self.norm = nn.BatchNorm2d(channels)
 
     def forward_features(
         self, signal: torch.Tensor, length: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the last convolutional map (batch, channels, steps) and its valid steps (batch,)."""
+        """Return the last feature map (batch, channels, steps) and its valid steps (batch,)."""
         hidden = signal[:, :, None].contiguous(memory_format=torch.channels_last)
         features = functional.relu(self.norm(self.blocks(self.stem(hidden))))[:, :, 0]
         return features, torch.full_like(length, features.shape[2])
@@ -99,17 +98,17 @@ class Backbone(ByLength):
 
 
 class Network(Backbone):
-    """A trunk and one linear layer; logits.
+    """A backbone and one linear layer; returns logits.
 
     Parameters
     ----------
     rows : int
     classes : int
-        Logits.
+        Number of logits.
     widths, blocks, kernel, dropout
-        Of the trunk.
+        Of the backbone.
     head_dropout : float
-        Of features before the head.
+        Of the features before the last layer.
     """
 
     def __init__(
@@ -135,13 +134,13 @@ class Network(Backbone):
 
 
 class Ensemble(ByLength):
-    """Networks that learn side by side, each by itself, and answer by their mean logit.
+    """Networks that are trained independently in one training, and predict by their mean logit.
 
     Parameters
     ----------
     rows, classes : int
     members : int
-        How many.
+        Number of networks.
     options
         Of `Network`.
     """
@@ -150,10 +149,16 @@ class Ensemble(ByLength):
         super().__init__()
         self.members = nn.ModuleList(Network(rows, classes, **options) for _ in range(members))
 
+    def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Return mean logits (batch, classes); in training (members, batch, classes) instead."""
+        if self.training:
+            return torch.stack([member(signal, length) for member in self.members])
+        return super().forward(signal, length)
+
     def forward_features(
         self, signal: torch.Tensor, length: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the members' maps, channels behind channels, and their valid steps (batch,)."""
+        """Return the members' maps, stacked by channels, and their valid steps (batch,)."""
         members = cast("list[Network]", self.members)
         maps, steps = zip(*(one.forward_features(signal, length) for one in members), strict=True)
         return torch.cat(maps, 1), steps[0]
@@ -165,13 +170,17 @@ class Ensemble(ByLength):
         return torch.stack([one.forward_head(own, length) for one, own in pairs]).mean(0)
 
 
-def bce_of_each(network: Ensemble, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
+def bce_of_each(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Compute the mean over members, records and classes of the binary cross-entropy.
 
-    Of their mean logit it would make them share the work, and be wrong together.
+    The loss of the mean logit would let members share the work, and fail together.
+
+    Parameters
+    ----------
+    output : torch.Tensor of shape (members, batch, classes)
+    target : torch.Tensor of shape (batch, classes)
     """
-    members = cast("list[Network]", network.members)
-    return torch.stack([bce(member, batch)[0] for member in members]).mean(), {}
+    return torch.stack([bce(logits, target) for logits in output.unbind()]).mean()
 
 
 NETWORKS = {"resnet": Network, "resnets": Ensemble}
@@ -181,64 +190,61 @@ RESNET = Recipe(
     name="house-resnet",
     system="house2026",
     source="ours: docs/results.md says what it reaches",
-    summary="pre-activated SE-ResNet, mixup, one cycle, averaged weights, expected metric",
+    summary="pre-activated SE-ResNet, mixup, one-cycle schedule, EMA, expected-metric decoding",
     fs=100.0,
     max_s=10.0,
     stride_s=4.0,
-    steps=(part("hold", limit_mv=20), part("resample", to_hz=100)),
-    finish=(part("fit_length", seconds=10, tolerance=0.4),),
+    transforms=(part("hold", limit_mv=20), part("resample")),
+    post_transforms=(part("fit_length", tolerance=0.4),),
     network=part("resnet"),
-    loss=part("bce"),
     optimiser=part("adamw", lr=4e-3, weight_decay=0.02),
-    schedule=part("one_cycle", rising=0.2),
+    schedule=part("one_cycle", warmup=0.2),
     augment=(
         part("shift", share=0.1),
         part("scale", spread=0.15),
         part("noise", mv=0.01),
         part("mixup", alpha=0.3, share=1.0),
     ),
-    average=0.998,
-    decision="expected",
-    rules="learned",
+    ema=0.998,
     epochs=25,
     batch=64,
+    heads=(Head(loss=part("bce"), decision="expected_metric", rules="learned"),),
 )
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
         RESNET,
-        replace(
+        vary(
             RESNET,
             name="house-taught",
-            summary="`house-resnet`; half of fewer leads' labels is what 12 leads' network says",
-            teach=part("labels", share=0.5),
+            summary="`house-resnet` with distillation (share 0.5) from 12 leads to fewer",
+            transfer=part("distillation", share=0.5),
         ),
-        replace(
+        vary(
             RESNET,
             name="house-pair",
-            summary="two of `house-taught`'s networks that learn side by side and answer together",
+            summary="ensemble of two networks of `house-taught`",
             network=part("resnets", members=2),
             loss=part("bce_of_each"),
-            teach=part("labels", share=0.5),
+            transfer=part("distillation", share=0.5),
         ),
-        replace(
+        vary(
             RESNET,
             name="house-lead-dropout",
-            summary="`house-resnet`, one network for all lead sets: it learns with leads dropped",
+            summary="`house-resnet`, one network for all lead sets by lead dropout",
             augment=(part("lead_dropout", probability=0.5), *RESNET.augment),
             lead_sets=RESNET.lead_sets[:1],
         ),
-        replace(
+        vary(
             RESNET,
             name="house-statements",
-            summary="`house-resnet` on all codes that the training headers name, whatever they "
-            "are; voltages stay as they are",
+            summary="`house-resnet` for all codes of the training headers, without scaling",
             augment=tuple(one for one in RESNET.augment if one.name != "scale"),
             classes="all",
             decision="global",
             rules="off",
-            select="auroc",
+            metric="auroc",
         ),
     )
 }

@@ -1,18 +1,23 @@
-"""Inputs: from a record's signal to the rows that a network reads, the same way everywhere."""
+"""Inputs: from a record's signal to the channels of a network, in training and prediction."""
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
+from ecg import LeadwiseError
 from ecg.leads import Choice, choose
+from ecg.signals import CROPPING
 from models import lookup
-from models.recipe import Part, Recipe, longest
+from models.recipe import Part, Recipe
 
 
 def prepare(
     recipe: Recipe, signal: np.ndarray, have: Sequence[str], want: Sequence[str], fs: float
 ) -> Choice:
-    """Choose leads and apply the recipe's steps.
+    """Choose leads and apply the recipe's transforms.
 
     Parameters
     ----------
@@ -21,41 +26,90 @@ def prepare(
     have, want : sequence of str
         Leads of the signal, leads of the network.
     fs : float
-        Rate of the signal in Hz.
+        Sampling rate of the signal in Hz.
 
     Returns
     -------
     Choice
-        `signal` of shape (rows, samples at the recipe's rate), float32, where rows are the wanted
-        leads, then again for each further kind of row (envelopes); and the leads that are zero.
+        `signal` of shape (channels, samples at the recipe's rate), float32, and the missing leads.
+        Channels are the wanted leads, then for each further kind (envelopes) all leads again.
     """
     chosen, missing = choose(signal, have, want)
-    return Choice(_after(recipe, recipe.steps, chosen, fs), missing)
+    for part in recipe.transforms:
+        chosen, fs = _apply(recipe, part, chosen, fs)
+    return Choice(chosen.astype(np.float32, copy=False), missing)
 
 
-def finish(recipe: Recipe, signal: np.ndarray) -> np.ndarray:
-    """Apply to a whole prepared signal what depends on the leads that the network reads.
-
-    The same function for rows of the cache, in training, and for `probabilities_of`.
+def post_transform(recipe: Recipe, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Apply the transforms whose result depends on the leads that the network reads.
 
     Parameters
     ----------
-    signal : np.ndarray of shape (rows, samples)
-        From `prepare`, or the lead set's rows of the cache.
+    signal : np.ndarray of shape (channels, samples)
+        From `prepare`, or the lead set's channels of the cache.
+
+    Returns
+    -------
+    signal : np.ndarray of shape (channels, new samples)
+    positions : np.ndarray of int, shape (new samples,)
+        Sample of the input signal at each new sample; −1 where padding was added.
     """
-    if not recipe.finish:
-        return signal
-    return _after(recipe, recipe.finish, signal.astype(np.float32, copy=False), recipe.fs)
+    positions = np.arange(signal.shape[1])
+    if recipe.post_transforms:
+        signal = signal.astype(np.float32, copy=False)
+    for part in recipe.post_transforms:
+        signal, _ = _apply(recipe, part, signal, recipe.fs)
+        if part.name in CROPPING:  # it pads with zeros, so positions are shifted by one for it
+            shifted, _ = _apply(recipe, part, positions[None] + 1.0, recipe.fs)
+            positions = shifted[0].astype(np.int64) - 1
+    if recipe.post_transforms:
+        signal = signal.astype(np.float32, copy=False)
+    return signal, positions
 
 
-def _after(recipe: Recipe, steps: Sequence[Part], signal: np.ndarray, fs: float) -> np.ndarray:
-    for step in steps:
-        signal, fs = lookup(recipe, "TRANSFORMS", step.name)(signal, fs, **step.options)
-    return signal.astype(np.float32, copy=False)
+def _apply(recipe: Recipe, part: Part, signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
+    """Apply one transform; a rate or length that the part leaves out is the recipe's."""
+    transform = lookup(recipe, "TRANSFORMS", part.name)
+    stated = {"to_hz": recipe.fs, "seconds": recipe.max_s}
+    numbers = {name: stated[name] for name in _parameters(transform) & stated.keys()}
+    transformed: tuple[np.ndarray, float] = transform(signal, fs, **{**numbers, **part.options})
+    return transformed
+
+
+@lru_cache(maxsize=256)
+def _parameters(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
+
+
+def check_rate(recipe: Recipe) -> None:
+    """Check that the transforms end at the recipe's rate, whatever the record's rate.
+
+    Raises
+    ------
+    LeadwiseError
+        They end at another rate.
+    """
+    for record_fs in (2 * recipe.fs, recipe.fs / 2):
+        signal, fs = np.zeros((1, 256), np.float32), record_fs
+        for part in recipe.transforms:
+            signal, fs = _apply(recipe, part, signal, fs)
+        if fs != recipe.fs:
+            raise LeadwiseError(
+                f"{recipe.name}: its transforms turn {record_fs:g} Hz into {fs:g} Hz, but the "
+                f"recipe's fs is {recipe.fs:g} Hz; add part('resample') without a rate of its own"
+            )
+    for part in recipe.post_transforms:
+        before = np.zeros((1, 3 * recipe.max_samples // 4), np.float32)
+        after, _ = _apply(recipe, part, before, recipe.fs)
+        if after.shape[1] != before.shape[1] and part.name not in CROPPING:
+            raise LeadwiseError(
+                f"{recipe.name}: the post-transform '{part.name}' changes the length; only "
+                f"{', '.join(sorted(CROPPING))} may"
+            )
 
 
 def unfit(recipe: Recipe, fs: float) -> Iterator[str]:
-    """Say which filters of a recipe reach beyond what a record of this rate holds.
+    """Describe the recipe's filters that reach beyond half of a record's rate.
 
     Examples
     --------
@@ -64,42 +118,52 @@ def unfit(recipe: Recipe, fs: float) -> Iterator[str]:
     []
     """
     rate = min(fs, recipe.fs)
-    for step in (*recipe.steps, *recipe.finish):
-        high_hz = step.options.get("high_hz", 0)
+    for part in (*recipe.transforms, *recipe.post_transforms):
+        high_hz = part.options.get("high_hz", 0)
         if high_hz >= rate / 2:
             yield (
-                f"at {rate:g} Hz nothing lies above {rate / 2:g} Hz; the upper edge of "
-                f"{step.name}, {high_hz:g} Hz, does nothing"
+                f"a record of {rate:g} Hz holds nothing above {rate / 2:g} Hz; the upper edge of "
+                f"{part.name}, {high_hz:g} Hz, has no effect"
             )
 
 
 def channels_per_lead(recipe: Recipe) -> int:
-    """Count the rows that the steps make of one lead."""
+    """Count the channels that the transforms make of one lead."""
     trial = np.zeros((1, 64), np.float32)
     return len(prepare(recipe, trial, ["I"], ["I"], recipe.fs).signal)
 
 
 def channels_of(leads: Sequence[str], all_leads: Sequence[str], kinds: int) -> list[int]:
-    """Name the rows of some leads in a signal prepared for `all_leads`.
+    """List the channels of some leads in a signal prepared for `all_leads`.
+
+    Parameters
+    ----------
+    kinds : int
+        Channels per lead.
 
     Examples
     --------
     >>> channels_of(["I", "V2"], ["I", "II", "V2"], kinds=2)
     [0, 2, 3, 5]
     """
-    places = [all_leads.index(lead) for lead in leads]
-    return [kind * len(all_leads) + place for kind in range(kinds) for place in places]
+    indices = [all_leads.index(lead) for lead in leads]
+    return [kind * len(all_leads) + index for kind in range(kinds) for index in indices]
 
 
-def windows(recipe: Recipe, signal: np.ndarray) -> list[np.ndarray]:
-    """Cut a finished signal into the fewest windows that the network reads, about equally long.
+def window_bounds(recipe: Recipe, samples: int) -> list[tuple[int, int]]:
+    """Cut a signal into the fewest windows that the network reads, of about equal length.
 
-    With a stride they are of full length instead, and what is left at the end is not read.  A
-    record within the limit stays whole; the probabilities of windows are averaged.
+    With a stride all windows have full length, and the rest at the end is not read.
+
+    Returns
+    -------
+    list of (int, int)
+        Half-open [onset, offset) in samples.
     """
-    most, stride = longest(recipe), round(recipe.stride_s * recipe.fs)
-    if stride and signal.shape[1] > most:
-        begins = range(0, signal.shape[1] - most + 1, stride)
-        return [signal[:, begin : begin + most] for begin in begins]
-    count = -(-signal.shape[1] // most)
-    return np.array_split(signal, count, axis=1)
+    most, stride = recipe.max_samples, round(recipe.stride_s * recipe.fs)
+    if stride and samples > most:
+        return [(onset, onset + most) for onset in range(0, samples - most + 1, stride)]
+    count = -(-samples // most)
+    short, longer = divmod(samples, count)  # the first `longer` windows have one sample more
+    edges = [window * short + min(window, longer) for window in range(count + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))

@@ -1,21 +1,23 @@
-"""ISIBrno 2020: a residual CNN, a bidirectional GRU and an attention vector for each class.
+"""ISIBrno 2020: residual CNN, bidirectional GRU and class-wise attention.
 
 Nejedly et al., "Utilization of residual CNN-GRU with attention mechanism for classification of
-12-lead ECG", CinC 2020, doi 10.22489/CinC.2020.032, section 2.  No code was published; what the
-paper leaves open, and our choice:
+12-lead ECG", CinC 2020, doi 10.22489/CinC.2020.032, section 2.  No code was published.  Our choices
+where the paper gives no detail:
 
-- stride at the first convolution of a block, shortcut a 1 × 1 convolution with stride 2 and batch
-  norm (He 2016, the reference that the paper gives);
-- widths 64, 64, 128, 128, 256 and a GRU of 128 units each way for "increased channels"; 32 … 128
-  and 64 for "basic";
-- one learned query a class, scaled dot product over time (Vaswani 2017, which the paper cites);
-- dropout 0.2 after each block, 0.5 on the contexts;
-- records are padded to the longest of the batch and masked, not to 2 minutes: the same outputs;
+- the first convolution of a block has stride 2; the shortcut is a 1 × 1 convolution with stride 2
+  and batch norm (He 2016, which the paper cites);
+- "increased channels" are widths 64, 64, 128, 128, 256 and 128 GRU units per direction; "basic" are
+  32, 32, 64, 64, 128 and 64;
+- each class has one learned query, with scaled dot-product attention over time (Vaswani 2017, which
+  the paper cites);
+- dropout is 0.2 after each block and 0.5 on the contexts;
+- records are padded to the longest of the batch and masked, not padded to 2 minutes; the outputs
+  are equal;
 - entry 3 has neither L2 nor dropout (table 1: "without"; section 4: dropouts "decreased");
-- entry 7, of which the paper says "self-normalizing network" alone: see `SelfNormalisingBlock`;
-  it reads what entry 4 reads.
+- entry 7, described only as "self-normalizing network", is the `SelfNormalisingNetwork` on the
+  input of entry 4.
 
-Table 1's seven entries, with the scores of the Challenge's hidden validation part:
+The seven entries of table 1, with scores on the Challenge's hidden validation set:
 
 | entry | score | recipe | entry | score | recipe |
 | --- | --- | --- | --- | --- | --- |
@@ -26,7 +28,6 @@ Table 1's seven entries, with the scores of the Challenge's hidden validation pa
 """
 
 import math
-from dataclasses import replace
 
 import torch
 from torch import nn
@@ -34,16 +35,16 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from models.layers import Dropout, MaskedBatchNorm
-from models.recipe import Recipe, part
+from models.recipe import Head, Recipe, part, vary
 
 SELU_LOWEST = -1.0507009873554805 * 1.6732632423543772  # α' = −λα; Klambauer et al. 2017
 
 
 class AlphaDropout(Dropout):
-    """Dropout that keeps mean 0 and variance 1 of what SELU gives.
+    """Dropout that preserves mean 0 and variance 1 of SELU's outputs.
 
-    Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017, "alpha dropout": a dropped
-    value becomes α', the lowest one of SELU; then all are a · value + b.
+    Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017: dropped values become α',
+    the minimum of SELU; then all values become a · value + b.
     """
 
     def __init__(self, probability: float) -> None:
@@ -53,14 +54,14 @@ class AlphaDropout(Dropout):
         self.shift = -self.scale * probability * SELU_LOWEST  # b
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
-        """Set values to α' in training, then scale and shift all of them."""
+        """In training, set dropped values to α', then scale and shift all values."""
         if not self.training or self.probability == 0:
             return signal
         return torch.where(self._kept(signal), signal, SELU_LOWEST) * self.scale + self.shift
 
 
 class Block(nn.Module):
-    """Three convolutions of kernel 3, the first halving the rate, and a shortcut."""
+    """Residual block of three convolutions of kernel 3, the first with stride 2."""
 
     def __init__(self, channels: int, width: int, dropout: float) -> None:
         super().__init__()
@@ -71,27 +72,28 @@ class Block(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, signal: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Map (batch, channels, 1, steps) to (batch, width, 1, ceil(steps / 2)); result's mask."""
+        """Map (batch, channels, 1, steps) to (batch, width, 1, ceil(steps / 2)), as `mask` is."""
         hidden = signal
         for convolution, norm in zip(self.convolutions[:-1], self.norms[:-1], strict=True):
-            hidden = _keep(functional.relu(norm(convolution(hidden), mask)), mask)
+            hidden = _apply_mask(functional.relu(norm(convolution(hidden), mask)), mask)
         hidden = self.norms[-1](self.convolutions[-1](hidden), mask)
         shortcut = self.shortcut_norm(self.shortcut(_halve(signal)), mask)
-        return self.dropout(_keep(functional.relu(hidden + shortcut), mask))
+        return self.dropout(_apply_mask(functional.relu(hidden + shortcut), mask))
 
 
 class SelfNormalisingBlock(nn.Module):
-    """The same block without batch norm: SELU keeps mean 0 and variance 1 by itself (entry 7).
+    """Residual block without batch norm: SELU preserves mean 0 and variance 1 (entry 7).
 
     Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017: SELU, weights of variance
-    1 / inputs (LeCun's), alpha dropout.  Their networks are fully connected; our choice:
+    1 / inputs (LeCun's initialisation), alpha dropout.  Their networks are fully connected.  Our
+    choices for convolutions:
 
-    - the sum of convolutions and shortcut is divided by √2, for each has variance 1;
-    - the three convolutions have a bias, 0 at first, for batch norm's shift is gone; the shortcut
-      has none, for it is added to a convolution that has one;
-    - alpha dropout 0.05, which they found good (as 0.1): in a short trial on basic widths the other
-      entries' 0.2 began to learn far later; the contexts keep plain dropout, for what the GRU gives
-      is no SELU's.
+    - the sum of convolutions and shortcut is divided by √2, since both have variance 1;
+    - the three convolutions have a bias, initially 0, in place of batch norm's shift; the shortcut
+      has none, since its output is added to that of a convolution with a bias;
+    - alpha dropout is 0.05, which the authors recommend (as 0.1); with the other entries' 0.2, a
+      short experiment with basic widths converged much later;
+    - contexts have plain dropout, since they are not outputs of SELU.
     """
 
     def __init__(self, channels: int, width: int, dropout: float) -> None:
@@ -106,17 +108,17 @@ class SelfNormalisingBlock(nn.Module):
         self.dropout = AlphaDropout(dropout)
 
     def forward(self, signal: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Map (batch, channels, 1, steps) to (batch, width, 1, ceil(steps / 2)); result's mask."""
+        """Map (batch, channels, 1, steps) to (batch, width, 1, ceil(steps / 2)), as `mask` is."""
         hidden = signal
         for convolution in self.convolutions[:-1]:
-            hidden = _keep(functional.selu(convolution(hidden)), mask)
+            hidden = _apply_mask(functional.selu(convolution(hidden)), mask)
         summed = self.convolutions[-1](hidden) + self.shortcut(_halve(signal))
-        # Biases and dropout leave something in the padding, so the mask is last.
-        return _keep(self.dropout(functional.selu(summed * math.sqrt(0.5))), mask)
+        # Biases and dropout make padding nonzero, so the mask is applied last.
+        return _apply_mask(self.dropout(functional.selu(summed * math.sqrt(0.5))), mask)
 
 
 def _convolutions(channels: int, width: int, *, bias: bool) -> nn.ModuleList:
-    """Make a block's three convolutions of kernel 3, of which the first halves the rate."""
+    """Make the three convolutions of kernel 3 of a block, the first with stride 2."""
     return nn.ModuleList(
         nn.Conv2d(inputs, width, (1, 3), (1, stride), padding=(0, 1), bias=bias)
         for inputs, stride in ((channels, 2), (width, 1), (width, 1))
@@ -124,40 +126,40 @@ def _convolutions(channels: int, width: int, *, bias: bool) -> nn.ModuleList:
 
 
 def _halve(signal: torch.Tensor) -> torch.Tensor:
-    """Take every second step, for a convolution of kernel 1 that then needs no stride.
+    """Take every second step, in place of the stride of a 1 × 1 convolution.
 
-    PyTorch 2.13 corrupts memory in the backward pass of a strided 1 × 1 one (CPU, channels last,
-    fewer than 16 channels).
+    PyTorch 2.13 corrupts memory in the backward pass of a strided 1 × 1 convolution (CPU, channels
+    last, fewer than 16 channels).
     """
     return signal[..., ::2].contiguous(memory_format=torch.channels_last)
 
 
-def _keep(signal: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+def _apply_mask(signal: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     return signal if mask is None else signal * mask
 
 
 class Network(nn.Module):
-    """Five blocks, a bidirectional GRU, an attention vector and a logit for each class.
+    """Residual blocks, a bidirectional GRU, and attention with one logit per class.
 
     Parameters
     ----------
-    rows : int
-        Rows of the input: leads times kinds of rows.
+    in_channels : int
+        Leads times derived channels per lead.
     classes : int
-        Logits.
+        Number of logits.
     widths : tuple of int
         Channels of the blocks.
     units : int
-        Of the GRU, each way.
+        Units of the GRU per direction.
     dropout, context_dropout : float
-        After each block; on the contexts.
+        Dropout after each block; on the contexts.
     """
 
     block: type[nn.Module] = Block
 
     def __init__(
         self,
-        rows: int,
+        in_channels: int,
         classes: int,
         *,
         widths: tuple[int, ...],
@@ -166,7 +168,7 @@ class Network(nn.Module):
         context_dropout: float,
     ) -> None:
         super().__init__()
-        inputs = (rows, *widths[:-1])
+        inputs = (in_channels, *widths[:-1])
         self.blocks = nn.ModuleList(
             self.block(channels, width, dropout)
             for channels, width in zip(inputs, widths, strict=True)
@@ -182,27 +184,27 @@ class Network(nn.Module):
         nn.init.uniform_(self.weight, -1 / math.sqrt(2 * units), 1 / math.sqrt(2 * units))
 
     def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-        """Map (batch, rows, samples), of which `length` are valid, to logits (batch, classes)."""
+        """Map (batch, channels, samples), `length` of them valid, to logits (batch, classes)."""
         return self.forward_head(*self.forward_features(signal, length))
 
     def forward_features(
         self, signal: torch.Tensor, length: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the last convolutional map (batch, channels, steps) and its valid steps (batch,).
+        """Compute the features (batch, channels, steps) and their valid steps (batch,).
 
-        Convolutions over time are two-dimensional ones of height 1 with channels last in memory:
-        the same numbers, faster on CPU.
+        Convolutions over time are two-dimensional, with height 1 and channels last in memory: the
+        same outputs, faster on CPU.
         """
         hidden = signal[:, :, None].contiguous(memory_format=torch.channels_last)
         padded = bool((length < signal.shape[2]).any())
-        hidden = _keep(hidden, _mask(length, hidden.shape[3]) if padded else None)
+        hidden = _apply_mask(hidden, _mask(length, hidden.shape[3]) if padded else None)
         for block in self.blocks:
             length, steps = (length + 1) // 2, (hidden.shape[3] + 1) // 2
             hidden = block(hidden, _mask(length, steps) if padded else None)
         return hidden[:, :, 0], length
 
     def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-        """Let each class attend to the steps that speak for it."""
+        """Map features (batch, channels, steps) to logits by class-wise attention over time."""
         hidden = self._recur(features.transpose(1, 2), length)  # (B, steps, 2 · units)
         scores = self.keys(hidden) @ self.queries.T / math.sqrt(self.queries.shape[1])
         valid = torch.arange(hidden.shape[1], device=length.device) < length[:, None]
@@ -224,7 +226,7 @@ def _mask(length: torch.Tensor, steps: int) -> torch.Tensor:
 
 
 class SelfNormalisingNetwork(Network):
-    """The network of self-normalising blocks (entry 7)."""
+    """The network with self-normalising blocks (entry 7)."""
 
     block = SelfNormalisingBlock
 
@@ -244,64 +246,64 @@ PUBLISHED = Recipe(
     name="isibrno-published",
     system="isibrno2020",
     source=f"{PAPER}, section 2, entry 5",
-    summary="residual CNN, GRU and class-wise attention on mV and two envelopes, as published",
+    summary="as published: residual CNN, GRU and class-wise attention on mV and two envelopes",
     fs=250.0,
     max_s=120.0,  # section 2: padded to 2 minutes
-    steps=(
+    transforms=(
         part("fill"),
-        part("resample", to_hz=250, tolerance=0.03),  # "close to 250 Hz, e.g. 257 Hz" as they are
+        part("resample", tolerance=0.03),  # "close to 250 Hz, e.g. 257 Hz": unchanged
         part("remove_mean"),
         part("envelopes", low_hz=8, mid_hz=24),
     ),
     network=INCREASED,
-    loss=part("bce"),
     optimiser=part("adam", lr=1e-3, weight_decay=1e-6),
     schedule=part("plateau", factor=0.5, patience=7),
     epochs=75,
     batch=64,
+    heads=(Head(loss=part("bce")),),
 )
 
-LEADWISE = replace(
+LEADWISE = vary(
     PUBLISHED,
     name="isibrno-leadwise",
-    summary="the published network; its rate falls to zero, its labels expect the highest metric",
-    schedule=part("falling", warm=0.02, fall=0.5),
-    decision="expected",
+    summary="the published network with warm-up cosine schedule and expected-metric decoding",
+    schedule=part("warmup_cosine", warmup=0.02, decay=0.5),
+    decision="expected_metric",
 )
 
-# Entries 4 and 5 are `PUBLISHED`, entry 6 is entry 2 again.  The z-score takes the mean as well.
-ENTRY_2 = replace(
+# Entries 4 and 5 are `PUBLISHED`, entry 6 equals entry 2.  The z-score also removes the mean.
+ENTRY_2 = vary(
     PUBLISHED,
     name="isibrno-entry2",
     source=f"{PAPER}, table 1, entries 2 and 6",
-    summary="as published, on z-scores without envelopes; hidden validation part 0.624 and 0.632",
-    steps=(part("fill"), part("resample", to_hz=250, tolerance=0.03), part("z_score")),
+    summary="as published, on z-scores without envelopes; hidden validation score 0.624 and 0.632",
+    transforms=(part("fill"), part("resample", tolerance=0.03), part("z_score")),
 )
 
 ENTRIES = (
-    replace(
+    vary(
         ENTRY_2,
         name="isibrno-entry1",
         source=f"{PAPER}, table 1, entry 1",
-        summary="entry 2 with basic widths; hidden validation part 0.569",
+        summary="entry 2 with basic widths; hidden validation score 0.569",
         network=BASIC,
     ),
     ENTRY_2,
-    replace(
+    vary(
         ENTRY_2,
         name="isibrno-entry3",
         source=f"{PAPER}, table 1, entry 3",
-        summary="entry 2 without L2 and dropout; hidden validation part 0.608",
+        summary="entry 2 without L2 and dropout; hidden validation score 0.608",
         network=part(
             INCREASED.name, **{**INCREASED.options, "dropout": 0.0, "context_dropout": 0.0}
         ),
         optimiser=part("adam", lr=1e-3, weight_decay=0.0),
     ),
-    replace(
+    vary(
         PUBLISHED,
         name="isibrno-entry7",
         source=f"{PAPER}, table 1, entry 7",
-        summary="as published, of self-normalising blocks (SELU); hidden validation part 0.652",
+        summary="as published, with self-normalising blocks (SELU); hidden validation score 0.652",
         network=part("selu_cnn_gru_attention", **{**INCREASED.options, "dropout": 0.05}),
     ),
 )
@@ -312,22 +314,22 @@ RECIPES = {
         PUBLISHED,
         LEADWISE,
         *ENTRIES,
-        replace(
+        vary(
             PUBLISHED,
             name="isibrno-class-thresholds",
-            summary="as published, with a threshold for each class by differential evolution",
+            summary="as published, with one threshold per class by differential evolution",
             decision="per class",
         ),
-        replace(
+        vary(
             LEADWISE,
             name="isibrno-rules",
-            summary="`isibrno-leadwise`, whose labels rules join as the validation part decides",
+            summary="`isibrno-leadwise` with rules combined as is best on the validation set",
             rules="learned",
         ),
-        replace(
+        vary(
             LEADWISE,
             name="isibrno-basic",
-            summary="entry 1's basic widths and small batches, for a few hundred records",
+            summary="`isibrno-leadwise`, basic widths and small batches, for a few hundred records",
             network=BASIC,
             batch=16,
         ),

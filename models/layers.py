@@ -1,28 +1,26 @@
-"""Layers that systems share, over (batch, channels, 1, steps) with channels last in memory.
+"""Shared layers over (batch, channels, 1, steps) with channels last in memory.
 
-Convolutions over time are two-dimensional ones of height 1: the same numbers, faster on CPU.
+Convolutions over time are two-dimensional with height 1: equal results, faster on CPU.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from models.spectral import Shape, convolve, spectrum, tile_size
-
-# Inputs of a group up to which PyTorch 2.13 is slower (by up to a third) than group after group.
+# Up to so many channels per group, PyTorch 2.13 is up to a third slower than one call per group.
 APART = 32
 ONEDNN = torch.backends.mkldnn.is_available()  # x86 builds have it
 REDUCTION = 8  # of squeeze and excitation
 
 
 class ByLength(nn.Module):
-    """A network without masks: what answers takes each length of a batch apart.
+    """A network without masks, which in evaluation processes the lengths of a batch separately.
 
-    In training a batch is taken as it is, zeros behind a record included.  In evaluation records of
-    each length are answered without their padding, so that neither it nor the neighbours change an
-    answer.
+    In training the network reads a batch with its padding.  In evaluation it reads records of each
+    length without padding, so that neither padding nor other records change an output.
     """
 
     def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
@@ -31,15 +29,15 @@ class ByLength(nn.Module):
             return self.forward_head(*self.forward_features(signal, length))
         logits, order = [], []
         for samples in length.unique().tolist():
-            places = (length == samples).nonzero()[:, 0]
-            logits.append(self.forward(signal[places, :, :samples], length[places]))
-            order.append(places)
+            indices = (length == samples).nonzero()[:, 0]
+            logits.append(self.forward(signal[indices, :, :samples], length[indices]))
+            order.append(indices)
         return torch.cat(logits)[torch.cat(order).argsort()]
 
     def forward_features(
         self, signal: torch.Tensor, length: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the last convolutional map (batch, channels, steps) and its valid steps (batch,)."""
+        """Return the last feature map (batch, channels, steps) and its valid steps (batch,)."""
         raise NotImplementedError
 
     def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
@@ -48,10 +46,10 @@ class ByLength(nn.Module):
 
 
 class Dropout(nn.Module):
-    """Dropout with four decisions from each random number.
+    """Dropout with four decisions per random number.
 
-    PyTorch draws its masks one by one, which costs a sixth of a training step on CPU.  The
-    probability is kept to 1 / 65,536.
+    PyTorch draws one number per decision, which takes a sixth of a training step on CPU.  The
+    probability is rounded to 1 / 65,536.
     """
 
     def __init__(self, probability: float) -> None:
@@ -59,23 +57,23 @@ class Dropout(nn.Module):
         self.probability = probability
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
-        """Set values to 0 in training, and scale the others so that the mean stays."""
+        """Set values to 0 in training and scale the others to preserve the mean."""
         if not self.training or self.probability == 0:
             return signal
         return signal * self._kept(signal) / (1 - self.probability)
 
     def _kept(self, signal: torch.Tensor) -> torch.Tensor:
-        """Draw which values are kept: booleans of the signal's shape."""
+        """Draw which values remain: booleans of the signal's shape."""
         count = signal.numel()
         numbers = torch.empty((count + 3) // 4, dtype=torch.int64, device=signal.device)
         words = numbers.random_(-(2**63), None).view(torch.int16)[:count]
         threshold = round(self.probability * 2**16) - 2**15
-        # The mask lies in memory as the signal does (channels last), whatever its shape.
+        # The mask has the memory layout of the signal (channels last).
         return words.as_strided(signal.shape, signal.stride()) >= threshold
 
 
 class MaskedBatchNorm(nn.BatchNorm2d):
-    """Batch norm whose statistics leave padding out."""
+    """Batch norm whose statistics exclude padding."""
 
     def forward(self, signal: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Normalise (batch, channels, rows, steps); `mask` (batch, 1, rows, steps): 1 is valid."""
@@ -96,7 +94,7 @@ class MaskedBatchNorm(nn.BatchNorm2d):
 
 
 class Attention(nn.Module):
-    """Scales channels by a number between 0 and 1 that it makes of all steps."""
+    """Scale each channel by a number between 0 and 1 computed from all steps."""
 
     def scale(self, signal: torch.Tensor) -> torch.Tensor:
         """Map (batch, width, 1, steps) to (batch, width, 1, 1)."""
@@ -108,7 +106,7 @@ class Attention(nn.Module):
 
 
 class SqueezeExcitation(Attention):
-    """By what their means over time say; Hu et al. 2018."""
+    """Channel attention from the means over time; Hu et al. 2018."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -122,13 +120,11 @@ class SqueezeExcitation(Attention):
 
 
 class Convolution(nn.Module):
-    """A convolution over time with "same" padding, the batch norm and the activation after it.
+    """A convolution over time with "same" padding, then batch norm and activation.
 
-    While answering (evaluation without gradients) the norm is folded into the weights, and where it
-    is faster the convolution goes through `models.spectral`; both change the last digits alone.
-    Elsewhere oneDNN has the weights in its own order and computes the activation as it goes.  The
-    folded and transformed weights are kept until the weights change: some 6 times the weights'
-    memory, where kernels are long.
+    In evaluation without gradients the norm is folded into the weights, and on x86 processors
+    oneDNN gets the weights in its own layout and computes a ReLU in the same pass.  Only the last
+    digits change.  The folded weights are stored until the weights change.
 
     Parameters
     ----------
@@ -138,7 +134,7 @@ class Convolution(nn.Module):
     norm : bool
         Whether batch norm follows.
     blur : nn.Module, optional
-        Comes between convolution and norm; keeps constants, so that it may as well come after it.
+        Between convolution and norm; it preserves constants, so it may also follow the norm.
     activation : nn.Module, optional
         Comes last.
     """
@@ -164,29 +160,29 @@ class Convolution(nn.Module):
         self.blur = blur
         self.norm = nn.BatchNorm2d(width) if norm else None
         self.activation = activation
-        self._folded: Any = None
+        self._folded: _Folded | None = None
 
     def train(self, mode: bool = True) -> "Convolution":
-        """Switch, and forget the folded weights: training may change the norm's statistics."""
+        """Switch the mode and drop the folded weights, since training changes statistics."""
         self._folded = None
         return super().train(mode)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Give what a copy takes over: what oneDNN reads cannot be copied, and is made anew."""
+        """Leave the folded weights out of copies: weights in oneDNN's layout cannot be copied."""
         return {**self.__dict__, "_folded": None}
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
         """Map (batch, channels, 1, steps) to (batch, width, 1, ceil(steps / stride))."""
-        estimating = self.norm is not None and self.norm.training  # `training.average` does
+        estimating = self.norm is not None and self.norm.training  # by `training.optim`
         if not self.training and not estimating and not torch.is_grad_enabled():
-            return self._answer(signal)
+            return self._predict(signal)
         hidden = self._convolve(signal, self.weight, self.bias)
-        return self._after(hidden, self.norm)
+        return self._finish(hidden, self.norm)
 
-    def _after(self, hidden: torch.Tensor, norm: nn.Module | None = None) -> torch.Tensor:
-        """Do what follows the convolution; a norm is given where it is not folded."""
-        for part in (self.blur, norm, self.activation):
-            hidden = hidden if part is None else part(hidden)
+    def _finish(self, hidden: torch.Tensor, norm: nn.Module | None = None) -> torch.Tensor:
+        """Apply what follows the convolution; a norm is given where it is not folded."""
+        for module in (self.blur, norm, self.activation):
+            hidden = hidden if module is None else module(hidden)
         return hidden
 
     def _convolve(
@@ -198,70 +194,53 @@ class Convolution(nn.Module):
             # channels last, fewer than 16 channels).
             signal = signal[..., ::stride].contiguous(memory_format=torch.channels_last)
             stride = 1
-        steps: dict[str, Any] = {
+        options: dict[str, Any] = {
             "stride": (1, stride),
             "padding": (0, kernel // 2 * self.dilation),
             "dilation": (1, self.dilation),
         }
         if self.groups > 1 and 1 < weight.shape[1] <= APART and signal.device.type == "cpu":
-            parts = [part.contiguous(memory_format=torch.channels_last)
-                     for part in signal.chunk(self.groups, 1)]  # fmt: skip
+            groups = [group.contiguous(memory_format=torch.channels_last)
+                      for group in signal.chunk(self.groups, 1)]  # fmt: skip
             weights = weight.chunk(self.groups)
             biases = [None] * self.groups if bias is None else bias.chunk(self.groups)
-            each = zip(parts, weights, biases, strict=True)
-            return torch.cat([functional.conv2d(*three, **steps) for three in each], 1)
-        return functional.conv2d(signal, weight, bias, groups=self.groups, **steps)
+            triples = zip(groups, weights, biases, strict=True)
+            return torch.cat([functional.conv2d(*triple, **options) for triple in triples], 1)
+        return functional.conv2d(signal, weight, bias, groups=self.groups, **options)
 
-    def _answer(self, signal: torch.Tensor) -> torch.Tensor:
-        weight, bias, kept = self._fold()
-        usual = signal.device.type == "cpu" and signal.dtype == torch.float32
-        if not usual or self.groups > 1 or torch.is_autocast_enabled("cpu"):
-            return self._after(self._convolve(signal, weight, bias))
-        outputs, inputs, _, kernel = weight.shape
-        shape = Shape(inputs, outputs, kernel, self.stride, self.dilation)
-        size = tile_size(shape, signal.shape[0], signal.shape[3])
-        if size is None and not ONEDNN:
-            return self._after(self._convolve(signal, weight, bias))
-        if size not in kept:
-            kept.clear()  # of signals of another length
-            kept[size] = (
-                torch.ops.mkldnn._reorder_convolution_weight(
-                    weight, *self._places(kernel), 1, list(signal.shape)
-                )
-                if size is None
-                else spectrum(weight[:, :, 0], shape, size)
+    def _predict(self, signal: torch.Tensor) -> torch.Tensor:
+        folded = self._fold()
+        plain = signal.device.type == "cpu" and signal.dtype == torch.float32
+        if not (plain and ONEDNN) or self.groups > 1 or torch.is_autocast_enabled("cpu"):
+            return self._finish(self._convolve(signal, folded.weight, folded.bias))
+        geometry = (
+            (0, folded.weight.shape[3] // 2 * self.dilation), (1, self.stride), (1, self.dilation),
+        )  # fmt: skip
+        shape = tuple(signal.shape)
+        reordered = folded.reordered
+        if reordered is None or reordered[0] != shape:
+            weight = torch.ops.mkldnn._reorder_convolution_weight(
+                folded.weight, *geometry, 1, list(shape)
             )
-        if size is None:
-            # The most common activation is computed in the same pass.
-            fused = isinstance(self.activation, nn.ReLU) and self.blur is None
-            hidden = torch.ops.mkldnn._convolution_pointwise(
-                signal, kept[size], bias, *self._places(kernel), 1,
-                "relu" if fused else "none", [], "",
-            )  # fmt: skip
-            return hidden if fused else self._after(hidden)
-        hidden = convolve(signal, kept[size], shape)
-        return self._after(hidden if bias is None else hidden + bias[:, None, None])
+            reordered = folded.reordered = (shape, weight)
+        # The most common activation is computed in the same pass.
+        fused = isinstance(self.activation, nn.ReLU) and self.blur is None
+        hidden: torch.Tensor = torch.ops.mkldnn._convolution_pointwise(
+            signal, reordered[1], folded.bias, *geometry, 1, "relu" if fused else "none", [], "",
+        )  # fmt: skip
+        return hidden if fused else self._finish(hidden)
 
-    def _places(self, kernel: int) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-        """Give padding, stride and dilation of the two-dimensional convolution."""
-        return (0, kernel // 2 * self.dilation), (1, self.stride), (1, self.dilation)
-
-    def _fold(
-        self,
-    ) -> tuple[torch.Tensor, torch.Tensor | None, dict[int | None, torch.Tensor]]:
-        """Give weight and bias with the norm in them, and a place for what is made of the weight.
-
-        That is its transform by the tiles' size, or what oneDNN reads, by None.
-        """
+    def _fold(self) -> "_Folded":
+        """Return weight and bias with the norm in them, computed anew if a weight has changed."""
         tensors = [*self.parameters(), *self.buffers()]
         state = [
             (tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
             for tensor in tensors
         ]
-        if self._folded is None or self._folded[0] != state:
-            self._folded = state, *self._with_norm(), {}
-        weight, bias, kept = self._folded[1:]
-        return weight, bias, kept
+        folded = self._folded  # a local name, since other threads may replace the attribute
+        if folded is None or folded.state != state:
+            folded = self._folded = _Folded(state, *self._with_norm())
+        return folded
 
     def _with_norm(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         norm = self.norm
@@ -273,3 +252,13 @@ class Convolution(nn.Module):
         scale = norm.weight * torch.rsqrt(variance + norm.eps)
         shift = -mean if self.bias is None else self.bias - mean
         return self.weight * scale[:, None, None, None], norm.bias + shift * scale
+
+
+@dataclass
+class _Folded:
+    """Weights with the norm in them, and the same in oneDNN's layout for one input shape."""
+
+    state: list[tuple[int, int]]
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    reordered: tuple[tuple[int, ...], torch.Tensor] | None = None

@@ -1,37 +1,35 @@
-"""Losses that systems share: `loss(network, batch, **numbers) -> scalar, {name: value}`.
+"""Losses that systems share: `loss(output, target, **numbers) -> scalar`.
 
-Labels may be soft (mixup, label smoothing).  The asymmetric loss (Ridnik et al., ICCV 2021) makes
-sure negatives count less; it exists in three forms, which differ in what focuses and how they add:
-the paper's that Kang & Wen give, the one that their code computes, and the original.  With p the
+Targets may be soft (mixup, label smoothing).  The asymmetric loss (Ridnik et al., ICCV 2021) gives
+easy negatives less weight.  It exists in three forms, which differ in the focusing term and in the
+sum: the formula of Kang & Wen's paper, the one in their code, and the original.  With p the
 probability, m the margin and p_m = max(p − m, 0):
 
-| name | an element's loss for the label y | classes |
+| name | loss of one element with target y | over classes |
 | --- | --- | --- |
 | `asymmetric` | −y (1−p)^γ₊ log p − (1−y) p_m^γ₋ log(1−p_m) | mean |
 | `asymmetric_deep_psp` | −y (1−p)^γ₊ log p − (1−y) p^γ₋ log(1−p_m) | mean |
 | `asymmetric_alibaba` | −[y log p + (1−y) log(1−p_m)] (y(1−p) + (1−y)p_m)^(γ₊y + γ₋(1−y)) | sum |
 
-A label that nobody knows is NaN: its element costs 0 and moves no weight, and the mean is still
-over all elements, so that the known ones weigh what they weigh without a mask.
+An unknown target is NaN, or −1 for classes per sample.  It adds 0 to the loss and has no gradient.
+The mean is over all elements, so a known element has the same weight with and without a mask.
 
-Over records all take the mean, where the original adds up: a batch may be cut into pieces, and a
-step of Adam's kind does not depend on the scale.
+All losses take the mean over records, where the original adds them up: a batch may be cut into
+micro-batches, and a step of Adam's kind does not depend on the scale.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from ecg import LeadwiseError
 
-SMALLEST = 1e-8  # argument of a logarithm; Ridnik et al.'s code
+SMALLEST = 1e-8  # smallest argument of a logarithm; Ridnik et al.'s code
 
-Loss = Callable[..., tuple[torch.Tensor, dict[str, Any]]]
+Loss = Callable[..., torch.Tensor]
 
-# Records a class in the authors' table of the Challenge's data; Kang & Wen's weighted BCE.
+# Records per class in the authors' table of the Challenge's data; Kang & Wen's weighted BCE.
 COUNTS = {
     "164889003": 5238,  # AF
     "164890007": 8373,  # AFL
@@ -62,45 +60,44 @@ COUNTS = {
 }
 
 
-class Batch(NamedTuple):
-    """What a training step sees; padded at the end with zeros, `length` in samples."""
+def bce(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Compute the mean binary cross-entropy over records and classes.
 
-    signal: torch.Tensor  # (batch, rows, samples) float32
-    length: torch.Tensor  # (batch,) int64
-    labels: torch.Tensor  # (batch, classes) float32, 0 to 1, NaN where not known
-
-
-def bce(network: nn.Module, batch: Batch) -> tuple[torch.Tensor, dict[str, float]]:
-    """Compute the mean binary cross-entropy over records and classes."""
-    logits = network(batch.signal, batch.length)
-    labels, known = _known(batch.labels)
-    return functional.binary_cross_entropy_with_logits(logits.float(), labels, known), {}
+    Parameters
+    ----------
+    output : torch.Tensor of shape (batch, classes)
+        Logits.
+    target : torch.Tensor of shape (batch, classes)
+        0 to 1; NaN: unknown.
+    """
+    labels, known = _known(target)
+    return functional.binary_cross_entropy_with_logits(output.float(), labels, known)
 
 
 def weighted_bce(
-    network: nn.Module, batch: Batch, *, weights: Sequence[float]
-) -> tuple[torch.Tensor, dict[str, float]]:
-    """Compute the mean over records and classes of each class's weight times its cross-entropy.
+    output: torch.Tensor, target: torch.Tensor, *, weights: Sequence[float]
+) -> torch.Tensor:
+    """Compute the mean over records and classes of the binary cross-entropy times class weights.
 
     Raises
     ------
     LeadwiseError
-        There is not one weight a class.
+        The number of weights is not the number of classes.
     """
-    logits = network(batch.signal, batch.length).float()
-    labels, known = _known(batch.labels)
+    logits = output.float()
+    labels, known = _known(target)
     weight = _weights(weights, logits) * known
-    return functional.binary_cross_entropy_with_logits(logits, labels, weight), {}
+    return functional.binary_cross_entropy_with_logits(logits, labels, weight)
 
 
-def _known(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give labels without NaN, and 1 where they are known, else 0: (batch, classes) both."""
-    unknown = labels.isnan()
-    return labels.masked_fill(unknown, 0), (~unknown).float()
+def _known(target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return targets with 0 for NaN, and 1 where they are known, else 0: (batch, classes) both."""
+    unknown = target.isnan()
+    return target.masked_fill(unknown, 0), (~unknown).float()
 
 
 def constant_weights(classes: Sequence[str]) -> tuple[float, ...]:
-    """Give the weight of each class, by code: half of the largest class's records over its own.
+    """Compute class weights, by code: half of the largest class's records over those of the class.
 
     Examples
     --------
@@ -111,33 +108,46 @@ def constant_weights(classes: Sequence[str]) -> tuple[float, ...]:
 
 
 def weighted_cross_entropy(
-    network: nn.Module, batch: Batch, *, weights: Sequence[float]
-) -> tuple[torch.Tensor, dict[str, float]]:
+    output: torch.Tensor, target: torch.Tensor, *, weights: Sequence[float]
+) -> torch.Tensor:
     """Compute the mean over records of Σ α y (−log p), p the softmax over exclusive classes.
 
-    As Reich & Kruk print it.  PyTorch's `cross_entropy` with weights divides by the sum of the
-    records' weights instead, so that in a batch of one class they do nothing.
+    This is the formula that Reich & Kruk print.  PyTorch's `cross_entropy` divides by the sum of
+    the records' weights instead, so that weights have no effect in a batch of one class.
 
     Raises
     ------
     LeadwiseError
-        There is not one weight a class.
+        The number of weights is not the number of classes.
     """
-    logits = network(batch.signal, batch.length).float()
+    logits = output.float()
     weight = _weights(weights, logits)
-    return -(weight * batch.labels * logits.log_softmax(1)).sum(1).mean(), {}
+    return -(weight * target * logits.log_softmax(1)).sum(1).mean()
 
 
 def weighted_cross_entropy_as_coded(
-    network: nn.Module, batch: Batch, *, weights: Sequence[float]
-) -> tuple[torch.Tensor, dict[str, float]]:
-    """Compute `weighted_cross_entropy` over the number of classes, as Reich & Kruk's code does."""
-    loss, values = weighted_cross_entropy(network, batch, weights=weights)
-    return loss / len(weights), values
+    output: torch.Tensor, target: torch.Tensor, *, weights: Sequence[float]
+) -> torch.Tensor:
+    """Divide `weighted_cross_entropy` by the number of classes, as Reich & Kruk's code does."""
+    return weighted_cross_entropy(output, target, weights=weights) / len(weights)
+
+
+def cross_entropy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Compute the mean cross-entropy over all known samples of a head with classes per sample.
+
+    Parameters
+    ----------
+    output : torch.Tensor of shape (batch, classes, samples)
+        Logits.
+    target : torch.Tensor of shape (batch, samples)
+        Class indices; −1: unknown.
+    """
+    total = functional.cross_entropy(output.float(), target, ignore_index=-1, reduction="sum")
+    return total / (target >= 0).sum().clamp(min=1)
 
 
 def _weights(weights: Sequence[float], logits: torch.Tensor) -> torch.Tensor:
-    """See that there is one weight a class, and give them as a tensor."""
+    """Check that each class has a weight, and return them as a tensor."""
     if len(weights) != logits.shape[1]:
         raise LeadwiseError(f"{len(weights)} weights for {logits.shape[1]} classes")
     return logits.new_tensor(weights)
@@ -147,15 +157,15 @@ def asymmetric(
     logits: torch.Tensor, labels: torch.Tensor, *,
     gamma_positive: float, gamma_negative: float, margin: float = 0.05,
 ) -> torch.Tensor:  # fmt: skip
-    """Compute each element's asymmetric loss; Kang & Wen 2022, equations 4 and 5.
+    """Compute the asymmetric loss of each element; Kang & Wen 2022, equations 4 and 5.
 
     Parameters
     ----------
     logits, labels : torch.Tensor of shape (batch, classes)
     gamma_positive, gamma_negative : float
-        γ₊ and γ₋: how much less sure elements count.
+        γ₊ and γ₋: the higher, the less weight easy elements have.
     margin : float
-        Probability below which a negative counts nothing.
+        Probability below which a negative has no loss.
 
     Returns
     -------
@@ -169,7 +179,7 @@ def asymmetric_deep_psp(
     logits: torch.Tensor, labels: torch.Tensor, *,
     gamma_positive: float, gamma_negative: float, margin: float = 0.05,
 ) -> torch.Tensor:  # fmt: skip
-    """Compute each element's loss as torch-ecg's "deep-psp" does: negatives are focused by p.
+    """Compute the loss as torch-ecg's "deep-psp" does: p, not p_m, focuses negatives.
 
     All published runs used it.  Parameters and result are those of `asymmetric`.
     """
@@ -182,14 +192,14 @@ def asymmetric_alibaba(
     gamma_positive: float = 1, gamma_negative: float = 4, margin: float = 0.05,
     weight_gradient: bool = True,
 ) -> torch.Tensor:  # fmt: skip
-    """Compute each element's loss as Ridnik et al.'s own code does, with its defaults.
+    """Compute the loss as Ridnik et al.'s own code does, with its defaults.
 
     Parameters
     ----------
     logits, labels, gamma_positive, gamma_negative, margin
         Those of `asymmetric`.
     weight_gradient : bool
-        Whether gradients pass through the weight; an option of the original.
+        Whether gradients pass through the focusing weight; an option of the original.
 
     Returns
     -------
@@ -206,7 +216,7 @@ def _two_sided(
     logits: torch.Tensor, labels: torch.Tensor, shifted: torch.Tensor, focusing: torch.Tensor,
     gamma_positive: float, gamma_negative: float,
 ) -> torch.Tensor:  # fmt: skip
-    """Add the losses as positive and as negative, each by its share in the label."""
+    """Add the loss as a positive and as a negative, each times its share of the target."""
     positive = _focus(torch.sigmoid(-logits), gamma_positive) * functional.logsigmoid(logits)
     negative = _focus(focusing, gamma_negative) * _log(1 - shifted)
     return -labels * positive - (1 - labels) * negative
@@ -221,20 +231,17 @@ def _log(values: torch.Tensor) -> torch.Tensor:
 
 
 def _focus(base: torch.Tensor, gamma: float | torch.Tensor) -> torch.Tensor:
-    """Raise to a power; what a base of 0 weighs is 0, and 0^γ has no gradient for γ < 1."""
+    """Raise to a power; base 0 is replaced by 1, since 0^γ has no gradient for γ < 1."""
     return torch.where(base > 0, base, 1.0) ** gamma
 
 
 def _loss_of(elements: Callable[..., torch.Tensor], *, summed: bool = False) -> Loss:
-    """Make a loss of a function of logits and labels: mean or sum of classes, mean of records."""
+    """Make a loss of a function per element: mean or sum over classes, mean over records."""
 
-    def loss(
-        network: nn.Module, batch: Batch, **numbers: float
-    ) -> tuple[torch.Tensor, dict[str, Any]]:
-        logits = network(batch.signal, batch.length).float()
-        labels, known = _known(batch.labels)
-        found = elements(logits, labels, **numbers) * known
-        return (found.sum(1) if summed else found).mean(), {}
+    def loss(output: torch.Tensor, target: torch.Tensor, **numbers: float) -> torch.Tensor:
+        labels, known = _known(target)
+        values = elements(output.float(), labels, **numbers) * known
+        return (values.sum(1) if summed else values).mean()
 
     return loss
 
@@ -244,6 +251,7 @@ LOSSES: Mapping[str, Loss] = {
     "weighted_bce": weighted_bce,
     "weighted_cross_entropy": weighted_cross_entropy,
     "weighted_cross_entropy_as_coded": weighted_cross_entropy_as_coded,
+    "cross_entropy": cross_entropy,
     "asymmetric": _loss_of(asymmetric),
     "asymmetric_deep_psp": _loss_of(asymmetric_deep_psp),
     "asymmetric_alibaba": _loss_of(asymmetric_alibaba, summed=True),

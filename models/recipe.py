@@ -1,30 +1,34 @@
-"""Recipes: all that makes a published system, as names and numbers.
+"""Recipes: a system as data, that is, names and numbers.
 
-A recipe is frozen, hashable and goes through JSON unchanged; a variant is `replace(recipe, …)`.
-Names are looked up in plain dicts when they are used, so that a model folder can name nothing but
-what stands in them.
+A recipe is frozen, hashable and equal after a round trip through JSON.  A variant is
+`vary(recipe, field=value)`.  Each name is looked up in a dict, first the system's own, then the
+shared one, so a model folder can only name what these dicts hold.
 """
 
 import json
 import math
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS
+from models.format2 import upgraded_recipe
+
+KINDS = ("record", "samples", "beats")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part chosen by name, with its numbers as sorted pairs (a dict would not be frozen)."""
+    """A named part with its numbers as sorted pairs, which unlike a dict are frozen."""
 
     name: str
     numbers: tuple[tuple[str, Any], ...] = ()
 
     @property
     def options(self) -> dict[str, Any]:
-        """Give the numbers as keyword arguments."""
+        """Return the numbers as keyword arguments."""
         return dict(self.numbers)
 
 
@@ -33,61 +37,95 @@ def part(name: str, **numbers: Any) -> Part:
 
     Examples
     --------
-    >>> part("resample", to_hz=250)
-    Part(name='resample', numbers=(('to_hz', 250),))
+    >>> part("resample", tolerance=0.03)
+    Part(name='resample', numbers=(('tolerance', 0.03),))
     """
     return Part(name, tuple(sorted(numbers.items())))
 
 
 @dataclass(frozen=True)
+class Head:
+    """One task of a network: what it predicts, how it learns it and how it is scored.
+
+    Attributes
+    ----------
+    name : str
+        Key of the head's targets, outputs and losses.
+    kind : str
+        `record`: one label vector per record.  `samples`: one class per sample, from wave marks.
+        `beats`: one class per beat, from beat annotations.
+    classes : str
+        Key of `ecg.labels.POLICIES`.
+    exclusive : bool
+        Whether exactly one class is true, so that probabilities are a softmax.
+    mask : str
+        Key of `training.data.MASKS`: which labels of a record are known.
+    loss : Part
+        Key of `LOSSES`.
+    weight : float
+        Factor of this head's loss in the sum over heads.
+    decision : str
+        Key of `training.decisions.FITS`: how probabilities become labels.
+    rules : str
+        Key of `training.rules.USES`: how clinical rules change these labels.
+    metric : str
+        Key of `scoring.METRICS`, or of `scoring.DENSE_METRICS` for samples and beats.  The first
+        head's metric chooses the epoch.
+    """
+
+    name: str = "diagnosis"
+    kind: str = "record"
+    classes: str = "scored"
+    exclusive: bool = False
+    mask: str = "off"
+    loss: Part = Part("bce")
+    weight: float = 1.0
+    decision: str = "global"
+    rules: str = "off"
+    metric: str = "challenge"
+
+    @property
+    def dense(self) -> bool:
+        """Whether targets and outputs have one value per sample."""
+        return self.kind != "record"
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """How a system reads, learns and answers.
+    """How a system reads records, trains and predicts.
 
     Attributes
     ----------
     name, system, source, summary : str
-        Identity; the name begins with the system's name without its year.
+        The name begins with the system's name without its year.
     fs : float
-        Rate in Hz at which the network reads.
+        Sampling rate of the network in Hz.
     max_s : float
-        Longest piece that the network reads, in s; longer records are cut into windows.
-    steps : tuple of Part
-        Signal steps from mV to the network's rows, of `ecg.signals.TRANSFORMS` or the system's own.
-    network, loss, optimiser, schedule : Part
-        Parts by name.
-    finish : tuple of Part
-        Signal steps after the choice of leads, of the same dicts: what depends on the lead set.
-    stride_s : float
-        From one window of a longer record to the next, in s; 0 makes the fewest windows.
-    augment : tuple of Part
-        What training does to records and batches, of `training.augment.AUGMENTATIONS`.
-    average : float
-        How much of the moving average of the weights a step keeps (0.999); at 0 there is none, and
-        the last weights answer.
-    stop : Part
-        When training ends before its last epoch, of `training.schedules.STOPS`.
-    classes : str
-        What the network learns to tell, of `ecg.labels.POLICIES`.
-    mask : str
-        Which labels count as known, of `training.masks.MASKS`; others teach nothing.
-    exclusive : bool
-        Whether a record has exactly one of the classes, so that probabilities are a softmax.
-    decision : str
-        How probabilities become labels, of `training.decisions.FITS`.
-    rules : str
-        How the rules of `ecg.rules` join these labels, of `training.rules.USES`.
-    select : str
-        Name of the metric that chooses the epoch, of `scoring.METRICS`.
+        Longest signal that the network reads at once, in s; longer records are cut into windows.
+    transforms : tuple of Part
+        From mV at the record's rate to the network's channels at `fs`; cached.
+    network, optimiser, schedule : Part
     epochs, batch : int
-        Passes over the training part; records a step.
+        Maximum number of epochs; records per training step.
+    heads : tuple of Head
+    post_transforms : tuple of Part
+        Transforms after the choice of leads; their result depends on the lead set.
+    stride_s : float
+        Step between windows of a longer record, in s; 0: the fewest windows.
+    augment : tuple of Part
+        Keys of `training.augment.AUGMENTATIONS` or of the system's own.
+    ema : float
+        Decay of the exponential moving average of the weights, which then predicts; 0: none.
+    stop : Part
+        Early stopping, of `training.optim.STOPS`.
+    transfer : Part
+        How the first lead set's network helps the others, of `training.transfer.TRANSFERS`.
     minutes : float
-        Budget for all lead sets together where the settings give none.
+        Time budget for all lead sets together.
     seed : int
-        Where all random numbers begin.
+        Seed of all random numbers.
     lead_sets : tuple of tuples of str
-        Sets for which a network each is trained.
-    teach : Part
-        How the first lead set's network helps the later ones, of `training.teaching.TEACHERS`.
+        One network is trained per lead set.
     """
 
     name: str
@@ -96,74 +134,119 @@ class Recipe:
     summary: str
     fs: float
     max_s: float
-    steps: tuple[Part, ...]
+    transforms: tuple[Part, ...]
     network: Part
-    loss: Part
     optimiser: Part
     schedule: Part
     epochs: int
     batch: int
-    finish: tuple[Part, ...] = ()
+    heads: tuple[Head, ...] = (Head(),)
+    post_transforms: tuple[Part, ...] = ()
     stride_s: float = 0.0
     augment: tuple[Part, ...] = ()
-    average: float = 0.0
+    ema: float = 0.0
     stop: Part = Part("never")
-    classes: str = "scored"
-    mask: str = "off"
-    exclusive: bool = False
-    decision: str = "global"
-    rules: str = "off"
-    select: str = "challenge"
-    minutes: float = 2600.0  # 43 of the 48 h that the organisers allow with a GPU
+    transfer: Part = Part("none")
+    minutes: float = field(default=2600.0)  # 43 of the 48 h that the organisers allow with a GPU
     seed: int = 0
     lead_sets: tuple[tuple[str, ...], ...] = tuple(LEAD_SETS.values())
-    teach: Part = Part("nothing")
+
+    @property
+    def head(self) -> Head:
+        """The first head, whose metric chooses the epoch."""
+        return self.heads[0]
+
+    @property
+    def max_samples(self) -> int:
+        """Longest signal that the network reads at once, in samples at `fs`."""
+        return math.floor(self.max_s * self.fs)
 
 
-def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
-    """Turn a recipe into what JSON can hold."""
-    return {field.name: plain(getattr(recipe, field.name)) for field in fields(Recipe)}
+HEAD_FIELDS = frozenset(entry.name for entry in fields(Head)) - {"name"}
 
 
-def plain(value: Any) -> Any:
-    """Turn parts and tuples into dicts and lists."""
-    if isinstance(value, Part):
-        return {"name": value.name, **{key: plain(item) for key, item in value.numbers}}
-    return [plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-# What JSON may hold for a field of each type; the others are tuples.
-_KINDS: dict[Any, Any] = {float: (int, float), int: int, str: str, bool: bool, Part: Part}
-
-
-def recipe_from_json(content: Any) -> Recipe:
-    """Turn JSON back into a recipe equal to the one it was made from.
-
-    A field with a default may be missing, in folders that are older than the field: its default is
-    what was done before there was a choice.
+def vary(recipe: Recipe, **changes: Any) -> Recipe:
+    """Change fields of a recipe; fields of a head (`loss`, `metric` …) change its only head.
 
     Raises
     ------
     LeadwiseError
-        A field is missing, unknown or of the wrong kind.
+        The recipe has several heads, so the change is ambiguous.
+
+    Examples
+    --------
+    >>> from models import find
+    >>> vary(find("isibrno-basic"), batch=8, decision="global").head.decision
+    'global'
     """
-    known = {field.name for field in fields(Recipe)}
-    required = {field.name for field in fields(Recipe) if field.default is MISSING}
-    found = set(content) if isinstance(content, dict) else set()
-    if odd := (required - found) | (found - known):
-        names = ", ".join(sorted(odd))
-        raise LeadwiseError(f"not a recipe of this version: check the fields {names}")
+    of_head = {name: value for name, value in changes.items() if name in HEAD_FIELDS}
+    of_recipe = {name: value for name, value in changes.items() if name not in HEAD_FIELDS}
+    if of_head:
+        if len(recipe.heads) > 1:
+            raise LeadwiseError(f"{recipe.name} has several heads; change `heads` as a whole")
+        of_recipe["heads"] = (replace(recipe.head, **of_head),)
+    return replace(recipe, **of_recipe)
+
+
+def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
+    """Convert a recipe to JSON's types."""
+    return {entry.name: plain(getattr(recipe, entry.name)) for entry in fields(Recipe)}
+
+
+def plain(value: Any) -> Any:
+    """Convert parts, heads and tuples to dicts and lists."""
+    if isinstance(value, Part):
+        return {"name": value.name, **{key: plain(item) for key, item in value.numbers}}
+    if isinstance(value, Head):
+        return {entry.name: plain(getattr(value, entry.name)) for entry in fields(Head)}
+    return [plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+# JSON types that a field of each type accepts; all other fields are tuples.
+_JSON_TYPES: dict[Any, Any] = {float: (int, float), int: int, str: str, bool: bool, Part: Part}
+
+
+def recipe_from_json(content: Any) -> Recipe:
+    """Convert JSON to the recipe it was made from; recipes of model folder format 2 are upgraded.
+
+    A missing field has its default.
+
+    Raises
+    ------
+    LeadwiseError
+        A field is missing, unknown or of the wrong type.
+    """
+    if isinstance(content, dict) and "heads" not in content:
+        content = upgraded_recipe(content)
+    heads = content.get("heads") if isinstance(content, dict) else None
+    if not isinstance(heads, list) or not heads:
+        raise LeadwiseError("not a recipe of this version: it needs a list of heads")
+    typed = tuple(_typed(Head, head, "head") for head in heads)
+    if len({head.name for head in typed}) < len(typed):
+        raise LeadwiseError("two heads of the recipe have the same name")
+    rest = {key: value for key, value in content.items() if key != "heads"}
+    return replace(_typed(Recipe, rest, "recipe"), heads=typed)
+
+
+def _typed(kind: type, content: Any, word: str) -> Any:
+    """Make a Head or Recipe from a dict and check names and types of its fields."""
+    required = {entry.name for entry in fields(kind) if entry.default is MISSING}
+    known = {entry.name for entry in fields(kind)}
+    given = set(content) if isinstance(content, dict) else set()
+    if wrong := (required - given) | (given - known):
+        names = ", ".join(sorted(wrong))
+        raise LeadwiseError(f"not a {word} of this version: check the fields {names}")
     values = {key: frozen(value) for key, value in content.items()}
-    hints = get_type_hints(Recipe)
-    for key in values:
-        kinds: Any = _KINDS.get(hints[key], tuple)
-        if not isinstance(values[key], kinds) or (isinstance(values[key], bool) != (kinds is bool)):
-            raise LeadwiseError(f"the recipe's {key} is {content[key]!r}, which cannot be")
-    return Recipe(**values)
+    hints = get_type_hints(kind)
+    for key, value in values.items():
+        expected: Any = _JSON_TYPES.get(hints[key], tuple)
+        if not isinstance(value, expected) or (isinstance(value, bool) != (expected is bool)):
+            raise LeadwiseError(f"the {word}'s {key} is {content[key]!r}, which is not valid")
+    return kind(**values)
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read a recipe from a file: one that no system lists, such as a grid's variant.
+    """Read a recipe from a JSON file, for example a variant that no system lists.
 
     Raises
     ------
@@ -181,13 +264,8 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def frozen(value: Any) -> Any:
-    """Turn dicts and lists back into parts and tuples."""
-    if isinstance(value, dict):
+    """Convert dicts and lists back to parts and tuples."""
+    if isinstance(value, Mapping):
         numbers = {key: frozen(item) for key, item in value.items() if key != "name"}
         return part(str(value.get("name")), **numbers)
     return tuple(frozen(item) for item in value) if isinstance(value, list) else value
-
-
-def longest(recipe: Recipe) -> int:
-    """Give the longest piece that the network reads, in samples at the recipe's rate."""
-    return math.floor(recipe.max_s * recipe.fs)

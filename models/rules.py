@@ -1,8 +1,8 @@
-"""Where a rule may speak: labels that a network and the rules of `ecg.rules` make together.
+"""How a rule's answer is combined with the network's label.
 
-How a rule joins the network's labels is a mode; a model folder names one for each of its rules, as
-`part(rule, mode=…)` with the numbers that training reports.  A rule sets the class of its first
-code and no other; one whose class the model does not have does nothing.  NumPy alone.
+The combination is a mode.  A model folder names one per rule, as `part(rule, mode=…)` with the
+numbers that training reports.  A rule only changes the class of its first code; without that class
+in the model it has no effect.  NumPy alone.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +16,7 @@ from models.recipe import Part, part
 
 YES, NO, CANNOT_SAY = 1, 0, -1
 
-# (labels of a class, answers of its rule) -> labels; the less a mode changes, the earlier it comes.
+# (labels of a class, answers of its rule) -> labels, ordered by how much a mode changes.
 MODES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "off": lambda labels, answers: labels,
     "or": lambda labels, answers: labels | (answers == YES),
@@ -24,8 +24,8 @@ MODES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "replace": lambda labels, answers: np.where(answers == CANNOT_SAY, labels, answers == YES),
 }
 
-# Revenger 2021 answers these five classes by rules alone, and uses no other rule.  It knows no
-# "cannot say"; here the network speaks then.
+# Revenger 2021 predicts these five classes by rules alone and uses no other rule.  Its rules always
+# answer; if ours cannot, the network's label stays.
 PUBLISHED = tuple(
     part(rule, mode="replace") for rule in ("bradycardia", "LAD", "RAD", "LQRSV", "pacing")
 )
@@ -34,10 +34,10 @@ PUBLISHED = tuple(
 def combine(
     labels: np.ndarray, answers: np.ndarray, rules: Iterable[Part], classes: Sequence[str]
 ) -> np.ndarray:
-    """Let rules join the labels of a network.
+    """Combine the labels of a network with rules.
 
-    Rules of different classes do not depend on each other; of two that set the same class, the
-    later one in `RULES` has the last word, whatever the order of `rules`.
+    Rules of different classes are independent.  Of two rules for one class the later one in `RULES`
+    is applied last, whatever the order of `rules`.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def combine(
     answers : np.ndarray of int8, shape (records, rules of `RULES`)
         From `answers_of`: YES, NO or CANNOT_SAY.
     rules : iterable of Part
-        Named by rule, each with its `mode`; rules that are not named are off.
+        Named by rule, each with its `mode`; all other rules are off.
     classes : sequence of str
         SNOMED CT codes of the labels.
 
@@ -69,10 +69,10 @@ def combine(
     """
     modes = {rule.name: _known_mode(rule) for rule in rules}
     combined = np.array(labels, dtype=bool)
-    for place, (name, rule) in enumerate(RULES.items()):
+    for index, (name, rule) in enumerate(RULES.items()):
         if name in modes and rule.codes[0] in classes:
             column = list(classes).index(rule.codes[0])
-            combined[:, column] = MODES[modes[name]](combined[:, column], answers[:, place])
+            combined[:, column] = MODES[modes[name]](combined[:, column], answers[:, index])
     return combined
 
 
@@ -87,14 +87,14 @@ def _known_mode(rule: Part) -> str:
 def findings_of(
     signal: np.ndarray, have: Sequence[str], want: Sequence[str], fs: float
 ) -> tuple[Finding, ...]:
-    """Judge a signal by what a lead set shows of it: the same in training and in running.
+    """Apply all rules to the leads of a lead set, in training and in prediction.
 
     Parameters
     ----------
     signal : np.ndarray of shape (len(have), samples)
         In mV, NaN where a sample has no value.
     have, want : sequence of str
-        Leads of the signal, and of the lead set; those that cannot be derived are left out.
+        Leads of the signal, and of the lead set; leads that cannot be derived are left out.
     fs : float
         Hz.
 
@@ -104,11 +104,11 @@ def findings_of(
         In the order of `RULES`.
     """
     chosen, missing = choose(signal, have, want)
-    there = [place for place, lead in enumerate(want) if lead not in missing]
-    return tuple(judge(chosen[there], [want[place] for place in there], fs).values())
+    present = [index for index, lead in enumerate(want) if lead not in missing]
+    return tuple(judge(chosen[present], [want[index] for index in present], fs).values())
 
 
 def answers_of(findings: Sequence[Finding]) -> np.ndarray:
-    """Write findings as numbers: int8 of shape (rules,), YES, NO or CANNOT_SAY."""
+    """Convert findings to numbers: int8 of shape (rules,), YES, NO or CANNOT_SAY."""
     answers = [finding.answer for finding in findings]
     return np.array([CANNOT_SAY if one is None else int(one) for one in answers], dtype=np.int8)

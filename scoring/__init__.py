@@ -13,6 +13,7 @@ import numpy as np
 from scoring import af
 from scoring.challenge import challenge_metric
 from scoring.measures import accuracy, areas, count, f_measure, macro
+from scoring.segments import beat_f1, dice
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray, Sequence[str]], float]
 
@@ -27,3 +28,6 @@ METRICS: dict[str, Metric] = {
     ),
     "af_f1": lambda labels, outputs, _, classes: af.of_classes(labels, outputs, classes).f1_four,
 }
+
+# Of heads with classes per sample or beat: metric(confusion (classes, classes)) -> float.
+DENSE_METRICS: dict[str, Callable[[np.ndarray], float]] = {"dice": dice, "beat_f1": beat_f1}

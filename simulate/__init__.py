@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg import LeadwiseError
+from ecg.annotation_files import write_annotations
 from ecg.labels import codes_by_name
 from ecg.leads import STANDARD, canonical_name, choose
 from ecg.records import write_record
@@ -20,7 +21,7 @@ from simulate.diagnoses import DIAGNOSES, check, draw_diagnoses, spread_diagnose
 from simulate.noise import CLEAN, Noise, common_noise, spoil_leads
 from simulate.patient import Patient, draw_patient
 from simulate.rhythm import Beats, draw_beats
-from simulate.truth import Simulated, mark_waves, paint_mask, symbols_of
+from simulate.truth import Simulated, annotate, mark_waves
 
 __all__ = [
     "CLEAN",
@@ -101,17 +102,14 @@ def simulate(
     signal = choose(eight, dipole.EIGHT, wanted).signal
     spoil_leads(signal, wanted, noise, noise_draws)
     waves = mark_waves(beats, shaped, samples, fs)
-    r_peaks = np.rint(beats.times * fs).astype(int)
-    inside = (r_peaks >= 0) & (r_peaks < samples)
+    marks = annotate(beats, shaped, waves, samples, fs, found)
     return Simulated(
         name=name,
         leads=wanted,
         fs=float(fs),
         signal=signal,
-        r_peaks=r_peaks[inside],
-        symbols=symbols_of(found, beats.kinds[inside].tolist()),
-        waves=waves[inside],
-        mask=paint_mask(waves, samples),
+        waves=waves[np.isin(np.rint(beats.times * fs), marks.beats.samples)],
+        marks=marks,
         codes=tuple(codes_by_name()[diagnosis] for diagnosis in found),
         age=patient.age,
         sex=patient.sex,
@@ -159,6 +157,7 @@ def write_records(
     fs: float = 500.0,
     leads: Sequence[str] = STANDARD,
     noise: Noise = DEFAULT_NOISE,
+    annotations: bool = False,
 ) -> list[str]:
     """Write simulated records as the Challenge lays them out (.hea and .mat), and give their names.
 
@@ -182,6 +181,8 @@ def write_records(
             codes=record.codes,
             comments=COMMENTS,
         )
+        if annotations:
+            write_annotations(record.annotations(), folder / record.name)
         names.append(record.name)
     return names
 

@@ -25,6 +25,11 @@ def main() -> int:
     parser.add_argument(
         "--leads", type=int, default=12, choices=sorted(LEAD_SETS), help="how many leads"
     )
+    parser.add_argument(
+        "--annotations",
+        action="store_true",
+        help="write beats and rhythm (.atr) and waves (.all) as WFDB annotation files too",
+    )
     options = parser.parse_args()
     if options.records < 1 or options.seed < 0:
         parser.error("--records must be at least 1, --seed at least 0")
@@ -36,6 +41,7 @@ def main() -> int:
             duration_s=options.seconds,
             fs=options.fs,
             leads=LEAD_SETS[options.leads],
+            annotations=options.annotations,
         )
     except (LeadwiseError, OSError) as error:
         sys.exit(f"Error: {error}")

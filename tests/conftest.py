@@ -18,7 +18,7 @@ from simulate import write_records as write_simulated  # noqa: F401 - for test_g
 # One small size a system, for all its networks, so that the whole contract runs on each in seconds.
 SMALL_NETWORKS = {
     "isibrno2020": {"widths": (8, 8, 8, 8, 16), "units": 8, "dropout": 0.1, "context_dropout": 0.1},
-    "revenger2021": {"narrow": 8},
+    "revenger2021": {"width_divisor": 8},
     "house2026": {"widths": (8, 8, 16), "blocks": (1, 1, 1)},
     "dualnet2017": {"widths": (8, 8, 32, 32, 32)},
 }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ecg import LeadwiseError
+from ecg.annotations import Rhythms, Spans, beat_mask, wave_mask
 from ecg.labels import codes_by_name
 from ecg.leads import LEAD_SETS, LIMB, STANDARD
 from ecg.records import find_records
@@ -410,6 +411,39 @@ def test_written_records_are_read_back_and_say_that_they_are_simulated(tmp_path)
         np.testing.assert_allclose(record.signal, truth.signal, atol=6e-4)
         header = (tmp_path / "new" / f"{record.name}.hea").read_text(encoding="utf-8")
         assert "simulated" in header
+
+
+def test_annotations_are_written_on_request_and_read_with_the_record(tmp_path):
+    options = {"seed": 2, "fs": 250, "leads": ("II",)}
+    write_records(tmp_path / "plain", 3, **options)
+    write_records(tmp_path / "marked", 3, annotations=True, **options)
+    for plain in (tmp_path / "plain").iterdir():
+        assert plain.read_bytes() == (tmp_path / "marked" / plain.name).read_bytes()
+    endings = sorted(path.suffix for path in (tmp_path / "marked").iterdir())
+    assert endings == sorted([".all", ".atr", ".hea", ".mat"] * 3)
+    records, _ = find_records(tmp_path / "marked")
+    for record, truth in zip(records, simulate_records(3, **options), strict=True):
+        assert record.annotations() == truth.annotations()
+        np.testing.assert_array_equal(wave_mask(record.annotations(), record.samples), truth.mask)
+    assert find_records(tmp_path / "plain")[0][0].annotations() is None
+
+
+@pytest.mark.parametrize(("name", "label"), [("AF", "AFIB"), ("AFL", "AFL"), ("LAD", "N")])
+def test_annotations_hold_beats_waves_and_rhythm(name, label):
+    record = simulate([name], seed=3)
+    marks = record.annotations()
+    assert marks.fs == record.fs
+    assert marks.rhythms == Rhythms([0], [5000], [label])
+    assert marks.annotated == Spans([0], [5000], [""])
+    of_qrs = marks.waves.take(marks.waves.kinds == "N")
+    assert set(record.r_peaks) <= set(of_qrs.peaks)
+    known = marks.waves.peaks[marks.waves.peaks >= 0]
+    assert len(known) > 0.9 * len(marks.waves)
+    assert (np.diff(np.sort(marks.waves.onsets)) > 0).all()
+    present = marks.waves.take(marks.waves.peaks >= 0)
+    assert (present.onsets <= present.peaks).all()
+    assert (present.peaks < present.offsets).all()
+    assert len(set(beat_mask(marks, 5000).tolist()) - {255}) == 1
 
 
 def test_the_command_writes_records_and_says_simulated(tmp_path):

@@ -1,166 +1,345 @@
-"""Augmentation: what training does to records and batches after the cache, by passed generators.
+"""Augmentation: random changes of records and batches during training, by passed generators.
 
-Two kinds, in the order in which they act; recipes name both in `augment`:
+Two kinds, applied in the order of the recipe's `augment`:
 
-- `RECORDS`: `augment(signal, leads, fs, generator, **numbers) -> signal` on a record's (rows,
-  samples), before the recipe's `finish`, which then sees what it would see of such a record; those
-  of one lead are in `training.augment_single`;
-- `BATCHES`: `augment(batch, fs, generator, **numbers) -> batch` on what the network reads.  Labels
-  become soft.  A batch of long records is cut into pieces: each is one batch here.
+- `RECORDS`: `augment(sample, generator, **numbers) -> Sample` on one record, before the recipe's
+  post-transforms; a system may add its own as `AUGMENTATIONS`;
+- `BATCHES`: `augment(batch, heads, fs, generator, **numbers) -> Batch` on what the network reads.
+  Targets become soft.  Each micro-batch of a batch of long records is one batch here.
 
-Defaults are Kang & Wen's; their numbers of things chosen are Normal around a share, not binomial.
+Defaults of batches are Kang & Wen's (2022); they draw the number of chosen records from a Normal
+distribution.  Those from `cutout` on are Reich & Kruk's (ECG-DualNet 2021) for one lead, in their
+order and with their numbers; `invert` is ours.  They act with their own `probability` and return
+float32. Amplitudes have the signal's unit and 0 is the fill value: standard deviations and the mean
+in a standardised record, mV in another.  The faulty warp and band-pass of the public code are here
+too, as `…_as_published`.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache, wraps
 
 import numpy as np
 import torch
 
 from ecg.leads import LEAD_SETS, derivable_leads
-from models.losses import Batch
-from models.recipe import Recipe
-from training.augment_single import SINGLE
+from models import lookup
+from models.recipe import Head, Recipe
+from models.sample import Batch, Sample
+
+Heads = Sequence[Head]
+Change = Callable[..., Sample]
+_FIRST_PHASE = 1.0  # rad: the largest first phase of a baseline's sine, as in the public code
 
 
-def lead_dropout(
-    signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    probability: float,
-) -> np.ndarray:  # fmt: skip
-    """Show a record, by this probability, as one of the five lead sets would show it.
+def lead_dropout(sample: Sample, generator: np.random.Generator, *, probability: float) -> Sample:
+    """Show a record, with this probability, as a record of one of the five lead sets.
 
-    The other leads are 0, as they are where a record without them is run: so one network learns to
-    serve all sets.  Each set is as likely; two of them hold all limb leads and two V2 besides,
-    since the limb leads follow from any two.
+    The other leads are set to 0, as they are when a record lacks them, so one network learns to
+    serve all lead sets.  Each set is equally likely.  Limb leads follow from any two, so two sets
+    hold all limb leads, and two more these and V2.
+    """
+    if generator.random() >= probability:
+        return sample
+    shown = derivable_leads(list(LEAD_SETS.values())[generator.integers(len(LEAD_SETS))])
+    present = np.array([lead in shown for lead in sample.leads])
+    zero = sample.signal.dtype.type(0)
+    return replace(sample, signal=np.where(present[:, None], sample.signal, zero))
+
+
+def shift(sample: Sample, generator: np.random.Generator, *, share: float) -> Sample:
+    """Move a record by up to this share of its length, to either side, and fill with zeros."""
+    samples = sample.signal.shape[1]
+    limit = int(share * samples)
+    by = int(generator.integers(-limit, limit + 1))
+    moved = np.zeros_like(sample.signal)
+    rest = samples - abs(by)
+    moved[:, max(by, 0) :][:, :rest] = sample.signal[:, max(-by, 0) :][:, :rest]
+    source = np.arange(samples) - by
+    return sample.moved(moved, np.where((source >= 0) & (source < samples), source, -1))
+
+
+def scale(sample: Sample, generator: np.random.Generator, *, spread: float) -> Sample:
+    """Multiply a record by one factor, whose logarithm is Normal with this standard deviation."""
+    factor = sample.signal.dtype.type(np.exp(generator.normal(0, spread)))
+    return replace(sample, signal=sample.signal * factor)
+
+
+def noise(sample: Sample, generator: np.random.Generator, *, mv: float) -> Sample:
+    """Add white noise of this standard deviation, in mV."""
+    added = generator.standard_normal(sample.signal.shape, np.float32)
+    return replace(sample, signal=(sample.signal + mv * added).astype(sample.signal.dtype))
+
+
+def _sometimes(change: Change) -> Change:
+    """Apply a change with its `probability`; else return the record unchanged."""
+
+    @wraps(change)
+    def drawn(
+        sample: Sample, generator: np.random.Generator, *, probability: float, **numbers: float
+    ) -> Sample:
+        if generator.random() >= probability:
+            return sample
+        return change(sample, generator, **numbers)
+
+    return drawn
+
+
+@_sometimes
+def cutout(sample: Sample, generator: np.random.Generator, *, share: float) -> Sample:
+    """Set one interval of this share of a record to 0."""
+    samples = sample.signal.shape[1]
+    width = int(share * samples)
+    onset = int(generator.integers(samples - width))
+    cut = sample.signal.astype(np.float32)
+    cut[:, onset : onset + width] = 0
+    return replace(sample, signal=cut)
+
+
+@_sometimes
+def sample_dropout(sample: Sample, generator: np.random.Generator, *, share: float) -> Sample:
+    """Set this share of a record's samples, at least one, to 0."""
+    samples = sample.signal.shape[1]
+    count = max(int(share * samples), 1)
+    dropped = sample.signal.astype(np.float32)
+    dropped[:, generator.choice(samples, count, replace=False)] = 0
+    return replace(sample, signal=dropped)
+
+
+@_sometimes
+def warp(sample: Sample, generator: np.random.Generator, *, most: float, points: int) -> Sample:
+    """Warp the time axis: read each sample from a little before or after its position.
+
+    The displacement is drawn at some points and linear between them.
 
     Parameters
     ----------
-    signal : np.ndarray of shape (rows, samples)
-    leads : sequence of str
-        Of each row.
+    most : float
+        Largest displacement, as a share of half the record.
+    points : int
     """
-    if generator.random() >= probability:
-        return signal
-    shown = derivable_leads(list(LEAD_SETS.values())[generator.integers(len(LEAD_SETS))])
-    kept = np.array([lead in shown for lead in leads])
-    return np.where(kept[:, None], signal, signal.dtype.type(0))
+    samples = sample.signal.shape[1]
+    offset = _offsets(samples, generator.uniform(-most, most, points))
+    position = np.clip(np.arange(samples) + offset * (samples - 1) / 2, 0, samples - 1)
+    return sample.moved(_at(sample.signal, position), np.rint(position).astype(int))
 
 
-def shift(
-    signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    share: float,
-) -> np.ndarray:  # fmt: skip
-    """Move a record by up to this share of its length, to either side; zeros come in."""
-    most = int(share * signal.shape[1])
-    by = int(generator.integers(-most, most + 1))
-    moved = np.zeros_like(signal)
-    kept = signal.shape[1] - abs(by)
-    moved[:, max(by, 0) :][:, :kept] = signal[:, max(-by, 0) :][:, :kept]
-    return moved
+@_sometimes
+def warp_as_published(
+    sample: Sample, generator: np.random.Generator, *, most: float, points: int
+) -> Sample:
+    """Warp as the public code does: the record fades to half at both ends.
+
+    It samples an image of one row, whose second axis runs from -1 to 1 along the record, and mixes
+    two conventions for the first: a warp by 0 stretches by L / (L - 1).
+    """
+    samples = sample.signal.shape[1]
+    axis = np.linspace(-1, 1, samples)
+    moved = np.clip(axis + _offsets(samples, generator.uniform(-most, most, points)), -1, 1)
+    source = ((moved + 1) * samples - 1) / 2  # the record is surrounded by zeros
+    edged = np.pad(sample.signal.astype(np.float32), ((0, 0), (1, 1)))
+    warped = (_at(edged, source + 1) * (1 - np.abs(axis) / 2)).astype(np.float32)
+    return sample.moved(warped, np.clip(np.rint(source), 0, samples - 1).astype(int))
 
 
-def scale(
-    signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    spread: float,
-) -> np.ndarray:  # fmt: skip
-    """Multiply a record by one factor, whose logarithm is Normal with this spread."""
-    return signal * signal.dtype.type(np.exp(generator.normal(0, spread)))
+@_sometimes
+def stretch(
+    sample: Sample, generator: np.random.Generator, *, least: float, most: float, longest_s: float
+) -> Sample:
+    """Stretch or compress a record by a factor between `least` and `most`, up to `longest_s`."""
+    samples = sample.signal.shape[1]
+    wanted = max(int(generator.uniform(least, most) * samples), 1)
+    position = np.linspace(0, samples - 1, wanted)
+    limit = round(longest_s * sample.fs)
+    source = np.rint(position).astype(int)[:limit]
+    return sample.moved(_at(sample.signal, position)[:, :limit], source)
 
 
-def noise(
-    signal: np.ndarray, leads: Sequence[str], fs: float, generator: np.random.Generator, *,
-    mv: float,
-) -> np.ndarray:  # fmt: skip
-    """Add white noise of this standard deviation, in mV, to each sample."""
-    added = generator.standard_normal(signal.shape, np.float32)
-    return (signal + mv * added).astype(signal.dtype)
+@_sometimes
+def amplify(sample: Sample, generator: np.random.Generator, *, spread: float) -> Sample:
+    """Multiply a record by one factor, 1 ± up to `spread`."""
+    factor = np.float32(generator.uniform(1 - spread, 1 + spread))
+    return replace(sample, signal=sample.signal.astype(np.float32) * factor)
+
+
+@_sometimes
+def invert(sample: Sample, generator: np.random.Generator) -> Sample:
+    """Invert a record, as a device held the wrong way round does."""
+    return replace(sample, signal=-sample.signal.astype(np.float32))
+
+
+@_sometimes
+def delay(
+    sample: Sample, generator: np.random.Generator, *, most_s: float, longest_s: float
+) -> Sample:
+    """Put less than `most_s` of zeros, and less than its length, before a record.
+
+    The record gets longer by them, up to `longest_s`.
+    """
+    samples, limit = sample.signal.shape[1], round(longest_s * sample.fs)
+    zeros = int(generator.integers(min(round(most_s * sample.fs), samples)))
+    delayed = np.pad(sample.signal.astype(np.float32), ((0, 0), (zeros, 0)))[:, :limit]
+    return sample.moved(delayed, np.maximum(np.arange(delayed.shape[1]) - zeros, -1))
+
+
+@_sometimes
+def baseline_wander(
+    sample: Sample, generator: np.random.Generator, *,
+    amplitude: float, low_hz: float, high_hz: float,
+) -> Sample:  # fmt: skip
+    """Add a slow sine of up to this amplitude, of a frequency between the two."""
+    height, hertz = generator.uniform(0, amplitude), generator.uniform(low_hz, high_hz)
+    phase = generator.uniform(0, _FIRST_PHASE)
+    time = np.arange(sample.signal.shape[1]) / sample.fs
+    baseline = height * np.sin(2 * math.pi * hertz * time + phase)
+    return replace(sample, signal=(sample.signal + baseline).astype(np.float32))
+
+
+@_sometimes
+def band_pass(
+    sample: Sample, generator: np.random.Generator, *, low_hz: float, high_hz: float, order: int
+) -> Sample:
+    """Filter forwards by a Butterworth band-pass in the steady state of the first sample."""
+    from scipy.signal import sosfilt, sosfilt_zi
+
+    sections = _sections(order, low_hz, high_hz, sample.fs)
+    first = sample.signal[:, 0].astype(np.float64)
+    steady = sosfilt_zi(sections)[:, None] * first[:, None]  # (sections, channels, 2)
+    filtered, _ = sosfilt(sections, sample.signal.astype(np.float64), axis=1, zi=steady)
+    return replace(sample, signal=np.asarray(filtered, np.float32))
+
+
+@_sometimes
+def band_pass_as_published(
+    sample: Sample, generator: np.random.Generator, *, low_hz: float, high_hz: float, order: int
+) -> Sample:
+    """Filter as the public code does, from rest: the step from 0 to the first sample rings."""
+    from scipy.signal import sosfilt
+
+    sections = _sections(order, low_hz, high_hz, sample.fs)
+    filtered = sosfilt(sections, sample.signal.astype(np.float64), axis=1)
+    return replace(sample, signal=np.asarray(filtered, np.float32))
+
+
+@lru_cache(maxsize=8)
+def _sections(order: int, low_hz: float, high_hz: float, fs: float) -> np.ndarray:
+    from scipy.signal import butter
+
+    return np.asarray(butter(order, [low_hz, high_hz], "bandpass", output="sos", fs=fs))
+
+
+def _offsets(samples: int, drawn: np.ndarray) -> np.ndarray:
+    """Interpolate values drawn for the middles of equal parts of a record at each sample."""
+    position = (np.arange(samples) + 0.5) * len(drawn) / samples - 0.5
+    return np.interp(position, np.arange(len(drawn)), drawn)
+
+
+def _at(signal: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Interpolate each channel linearly at these positions, in samples."""
+    known = np.arange(signal.shape[1])
+    return np.stack([np.interp(positions, known, row) for row in signal]).astype(np.float32)
 
 
 def mixup(
-    batch: Batch, fs: float, generator: np.random.Generator, *,
+    batch: Batch, heads: Heads, fs: float, generator: np.random.Generator, *,
     alpha: float = 0.3, share: float = 0.6,
 ) -> Batch:  # fmt: skip
-    """Mix records with each other, and their labels: λ x + (1 − λ) x'; Zhang et al., ICLR 2018.
+    """Mix records with each other, and their targets: λ x + (1 − λ) x'; Zhang et al., ICLR 2018.
 
-    One λ ~ Beta(α, α) a batch; about a `share` of the records is permuted, the others stay as they
-    are.  Of two lengths the longer one is the mixture's.
+    One λ ~ Beta(α, α) per batch.  About a `share` of the records is permuted; the others are mixed
+    with themselves.  The longer of two lengths is the mixture's.
     """
-    size = len(batch.labels)
+    size = len(batch.signal)
     own = float(generator.beta(alpha, alpha))
-    some = _some(size, share, generator)
+    chosen = _chosen(size, share, generator)
     partner = np.arange(size)
-    partner[some] = generator.permutation(some)
+    partner[chosen] = generator.permutation(chosen)
     return Batch(
         torch.lerp(batch.signal[partner], batch.signal, own),
         torch.maximum(batch.length, batch.length[partner]),
-        torch.lerp(batch.labels[partner], batch.labels, own),
+        {name: torch.lerp(target[partner], target, own) for name, target in batch.targets.items()},
     )
 
 
 def label_smoothing(
-    batch: Batch, fs: float, generator: np.random.Generator, *,
+    batch: Batch, heads: Heads, fs: float, generator: np.random.Generator, *,
     epsilon: float = 0.1, share: float = 0.8,
 ) -> Batch:  # fmt: skip
-    """Move the labels of about a `share` of the records: y ← (1 − ε) y + ε / classes."""
-    labels = batch.labels.clone()
-    some = _some(len(labels), share, generator)
-    labels[some] = (1 - epsilon) * labels[some] + epsilon / labels.shape[1]
-    return batch._replace(labels=labels)
+    """Smooth the targets of about a `share` of the records: y ← (1 − ε) y + ε / classes."""
+    chosen = _chosen(len(batch.signal), share, generator)
+    targets = {}
+    for head in heads:
+        target = targets[head.name] = batch.targets[head.name].clone()
+        if not head.dense:
+            target[chosen] = (1 - epsilon) * target[chosen] + epsilon / target.shape[1]
+    return batch._replace(targets=targets)
 
 
 def random_masking(
-    batch: Batch, fs: float, generator: np.random.Generator, *,
+    batch: Batch, heads: Heads, fs: float, generator: np.random.Generator, *,
     share: float = 0.3, masked: float = 0.15, shortest_s: float = 0.08, longest_s: float = 0.18,
 ) -> Batch:  # fmt: skip
-    """Set short pieces of all leads to 0 in about a `share` of the records.
+    """Set short intervals of all leads to 0 in about a `share` of the records.
 
-    So many pieces that they would cover the share `masked` of the samples, had each the longest
-    width and none another in its way.
+    Their number is such that they would cover the share `masked` of the samples if each had the
+    longest width and none overlapped.
     """
     signal = batch.signal.clone()
     shortest, longest = round(shortest_s * fs), round(longest_s * fs)
-    for place in _some(len(signal), share, generator):
-        room = max(0, int(batch.length[place]) - longest)
-        for begin in _some(room, masked / longest, generator):
-            middle, radius = begin + longest // 2, generator.integers(shortest, longest + 1) // 2
-            signal[place, :, middle - radius : middle + radius] = 0
+    for index in _chosen(len(signal), share, generator):
+        room = max(0, int(batch.length[index]) - longest)
+        for onset in _chosen(room, masked / longest, generator):
+            middle, radius = onset + longest // 2, generator.integers(shortest, longest + 1) // 2
+            signal[index, :, middle - radius : middle + radius] = 0
     return batch._replace(signal=signal)
 
 
-def _some(size: int, share: float, generator: np.random.Generator) -> np.ndarray:
-    """Draw places below `size`, round(Normal(share · size, spread · size)) of them."""
+def _chosen(size: int, share: float, generator: np.random.Generator) -> np.ndarray:
+    """Draw indices below `size`, round(Normal(share · size, spread · size)) of them."""
     spread = min(share / 4, 0.1)  # torch-ecg's
     count = round(generator.normal(share * size, spread * size))
     return generator.permutation(size)[: min(max(count, 0), size)]
 
 
-RECORDS: dict[str, Callable[..., np.ndarray]] = {
+RECORDS: dict[str, Change] = {
     "lead_dropout": lead_dropout,
     "shift": shift,
     "scale": scale,
     "noise": noise,
-    **SINGLE,
+    "cutout": cutout,
+    "sample_dropout": sample_dropout,
+    "warp": warp,
+    "warp_as_published": warp_as_published,
+    "stretch": stretch,
+    "amplify": amplify,
+    "invert": invert,
+    "delay": delay,
+    "baseline_wander": baseline_wander,
+    "band_pass": band_pass,
+    "band_pass_as_published": band_pass_as_published,
 }
 BATCHES: dict[str, Callable[..., Batch]] = {
     "mixup": mixup,
     "label_smoothing": label_smoothing,
     "random_masking": random_masking,
 }
-AUGMENTATIONS = {**RECORDS, **BATCHES}
+AUGMENTATIONS: Mapping[str, Change | Callable[..., Batch]] = {**RECORDS, **BATCHES}
 
 
-def alter_record(
-    recipe: Recipe, signal: np.ndarray, leads: Sequence[str], generator: np.random.Generator
-) -> np.ndarray:
-    """Do to a record what the recipe says, in its order."""
+def augment_sample(recipe: Recipe, sample: Sample, generator: np.random.Generator) -> Sample:
+    """Apply the recipe's augmentations of records, in its order."""
     for part in recipe.augment:
-        if part.name in RECORDS:
-            signal = RECORDS[part.name](signal, leads, recipe.fs, generator, **part.options)
-    return signal
+        if part.name not in BATCHES:
+            change = lookup(recipe, "AUGMENTATIONS", part.name, RECORDS)
+            sample = change(sample, generator, **part.options)
+    return sample
 
 
-def alter_batch(recipe: Recipe, batch: Batch, generator: np.random.Generator) -> Batch:
-    """Do to a batch what the recipe says, in its order."""
+def augment_batch(recipe: Recipe, batch: Batch, generator: np.random.Generator) -> Batch:
+    """Apply the recipe's augmentations of batches, in its order."""
     for part in recipe.augment:
         if part.name in BATCHES:
-            batch = BATCHES[part.name](batch, recipe.fs, generator, **part.options)
+            change = BATCHES[part.name]
+            batch = change(batch, recipe.heads, recipe.fs, generator, **part.options)
     return batch

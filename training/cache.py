@@ -1,9 +1,10 @@
-"""The cache: each record read and prepared once, for all lead sets, in one memory-mapped file.
+"""The cache: each record is read and transformed once, for all lead sets, into memory-mapped files.
 
-Ragged float16: for each usable record its rows (12 leads, or those that a recipe of other leads
-reads, then their envelopes or whatever the recipe's steps add), one after the other.  `NAME.json`
-beside it is written last and says that the file is whole; it is found again by names, sizes and
-times of the records, steps and version.
+`signals-KEY.f16` holds for each usable record its channels (12 leads, or those of a recipe with
+other leads, then envelopes or whatever the transforms add), one record after the other, as float16.
+`signals-KEY.HEAD.u8` holds the targets per sample of a dense head.  `signals-KEY.json` is written
+last: the files are complete if it exists.  KEY is a hash of the records' names, file sizes and
+times, the transforms and the version.
 """
 
 import hashlib
@@ -12,33 +13,115 @@ import mmap
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
 from ecg import LeadwiseError, __version__
+from ecg.annotations import beat_mask, wave_mask
 from ecg.files import atomic_write, remove_drafts
 from ecg.headers import Message
+from ecg.labels import POLICIES
 from ecg.leads import STANDARD, sort_leads
 from ecg.lock import locked
 from ecg.parallel import map_in_order
 from ecg.progress import log, progress_bar
 from ecg.records import Record
 from models.inputs import channels_per_lead, prepare
-from models.recipe import Recipe, recipe_to_json
-from training.mapped import Signals, map_file
+from models.recipe import Head, Recipe, recipe_to_json
+from models.sample import UNKNOWN
 
-FLOAT16_LIMIT = 6e4  # mV: absurd gains must not become infinite
+FLOAT16_LIMIT = 6e4  # mV: an absurd gain must not become infinite
+MAPPED_BYTES = 64e6  # returned before pages are released: 350 records of 10 s of ISIBrno
+
+
+class MappedArrays(Sequence[np.ndarray]):
+    """Arrays (channels, samples) of records as read-only views of one memory-mapped file.
+
+    Pages of a mapped file count as memory of the process while they are mapped, so one epoch would
+    fill memory with the whole file.  They are released now and then; views stay valid, since a
+    released page is read again from the file.
+
+    Parameters
+    ----------
+    content : mmap or bytes
+        From `map_file`: the records' values, one record after the other.
+    dtype : type
+    channels : int
+        Of each record.
+    lengths, starts : np.ndarray of int
+        Samples of each record, and the index of its first value; without `starts` the records
+        follow each other.
+    """
+
+    def __init__(
+        self,
+        content: mmap.mmap | bytes,
+        dtype: type,
+        channels: int,
+        lengths: np.ndarray,
+        starts: np.ndarray | None = None,
+    ) -> None:
+        self.dtype, self.channels, self.lengths = dtype, channels, lengths
+        self._content = content
+        self._values: np.ndarray = np.frombuffer(content, dtype)
+        sizes = channels * lengths
+        self._starts = np.cumsum(sizes) - sizes if starts is None else starts
+        self._returned = 0
+
+    def __len__(self) -> int:
+        """Count the records."""
+        return len(self.lengths)
+
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]  # no slices
+        """Return a record's values as a view of the file.
+
+        Raises
+        ------
+        LeadwiseError
+            The file was truncated after it was opened; reading on would crash the process.
+        """
+        start, size = self._starts[index], self.channels * self.lengths[index]
+        view = self._values[start : start + size].reshape(self.channels, -1)
+        if isinstance(self._content, mmap.mmap):
+            if self._content.size() < len(self._content):
+                raise LeadwiseError("the cache was truncated while in use; start again")
+            self._returned += view.nbytes
+            if self._returned > MAPPED_BYTES:
+                self._content.madvise(mmap.MADV_DONTNEED)
+                self._returned = 0
+        return view
+
+    def subset(self, indices: np.ndarray) -> "MappedArrays":
+        """Take a subset of the records."""
+        lengths, starts = self.lengths[indices], self._starts[indices]
+        return MappedArrays(self._content, self.dtype, self.channels, lengths, starts)
+
+
+def map_file(path: Path) -> mmap.mmap | bytes:
+    """Map a file for reading; an empty one cannot be mapped and becomes empty bytes.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
+    with open(path, "rb") as file:
+        if path.stat().st_size == 0:
+            return b""
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 class Prepared(NamedTuple):
-    """A record's rows, or None where it cannot be learned from, and what is to be said."""
+    """A record's channels and targets per sample, or None if it is unusable, and its messages."""
 
-    rows: np.ndarray | None
-    warnings: tuple[Message, ...]
+    channels: np.ndarray | None
+    messages: tuple[Message, ...]
+    targets: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -47,50 +130,45 @@ class Cache:
 
     Attributes
     ----------
-    rows : int
-        Of each record: its leads (`cached_leads`) times kinds of rows.
+    signals : MappedArrays
+        Float16 (channels, samples) of each usable record.
+    targets : dict of MappedArrays
+        Of each dense head: uint8 (1, samples), 255 for unknown.
     usable : np.ndarray of int
-        Which of the records (by place) are in it, in order.
-    lengths : np.ndarray of int
-        Samples of each usable record.
+        Indices of the usable records, in order.
     warnings : tuple of Message
-        What was odd about records, used or not.
+        What is unusual about usable records.
     left_out : tuple of Message
-        Why the others are not in it.
+        Why the other records are unusable.
     """
 
     path: Path
-    rows: int
+    signals: MappedArrays
+    targets: dict[str, MappedArrays]
     usable: np.ndarray
-    lengths: np.ndarray
     warnings: tuple[Message, ...]
     left_out: tuple[Message, ...]
-    content: mmap.mmap | bytes
-
-    def signals(self) -> Signals:
-        """Give the prepared signals as views of the file: float16 (rows, samples) each."""
-        return Signals(self.content, self.rows, self.lengths)
 
     def remove(self) -> None:
         """Delete the files."""
-        self.path.with_suffix(".json").unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
+        for path in _files(self.path, list(self.targets)):
+            path.unlink(missing_ok=True)
 
 
 def cached_leads(recipe: Recipe) -> tuple[str, ...]:
-    """Name the leads that a recipe's cache holds.
+    """List the leads that a recipe's cache holds.
 
-    The standard twelve, so that one cache serves whichever of the five lead sets are trained; for a
-    recipe that reads others, such as the single lead of 2017, what its lead sets name.
+    These are the standard twelve, so that one cache serves all five lead sets; for a recipe with
+    other leads, such as the single lead of 2017, those of its lead sets.
 
     Examples
     --------
-    >>> from dataclasses import replace
     >>> from models import find
+    >>> from models.recipe import vary
     >>> recipe = find("isibrno-basic")
-    >>> cached_leads(replace(recipe, lead_sets=(("I", "II"),))) == STANDARD
+    >>> cached_leads(vary(recipe, lead_sets=(("I", "II"),))) == STANDARD
     True
-    >>> cached_leads(replace(recipe, lead_sets=(("ECG",),)))
+    >>> cached_leads(vary(recipe, lead_sets=(("ECG",),)))
     ('ECG',)
     """
     named = {lead: None for lead_set in recipe.lead_sets for lead in lead_set}
@@ -100,19 +178,19 @@ def cached_leads(recipe: Recipe) -> tuple[str, ...]:
 def open_cache(
     records: Sequence[Record], recipe: Recipe, folder: Path, workers: int, *, keep: bool = True
 ) -> Cache:
-    """Open the cache of these records and steps, after making it if it is not there.
+    """Open the cache of these records and transforms; make it if it does not exist.
 
-    Of several processes that need a cache in the same folder one makes it, the others wait.
+    If several processes need a cache in the same folder, one makes it and the others wait.
 
     Parameters
     ----------
     folder : Path
-        Where the files are or will be; made if absent.
+        Folder of the files; made if absent.
     workers : int
-        Processes that read records.
+        Number of processes that read records.
     keep : bool
-        Keep caches of other records, recipes or versions in this folder; else a new one takes
-        their place.
+        Keep caches of other records, recipes or versions in this folder; else a new one replaces
+        them.
 
     Raises
     ------
@@ -120,71 +198,82 @@ def open_cache(
         The disk is too small, the folder cannot be written, or a reading process was killed.
     """
     path = folder / f"signals-{_key(records, recipe)[:16]}.f16"
-    if (found := _read_index(path)) is None:
-        doing = "prepares signals here; this one waits until it has ended."
+    if (cache := _read_cache(path, recipe)) is None:
+        doing = "prepares signals here; this process waits until it has finished."
         with locked(folder / "signals.lock", doing, wait=True):
-            if (found := _read_index(path)) is None:  # else another process has made it meanwhile
+            if (cache := _read_cache(path, recipe)) is None:  # no other process made it meanwhile
                 return _make(path, records, recipe, workers, keep)
-    log(f"Prepared signals taken from {path} ({path.stat().st_size / 1e6:,.0f} MB).")
-    return found
+    log(f"Using the prepared signals in {path} ({path.stat().st_size / 1e6:,.0f} MB).")
+    return cache
 
 
 def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, keep: bool) -> Cache:
-    _make_room(path, keep)
+    dense = [head.name for head in recipe.heads if head.dense]
+    _make_room(path, dense, keep)
     expected = _expected_bytes(records, recipe)
     _check_disk(path.parent, expected)
     log(f"Preparing {len(records)} records; they take {expected / 1e6:,.0f} MB in {path.parent}.")
     index: dict[str, list[Any]] = {"usable": [], "lengths": [], "warnings": [], "left_out": []}
     work = partial(prepare_record, recipe=recipe)
-    with (
-        atomic_write(path) as draft,
-        open(draft, "wb") as file,
-        progress_bar("reading", len(records), "rec") as shown,
-    ):
-        for place, prepared in enumerate(map_in_order(work, records, workers)):
+    with ExitStack() as stack, progress_bar("reading", len(records), "rec") as shown:
+        files: list[BinaryIO] = [
+            stack.enter_context(open(stack.enter_context(atomic_write(file)), "wb"))
+            for file in _files(path, dense)[1:]
+        ]
+        for number, prepared in enumerate(map_in_order(work, records, workers)):
             shown.update()
-            if prepared.rows is None:
-                index["left_out"] += prepared.warnings
+            if prepared.channels is None:
+                index["left_out"] += prepared.messages
                 continue
-            file.write(prepared.rows.tobytes())
-            index["lengths"].append(prepared.rows.shape[1])
-            index["usable"].append(place)
-            index["warnings"] += prepared.warnings
+            for file, values in zip(files, [prepared.channels, *map(prepared.targets.get, dense)],
+                                    strict=True):  # fmt: skip
+                file.write(np.asarray(values).tobytes())
+            index["lengths"].append(prepared.channels.shape[1])
+            index["usable"].append(number)
+            index["warnings"] += prepared.messages
     with atomic_write(path.with_suffix(".json")) as draft:
-        draft.write_text(json.dumps({"rows": _rows(recipe), **index}))
-    made = _read_index(path)
-    assert made is not None, "the index was written a moment ago"
-    return made
+        draft.write_text(json.dumps({"channels": _channels(recipe), **index}))
+    cache = _read_cache(path, recipe)
+    assert cache is not None, "the index was just written"
+    return cache
 
 
-def _make_room(path: Path, keep: bool) -> None:
-    """Remove what is of no use: half-written and damaged files, and other caches if not kept."""
+def _files(path: Path, dense: Sequence[str]) -> list[Path]:
+    """List the files of a cache: index, signals, targets of each dense head."""
+    return [path.with_suffix(".json"), path, *(path.with_suffix(f".{name}.u8") for name in dense)]
+
+
+def _make_room(path: Path, dense: Sequence[str], keep: bool) -> None:
+    """Remove partial and damaged files, and other caches if they are not to be kept."""
     remove_drafts(path.parent, "signals-*")
     if path.exists():
-        log(f"{path}: is not whole; it is made anew.")
-    others = [] if keep else [old for old in path.parent.glob("signals-*") if old.stem != path.stem]
+        log(f"{path} is incomplete and is made again.")
+    others = [] if keep else [
+        old for old in path.parent.glob("signals-*") if not old.name.startswith(f"{path.stem}.")
+    ]  # fmt: skip
     if others:
         log("The prepared signals of other records, another recipe or version are removed.")
-    for old in (path.with_suffix(".json"), path, *others):
+    for old in (*_files(path, dense), *others):
         old.unlink(missing_ok=True)
 
 
 def fingerprint(records: Sequence[Record]) -> str:
-    """Name the data: a hash over names, sizes and times of the records' files."""
-    known = hashlib.sha256()
+    """Hash names, sizes and times of the records' files."""
+    digest = hashlib.sha256()
     for record in records:
-        known.update(repr((record.name, _stamp(record, ".hea"), _stamp(record, ".mat"))).encode())
-    return known.hexdigest()
+        digest.update(repr((record.name, _stamp(record, ".hea"), _stamp(record, ".mat"))).encode())
+    return digest.hexdigest()
 
 
 def _key(records: Sequence[Record], recipe: Recipe) -> str:
-    """Name the content of a cache by what it is made of: data, steps and version."""
+    """Hash what a cache is made of: data, transforms, dense heads and version."""
     content = recipe_to_json(recipe)
-    steps = {key: content[key] for key in ("system", "fs", "steps")}
+    made_of = {key: content[key] for key in ("system", "fs", "transforms")}
     if (leads := cached_leads(recipe)) != STANDARD:
-        steps["leads"] = leads
-    made_of = json.dumps([__version__, steps, fingerprint(records)])
-    return hashlib.sha256(made_of.encode()).hexdigest()
+        made_of["leads"] = leads
+    made_of["dense"] = [(head.name, head.classes) for head in recipe.heads if head.dense]
+    text = json.dumps([__version__, made_of, fingerprint(records)])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _stamp(record: Record, ending: str) -> tuple[int, int]:
@@ -195,57 +284,90 @@ def _stamp(record: Record, ending: str) -> tuple[int, int]:
     return stat.st_size, stat.st_mtime_ns
 
 
-def _read_index(path: Path) -> Cache | None:
-    """Open a whole cache; None where there is none, or what is there is not whole."""
+def _read_cache(path: Path, recipe: Recipe) -> Cache | None:
+    """Open a complete cache; return None if it is absent or incomplete."""
+    dense = [head.name for head in recipe.heads if head.dense]
     try:
         index = json.loads(path.with_suffix(".json").read_text())
-        rows, lengths = int(index["rows"]), np.array(index["lengths"], dtype=np.int64)
-        if path.stat().st_size != 2 * rows * lengths.sum():
+        channels, lengths = int(index["channels"]), np.array(index["lengths"], dtype=np.int64)
+        signals, *masks = _files(path, dense)[1:]
+        total = int(lengths.sum())
+        if signals.stat().st_size != 2 * channels * total:
+            return None
+        if any(mask.stat().st_size != total for mask in masks):
             return None
         warnings = tuple(Message(*entry) for entry in index["warnings"])
         left_out = tuple(Message(*entry) for entry in index["left_out"])
         usable = np.array(index["usable"], dtype=np.int64)
-        content = map_file(path)
+        mapped = MappedArrays(map_file(signals), np.float16, channels, lengths)
+        targets = {
+            name: MappedArrays(map_file(mask), np.uint8, 1, lengths)
+            for name, mask in zip(dense, masks, strict=True)
+        }
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Cache(path, rows, usable, lengths, warnings, left_out, content)
+    return Cache(path, mapped, targets, usable, warnings, left_out)
 
 
-def _rows(recipe: Recipe) -> int:
+def _channels(recipe: Recipe) -> int:
     return len(cached_leads(recipe)) * channels_per_lead(recipe)
 
 
 def _expected_bytes(records: Sequence[Record], recipe: Recipe) -> int:
     seconds = sum((record.header.samples or 10 * record.fs) / record.fs for record in records)
-    return int(2 * _rows(recipe) * recipe.fs * seconds)
+    dense = sum(head.dense for head in recipe.heads)
+    return int((2 * _channels(recipe) + dense) * recipe.fs * seconds)
 
 
 def _check_disk(folder: Path, expected: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < 1.05 * expected:
         raise LeadwiseError(
-            f"{folder}: {expected / 1e9:.1f} GB are needed for prepared signals, "
-            f"{free / 1e9:.1f} GB are free; set LEADWISE_CACHE to a folder on a larger disk"
+            f"{folder}: prepared signals need {expected / 1e9:.1f} GB, but {free / 1e9:.1f} GB are "
+            "free; set LEADWISE_CACHE to a folder on a larger disk"
         )
 
 
 def prepare_record(record: Record, recipe: Recipe) -> Prepared:
-    """Read a record and apply the recipe's steps to the leads that the cache holds.
+    """Read a record and apply the recipe's transforms to the leads that the cache holds.
 
-    A record whose signal cannot be read, is flat throughout, or is not the one that its header
-    describes is left out: what it would teach is not known.
+    A record is left out if its signal or its annotations cannot be read, if it is flat throughout, or
+    if the signal is not the one that its header describes.
     """
     try:
         reading = record.read()
+        if reading.unusable:
+            return Prepared(None, reading.unusable, {})
+        inputs = prepare(recipe, reading.signal, record.leads, cached_leads(recipe), record.fs)
+        samples = inputs.signal.shape[1]
+        targets = {
+            head.name: dense_target(record, head, samples, recipe.fs)
+            for head in recipe.heads
+            if head.dense
+        }
     except LeadwiseError as error:
         text = str(error).removeprefix(f"{record.name}: ")
-        return Prepared(None, (Message(record.name, "unusable signal", text),))
-    if reading.unusable:
-        return Prepared(None, reading.unusable)
-    inputs = prepare(recipe, reading.signal, record.leads, cached_leads(recipe), record.fs)
+        return Prepared(None, (Message(record.name, "unusable signal", text),), {})
     warnings = [*record.header.warnings, *reading.warnings]
     if inputs.missing:
         text = f"{', '.join(inputs.missing)} missing and not derivable; read as 0"
         warnings.append(Message(record.name, "missing leads", text))
-    rows = np.clip(inputs.signal, -FLOAT16_LIMIT, FLOAT16_LIMIT).astype(np.float16)
-    return Prepared(rows, tuple(warnings))
+    channels = np.clip(inputs.signal, -FLOAT16_LIMIT, FLOAT16_LIMIT).astype(np.float16)
+    return Prepared(channels, tuple(warnings), targets)
+
+
+def dense_target(record: Record, head: Head, samples: int, fs: float) -> np.ndarray:
+    """Read a record's annotations as the target of a dense head.
+
+    Returns
+    -------
+    np.ndarray of uint8, shape (samples,)
+        Class indices at `fs`; 255 where the class is unknown, so throughout a record without
+        annotations.
+    """
+    annotations = record.annotations()
+    if annotations is None:
+        return np.full(samples, UNKNOWN, np.uint8)
+    if head.kind == "samples":
+        return wave_mask(annotations, samples, fs)
+    return beat_mask(annotations, samples, POLICIES[head.classes]([]), fs)

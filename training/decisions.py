@@ -1,39 +1,53 @@
-"""Decisions, fitted: the numbers by which probabilities become labels, from the validation part.
+"""Fit decisions and rules on the validation records: how probabilities become labels.
 
-`fit(probabilities, labels, classes, seed) -> Part` of `models.decision`, the Challenge metric being
-what is to be high; recipes name a fit by its key in `FITS`.
+`fit(probabilities, labels, classes, seed) -> Part` of `models.decision` maximises the Challenge
+metric; heads name a fit by its key in `FITS`.  `use(outputs, answers, labels, classes) -> rules` of
+`models.rules`; heads name a use by its key in `USES`.  All arrays have one row per record:
+`outputs` (predicted labels) and `labels` (targets) are bool (records, classes), `answers` of the
+rules are int8 (records, rules).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
+from ecg import LeadwiseError
 from ecg.labels import CODES, SINUS_RHYTHM
+from ecg.parallel import map_in_order
+from ecg.progress import log, progress_bar
+from ecg.records import Record
+from ecg.rules import RULES
 from models.decision import decide, logit
 from models.recipe import Part, part
-from scoring.challenge import prepare, rewards
+from models.rules import CANNOT_SAY, MODES, PUBLISHED, answers_of, combine, findings_of
+from scoring.challenge import Prepared, prepare, rewards
 from scoring.measures import count, f_measure, macro
 
 GRID = np.arange(1, 100) / 100  # 0.01, 0.02 … 0.99
-TIE = 1e-12  # metrics nearer than this to the best one are as good
-SLOPES = (0.7, 0.85, 1.0, 1.2, 1.4)  # around the likeliest one
+TIE = 1e-12  # metrics within this of the best one count as equal
+SLOPES = (0.7, 0.85, 1.0, 1.2, 1.4)  # around the most likely one
 OFFSETS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75)  # of the log odds
 
-
-# Records, evenly spread, that fit the two numbers of `expected`: they need no more, and all 22,000
-# of the Challenge's validation part would take 20 minutes a lead set.
+# Records, evenly spread, that the two numbers of `expected_metric` are fitted on.  They need no
+# more, and all 22,000 validation records of the Challenge would take 20 minutes per lead set.
 EXPECTED_ON = 4000
+ERRORS = 1.0  # standard errors that a rule's gain must exceed; chance does so one time in six
+PASSES = 2  # rules share what a record earns, so a later choice may change an earlier one
+ROUNDING = 1e-9  # of a gain
 
 Measure = Callable[[np.ndarray], float]
 Fit = Callable[[np.ndarray, np.ndarray, Sequence[str], int], Part]
+LeadSets = Sequence[tuple[str, ...]]
+Use = Callable[[np.ndarray, np.ndarray, np.ndarray, Sequence[str]], tuple[Part, ...]]
 
 
 def measure_of(labels: np.ndarray, classes: Sequence[str]) -> Measure:
-    """Give the Challenge metric of outputs for these labels; of classes not its own the mean F."""
+    """Return the metric of outputs: the Challenge metric, or for other classes the mean F."""
     if not set(classes) <= set(CODES):
         return lambda outputs: float(macro(f_measure(count(labels, outputs))))
-    ready = prepare(labels, classes)
-    return lambda outputs: float(ready.metric(outputs))
+    prepared = prepare(labels, classes)
+    return lambda outputs: float(prepared.metric(outputs))
 
 
 def global_threshold(probabilities: np.ndarray, measure: Measure) -> tuple[float, float]:
@@ -51,11 +65,11 @@ def global_threshold(probabilities: np.ndarray, measure: Measure) -> tuple[float
         A class is positive if its probability is at least the threshold.
     """
     metrics = np.array([measure(probabilities >= threshold) for threshold in GRID])
-    place = best_place(metrics)
-    return float(GRID[place]), float(metrics[place])
+    index = best_index(metrics)
+    return float(GRID[index]), float(metrics[index])
 
 
-def best_place(metrics: np.ndarray, grid: np.ndarray = GRID) -> int:
+def best_index(metrics: np.ndarray, grid: np.ndarray = GRID) -> int:
     """Choose among equally good thresholds: the middle of the longest run of neighbours.
 
     The lower middle of a run of even length; of equally long runs the one whose middle is nearest
@@ -63,13 +77,13 @@ def best_place(metrics: np.ndarray, grid: np.ndarray = GRID) -> int:
 
     Examples
     --------
-    >>> best_place(np.array([0.3, 0.5, 0.5, 0.5, 0.4, 0.5, 0.2]), np.arange(1, 8) / 10)
+    >>> best_index(np.array([0.3, 0.5, 0.5, 0.5, 0.4, 0.5, 0.2]), np.arange(1, 8) / 10)
     2
     """
     good = np.concatenate([[False], metrics >= metrics.max() - TIE, [False]])
-    begins, ends = np.flatnonzero(good[1:] & ~good[:-1]), np.flatnonzero(good[:-1] & ~good[1:])
-    middles = (begins + ends - 1) // 2
-    merits = zip(begins - ends, np.round(np.abs(grid[middles] - 0.5), 9), middles, strict=True)
+    starts, ends = np.flatnonzero(good[1:] & ~good[:-1]), np.flatnonzero(good[:-1] & ~good[1:])
+    middles = (starts + ends - 1) // 2
+    merits = zip(starts - ends, np.round(np.abs(grid[middles] - 0.5), 9), middles, strict=True)
     return int(min(merits)[2])
 
 
@@ -79,8 +93,7 @@ def class_thresholds(
     """Find a threshold for each class by differential evolution (SciPy).
 
     The start population holds the best global threshold, so the result is never worse on these
-    records; what it keeps on others is another matter (Nejedly et al., CinC 2020, section 2: no
-    gain).
+    records.  On other records there was no gain (Nejedly et al., CinC 2020, section 2).
 
     Parameters
     ----------
@@ -89,7 +102,7 @@ def class_thresholds(
     seed : int
         Of the evolution.
     generations : int
-        At most.
+        Maximum number.
 
     Returns
     -------
@@ -101,7 +114,7 @@ def class_thresholds(
     threshold, metric = global_threshold(probabilities, measure)
     start = np.random.default_rng(seed).uniform(0, 1, (max(5, 2 * classes), classes))
     start[0] = threshold
-    found = differential_evolution(
+    result = differential_evolution(
         lambda thresholds: -measure(probabilities >= thresholds),
         bounds=[(0.0, 1.0)] * classes,
         init=start,
@@ -109,23 +122,23 @@ def class_thresholds(
         rng=np.random.default_rng((seed, 1)),
         polish=False,
     )
-    return found.x if -found.fun > metric else np.full(classes, threshold)
+    return result.x if -result.fun > metric else np.full(classes, threshold)
 
 
 def temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Find the slope of the log odds that makes the labels likeliest (temperature scaling).
+    """Find the slope of the log odds with the highest likelihood of the labels.
 
-    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2, there as its
-    inverse, the temperature.
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, section 4.2; the slope is the
+    inverse of their temperature.
     """
     from scipy.optimize import minimize_scalar
 
     odds, sign = logit(probabilities), np.where(labels, 1.0, -1.0)
 
-    def surprise(log_slope: float) -> float:
+    def cross_entropy(log_slope: float) -> float:
         return float(np.logaddexp(0, -sign * np.exp(log_slope) * odds).mean())
 
-    return float(np.exp(minimize_scalar(surprise, bounds=(-3, 3), method="bounded").x))
+    return float(np.exp(minimize_scalar(cross_entropy, bounds=(-3, 3), method="bounded").x))
 
 
 def _fit_global(
@@ -138,14 +151,14 @@ def _fit_global(
 def _fit_classes(
     probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], seed: int
 ) -> Part:
-    found = class_thresholds(probabilities, measure_of(labels, classes), seed=seed)
-    return part("thresholds", values=tuple(found.tolist()))
+    values = class_thresholds(probabilities, measure_of(labels, classes), seed=seed)
+    return part("thresholds", values=tuple(values.tolist()))
 
 
 def _near_ties(
     probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], seed: int
 ) -> Part:
-    """Take Kang & Wen's numbers: nothing is fitted. The 0.1 is their code's, not the paper's."""
+    """Use Kang & Wen's numbers without fitting; 0.1 is from their code, not from the paper."""
     fallback = (classes.index(SINUS_RHYTHM),) if SINUS_RHYTHM in classes else ()
     return part("near ties", threshold=0.5, tie=0.03, least=0.1, fallback=fallback)
 
@@ -153,21 +166,21 @@ def _near_ties(
 def _highest(
     probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], seed: int
 ) -> Part:
-    """Take the class with the highest probability: for exclusive classes nothing is fitted."""
+    """Use the class with the highest probability; exclusive classes need no fit."""
     return part("highest")
 
 
 def _fit_expected(
     probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], seed: int
 ) -> Part:
-    """Try slopes around the likeliest one and offsets; the metric decides."""
-    some = np.unique(np.linspace(0, len(labels) - 1, EXPECTED_ON).astype(int))
-    probabilities, labels = probabilities[some], labels[some]
+    """Choose slope and offset of `expected_metric` by the metric."""
+    subset = np.unique(np.linspace(0, len(labels) - 1, EXPECTED_ON).astype(int))
+    probabilities, labels = probabilities[subset], labels[subset]
     measure = measure_of(labels, classes)
     table = tuple(map(tuple, rewards(classes).tolist()))
-    likeliest = temperature(probabilities, labels)
+    most_likely = temperature(probabilities, labels)
     candidates = [
-        part("expected", slope=round(share * likeliest, 4), offset=offset, rewards=table)
+        part("expected_metric", slope=round(share * most_likely, 4), offset=offset, rewards=table)
         for share in SLOPES
         for offset in OFFSETS
     ]
@@ -179,5 +192,140 @@ FITS: dict[str, Fit] = {
     "per class": _fit_classes,
     "near ties": _near_ties,
     "highest": _highest,
-    "expected": _fit_expected,
+    "expected_metric": _fit_expected,
+}
+
+
+def read_answers(
+    records: Sequence[Record], lead_sets: LeadSets, workers: int
+) -> dict[tuple[str, ...], np.ndarray]:
+    """Read records again and apply the rules to the leads of each lead set.
+
+    Returns
+    -------
+    dict
+        For each lead set int8 of shape (records, rules), as `models.rules.answers_of`.  All rules
+        cannot answer for a record that has vanished or has errors.
+    """
+    answers = np.full((len(lead_sets), len(records), len(RULES)), CANNOT_SAY, np.int8)
+    if records:
+        log(f"Applying {len(RULES)} rules to {len(records)} records.")
+    with progress_bar("rules", len(records), "rec") as shown:
+        work = partial(judge_record, lead_sets=lead_sets)
+        for index, row in enumerate(map_in_order(work, records, workers)):
+            answers[:, index] = row
+            shown.update()
+    return dict(zip(lead_sets, answers, strict=True))
+
+
+def judge_record(record: Record, lead_sets: LeadSets) -> np.ndarray:
+    """Read a record and apply the rules: int8 of shape (lead sets, rules)."""
+    silent = np.full((len(lead_sets), len(RULES)), CANNOT_SAY, np.int8)
+    try:
+        reading = record.read()
+    except LeadwiseError:
+        return silent  # the record vanished after the cache was made; training continues without it
+    if reading.errors:
+        return silent
+    findings = (findings_of(reading.signal, record.leads, leads, record.fs) for leads in lead_sets)
+    return np.stack([answers_of(of_set) for of_set in findings])
+
+
+def choose_modes(
+    outputs: np.ndarray, answers: np.ndarray, labels: np.ndarray, classes: Sequence[str]
+) -> tuple[Part, ...]:
+    """Choose for each rule, the others as they are, the mode of the best Challenge metric.
+
+    A rule changes few labels of few records, so some mode of some rule nearly always gains a
+    little on the records that chose it, and loses it on others.  Hence a mode other than off must
+    gain more than the standard error of its paired gain over the records.  Of equal modes the one
+    that changes less is chosen.
+
+    Returns
+    -------
+    tuple of Part
+        All rules whose class is among the classes, including those that are off.
+    """
+    prepared = prepare(labels, classes)
+    modes = {name: "off" for name, rule in RULES.items() if rule.codes[0] in classes}
+    for _ in range(PASSES):
+        before = dict(modes)
+        for name in modes:
+            joined = {
+                mode: combine(outputs, answers, parts_of({**modes, name: mode}), classes)
+                for mode in MODES
+            }
+            best = 0.0
+            modes[name] = "off"
+            for mode, combined in joined.items():
+                gain, error = gain_and_error(prepared, joined["off"], combined)
+                if gain > max(best, ERRORS * error) + ROUNDING:
+                    modes[name], best = mode, gain
+        if modes == before:
+            break
+    return parts_of(modes)
+
+
+def parts_of(modes: Mapping[str, str]) -> tuple[Part, ...]:
+    """Convert modes by rule to parts."""
+    return tuple(part(name, mode=mode) for name, mode in modes.items())
+
+
+def gain_and_error(
+    prepared: Prepared, before: np.ndarray, after: np.ndarray
+) -> tuple[float, float]:
+    """Compute the gain in the Challenge metric of other outputs, and its standard error.
+
+    The metric's norm depends on the labels alone and is taken as known, so the gain is a sum over
+    records and its error that of a sum.
+    """
+    records, norm = len(before), (prepared.correct - prepared.inactive).sum()
+    if records < 2 or np.isclose(norm, 0):
+        return 0.0, 0.0
+    gains = (prepared.of_records(after) - prepared.of_records(before)) / norm
+    return float(gains.sum()), float(gains.std(ddof=1) * np.sqrt(records))
+
+
+def fit_rules(
+    use: str, outputs: np.ndarray, answers: np.ndarray, labels: np.ndarray, classes: Sequence[str]
+) -> tuple[Part, ...]:
+    """Choose how the rules change the outputs, and measure their effect.
+
+    Returns
+    -------
+    tuple of Part
+        In the order of `RULES`: mode, number of labels `added` and `removed`, and the Challenge
+        metric `before` and `after`, one rule after the other.
+    """
+    prepared = prepare(labels, classes)
+    chosen = sorted(
+        USES[use](outputs, answers, labels, classes), key=lambda rule: list(RULES).index(rule.name)
+    )
+    measured = []
+    for rule in chosen:
+        joined = combine(outputs, answers, [rule], classes)
+        numbers = {
+            "added": int((joined & ~outputs).sum()),
+            "removed": int((outputs & ~joined).sum()),
+            "before": round(float(prepared.metric(outputs)), 6),
+            "after": round(float(prepared.metric(joined)), 6),
+        }
+        measured.append(part(rule.name, **rule.options, **numbers))
+        outputs = joined
+    return tuple(measured)
+
+
+def rule_lines(rules: Sequence[Part]) -> Iterator[str]:
+    """Describe the effect of each rule in one line."""
+    for rule in rules:
+        yield (
+            "rule {name} {mode}: {added} labels added, {removed} removed; Challenge metric "
+            "{before:.4f} to {after:.4f} on the validation records"
+        ).format(name=rule.name, **rule.options)
+
+
+USES: dict[str, Use] = {
+    "off": lambda *_: (),
+    "published": lambda *_: PUBLISHED,
+    "learned": choose_modes,
 }

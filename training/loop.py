@@ -1,36 +1,34 @@
-"""The training loop of one lead set: step, evaluate, keep the best, save the state, log."""
+"""The training loop of one lead set: step, evaluate, keep the best epoch, save the state, log."""
 
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from ecg import LeadwiseError
-from ecg.labels import POLICIES
 from ecg.progress import duration, log, progress_bar
 from models import lookup
-from models.classifier import build, from_logits, probabilities_of
-from models.decision import decide, highest
 from models.folder import versions
-from models.losses import Batch
-from models.recipe import Part, Recipe, recipe_to_json
-from scoring import METRICS
-from training.augment import AUGMENTATIONS
-from training.average import averaged, follow, kept
-from training.decisions import FITS, global_threshold, measure_of
-from training.items import Items, batch_count, batches
-from training.masks import MASKS
-from training.pace import Pace
-from training.rules import USES, fit_rules, rule_lines
-from training.schedules import MOMENTA, SCHEDULES, STOPS
+from models.network import build, outputs_of
+from models.recipe import Head, Recipe, recipe_to_json
+from models.sample import Batch
+from training.budget import TimeBudget
+from training.dataset import Dataset, batch_count
+from training.evaluate import LeadSetRun, predict, score_head
+from training.optim import (
+    STOPS,
+    ema_decay,
+    ema_network,
+    optimiser_of,
+    set_rate,
+    update_ema,
+)
 from training.state import (
-    State,
+    TrainingState,
     generator_of,
     load_state,
     number_of,
@@ -39,72 +37,20 @@ from training.state import (
     save_state,
 )
 
-OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "radam": torch.optim.RAdam,
-}
-
-
-@dataclass(frozen=True)
-class Task:
-    """What one lead set's training needs to know.
-
-    `name` is for people and files (`12-leads`), `key` is from `training_key`; `begin` are weights,
-    by name, with which the network begins, `kept` are such that stay as they are.
-    """
-
-    name: str
-    key: dict[str, str]
-    recipe: Recipe
-    leads: tuple[str, ...]
-    classes: tuple[str, ...]
-    device: torch.device
-    precision: str = "float32"
-    kept: Mapping[str, torch.Tensor] = field(default_factory=dict)
-    begin: Mapping[str, torch.Tensor] = field(default_factory=dict)
-
-
-def check_names(recipe: Recipe) -> None:
-    """See that the loop knows all that a recipe names, before long work begins.
-
-    Raises
-    ------
-    LeadwiseError
-        A name is unknown; the known ones are listed.
-    """
-    named: list[tuple[str, str, Mapping[str, Any]]] = [
-        ("optimiser", recipe.optimiser.name, OPTIMISERS),
-        ("schedule", recipe.schedule.name, SCHEDULES),
-        ("stop", recipe.stop.name, STOPS),
-        *(("augmentation", part.name, AUGMENTATIONS) for part in recipe.augment),
-        ("classes", recipe.classes, POLICIES),
-        ("mask", recipe.mask, MASKS),
-        ("decision", recipe.decision, FITS),
-        ("rules", recipe.rules, USES),
-        ("select", recipe.select, METRICS),
-    ]
-    for kind, name, known in named:
-        if name not in known:
-            raise LeadwiseError(f"no {kind} '{name}'; known are {', '.join(known)}")
-    steps = [("TRANSFORMS", step) for step in (*recipe.steps, *recipe.finish)]
-    for kind, part in (("NETWORKS", recipe.network), ("LOSSES", recipe.loss), *steps):
-        lookup(recipe, kind, part.name)
-
 
 def training_key(
-    recipe: Recipe, device: torch.device, precision: str, data: str, labels: np.ndarray,
-    validation: np.ndarray,
+    recipe: Recipe, device: torch.device, precision: str, data: str,
+    labels: Mapping[str, np.ndarray], validation: np.ndarray,
 ) -> dict[str, str]:  # fmt: skip
-    """Name all that a training's weights depend on; states of another key are not resumed.
+    """Collect all that trained weights depend on; a state with another key is not resumed.
 
-    The budget and the other lead sets are left out: an interrupted training may go on with more
-    time.
+    The time budget and the other lead sets are left out: an interrupted training may continue with
+    more time.
     """
     content = recipe_to_json(replace(recipe, minutes=0.0, lead_sets=()))
     return {
         "data": data,
-        "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
+        "labels": hashlib.sha256(b"".join(one.tobytes() for one in labels.values())).hexdigest(),
         "split": hashlib.sha256(validation.tobytes()).hexdigest(),
         **{f"recipe: {name}": json.dumps(value) for name, value in content.items()},
         "device": str(device),
@@ -115,170 +61,165 @@ def training_key(
 
 
 def train(
-    task: Task, learn: Items, choose: Items, seconds: float, state_file: Path,
-    sets_left: int,
-) -> State:  # fmt: skip
-    """Train a lead set's network, or go on where an interrupted training stood.
+    run: LeadSetRun, train_part: Dataset, validation_part: Dataset, seconds: float,
+    state_file: Path, sets_left: int,
+) -> TrainingState:  # fmt: skip
+    """Train a lead set's network, or continue an interrupted training.
 
     Parameters
     ----------
-    task : Task
-    learn, choose : Items
-        Training and validation part.
+    run : LeadSetRun
+    train_part, validation_part : Dataset
     seconds : float
-        Budget.
+        Time budget.
     state_file : Path
         Written after each epoch.
     sets_left : int
-        This lead set and those after it, to project the end of all.
+        Number of lead sets that are not trained yet, this one included, to project the end.
 
     Returns
     -------
-    State
-        With the best epoch's weights and the history.
+    TrainingState
+        With the weights of the best epoch and the history.
     """
-    recipe = task.recipe
-    state = load_state(state_file, task.key)
+    recipe = run.recipe
+    state = load_state(state_file, run.key)
     if state.finished:
-        log(f"{task.name}: trained already.")
+        log(f"{run.name}: already trained.")
         return state
-    network, optimiser = _begin(task, state)
-    steps = batch_count(len(learn), recipe.batch)
-    pace = Pace(seconds, recipe.epochs, steps, math.ceil(len(choose) / recipe.batch),
-                done=state.epoch, used=state.used_s)  # fmt: skip
-    while not pace.over:
+    network, optimiser = _start(run, state)
+    steps = batch_count(len(train_part), recipe.batch)
+    budget = TimeBudget(
+        seconds, recipe.epochs, steps, math.ceil(len(validation_part) / recipe.batch),
+        done=state.epoch, used=state.used_s,
+    )  # fmt: skip
+    while not budget.over:
         state.epoch += 1
-        loss = _epoch(task, network, optimiser, learn, pace, state, sets_left)
-        answering = network
-        if recipe.average:
-            answering = averaged(network, state.average, _shown(task, learn, state.epoch))
-        _evaluate(task, answering, choose, state, loss, _rate(optimiser))
-        pace.evaluated()
-        if STOPS[recipe.stop.name](_scores(state), **recipe.stop.options):
-            pace.stop()
-            log(f"{task.name}: the score rises no more; the best epoch was {state.best_epoch}.")
+        losses = _epoch(run, network, optimiser, train_part, budget, state, sets_left)
+        predicting = network
+        if recipe.ema:
+            predicting = ema_network(network, state.ema, _shown(run, train_part, state.epoch))
+        _evaluate(run, predicting, validation_part, state, losses, _rate(optimiser))
+        budget.evaluated()
+        if STOPS[recipe.stop.name](state.scores, **recipe.stop.options):
+            budget.stop()
+            log(f"{run.name}: no better score; stopped early, best epoch {state.best_epoch}.")
         state.network, state.optimiser = network.state_dict(), optimiser_tensors(optimiser)
-        state.used_s, state.finished = pace.used, pace.over
+        state.used_s, state.finished = budget.used, budget.over
         save_state(state_file, state)
-        log(_line(task, state, pace, sets_left))
+        log(_epoch_line(run, state, budget, sets_left))
     return state
 
 
-def _begin(task: Task, state: State) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
-    """Make network and optimiser, as they were if the state knows."""
-    recipe = task.recipe
+def _start(run: LeadSetRun, state: TrainingState) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    """Make network and optimiser, and restore them from the state if it has an epoch."""
+    recipe = run.recipe
     with torch.random.fork_rng():
-        torch.manual_seed(number_of(recipe.seed, task.name, "weights"))
-        network = build(recipe, task.leads, len(task.classes))
-    network.load_state_dict({**network.state_dict(), **task.begin, **task.kept})
+        torch.manual_seed(number_of(recipe.seed, run.name, "weights"))
+        network = build(recipe, run.leads, run.classes)
+    network.load_state_dict({**network.state_dict(), **run.init, **run.frozen})
     for name, weight in network.named_parameters():
-        weight.requires_grad_(name not in task.kept)
+        weight.requires_grad_(name not in run.frozen)
     if state.epoch:
-        log(f"{task.name}: going on after epoch {state.epoch}.")
+        log(f"{run.name}: continues after epoch {state.epoch}.")
         network.load_state_dict(state.network)
-    network.to(task.device)
-    learning = [weight for weight in network.parameters() if weight.requires_grad]
-    optimiser = OPTIMISERS[recipe.optimiser.name](learning, **recipe.optimiser.options)
+    network.to(run.device)
+    optimiser = optimiser_of(recipe, network)
     if state.epoch:
         restore_optimiser(optimiser, state.optimiser)
-    if recipe.average:
-        state.average = {
-            name: state.average.get(name, weight).detach().to(task.device, copy=True)
+    if recipe.ema:
+        state.ema = {
+            name: state.ema.get(name, weight).detach().to(run.device, copy=True)
             for name, weight in network.named_parameters()
         }
     return network, optimiser
 
 
-def to_learning(network: torch.nn.Module) -> None:
-    """Switch to training all but parts that are kept: their norms and dropouts stay as answering.
-
-    So what a kept part makes of a signal is what it made of it where it was learned.
-    """
+def set_train_mode(network: torch.nn.Module) -> None:
+    """Set train mode; frozen modules stay in eval mode, so their outputs do not change."""
     network.train()
-    for part in network.modules():
-        learns = [weight.requires_grad for weight in part.parameters()]
-        if learns and not any(learns):
-            part.eval()
+    for module in network.modules():
+        trainable = [weight.requires_grad for weight in module.parameters()]
+        if trainable and not any(trainable):
+            module.eval()
 
 
 def _epoch(
-    task: Task, network: torch.nn.Module, optimiser: torch.optim.Optimizer, learn: Items,
-    pace: Pace, state: State, sets_left: int,
-) -> float:  # fmt: skip
-    """Run one pass over the training part, or what the plan leaves of it; give the mean loss."""
-    recipe, device = task.recipe, task.device
-    scores = _scores(state)
-    lengths = np.minimum(learn.lengths, learn.longest)
-    order = batches(lengths, recipe.batch, generator_of(recipe.seed, task.name, state.epoch))
-    to_learning(network)
-    losses: list[float] = []
-    cuda = [device] if device.type == "cuda" else []
+    run: LeadSetRun, network: torch.nn.Module, optimiser: torch.optim.Optimizer,
+    train_part: Dataset, budget: TimeBudget, state: TrainingState, sets_left: int,
+) -> dict[str, float]:  # fmt: skip
+    """Run one pass over the training records, or the planned part of it; return mean losses."""
+    recipe = run.recipe
+    scores = state.scores
+    set_train_mode(network)
+    losses: list[dict[str, float]] = []
+    cuda = [run.device] if run.device.type == "cuda" else []
+    shuffled = train_part.shuffled(generator_of(recipe.seed, run.name, state.epoch))
     with (
         torch.random.fork_rng(devices=cuda),
-        progress_bar(f"{task.name}, epoch {state.epoch}", pace.steps, "batch") as shown,
+        progress_bar(f"{run.name}, epoch {state.epoch}", budget.steps, "batch") as shown,
     ):
-        for step, places in enumerate(order):
-            counters = (recipe.seed, task.name, state.epoch, step)
+        for step, indices in enumerate(shuffled):
+            counters = (recipe.seed, run.name, state.epoch, step)
             torch.manual_seed(number_of(*counters))  # dropout can only use the global generator
-            _set_rate(recipe, optimiser, pace.progress, scores)
+            set_rate(recipe, optimiser, budget.progress, scores)
             optimiser.zero_grad()
-            losses.append(_backward(task, network, learn, places, generator_of(*counters)))
+            losses.append(_backward(run, network, train_part, indices, generator_of(*counters)))
             optimiser.step()
-            if recipe.average:
-                done = (state.epoch - 1) * pace.steps + step
-                follow(state.average, network, kept(recipe.average, done))
-            pace.stepped()
+            if recipe.ema:
+                done = (state.epoch - 1) * budget.steps + step
+                update_ema(state.ema, network, ema_decay(recipe.ema, done))
+            budget.stepped()
             shown.update()
-            shown.set_postfix(loss=f"{np.mean(losses[-50:]):.4f}")
-            if pace.due:
-                log(_projection(task, pace, sets_left))
-                pace.told()
-            if pace.over:
+            shown.set_postfix(loss=f"{np.mean([one['loss'] for one in losses[-50:]]):.4f}")
+            if budget.due:
+                log(_projection(run, budget, sets_left))
+                budget.reported()
+            if budget.over:
                 break
-    return float(np.mean(losses))
+    return {name: float(np.mean([one[name] for one in losses])) for name in losses[0]}
 
 
 def _backward(
-    task: Task, network: torch.nn.Module, learn: Items, places: list[int],
+    run: LeadSetRun, network: torch.nn.Module, train_part: Dataset, indices: list[int],
     generator: np.random.Generator,
-) -> float:  # fmt: skip
-    """Add up the gradients of a batch, piece by piece where it is long; give its loss."""
-    recipe, device, total = task.recipe, task.device, 0.0
-    loss_function = lookup(recipe, "LOSSES", recipe.loss.name)
-    mixed = task.precision == "bfloat16"
-    for piece in learn.pieces(places):
-        batch = Batch(*(part.to(device) for part in learn.batch(piece, generator)))
-        with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
-            loss, _ = loss_function(network, batch, **recipe.loss.options)
-        share = len(piece) / len(places)
+) -> dict[str, float]:  # fmt: skip
+    """Add up the gradients of a batch, by micro-batches if it is long; return its losses.
+
+    `loss` is the weighted sum over heads; each of several heads has its own entry besides.
+    """
+    recipe = run.recipe
+    totals: dict[str, float] = {}
+    mixed = run.precision == "bfloat16"
+    for micro_batch in train_part.micro_batches(indices):
+        batch = train_part.batch(micro_batch, generator).to(run.device)
+        with torch.autocast(run.device.type, torch.bfloat16, enabled=mixed):
+            outputs = outputs_of(recipe, network, batch.signal, batch.length)
+            losses = {head.name: _loss(recipe, head, outputs, batch) for head in recipe.heads}
+            loss = sum(losses[head.name] * head.weight for head in recipe.heads)
+        share = len(micro_batch) / len(indices)
+        assert isinstance(loss, torch.Tensor)
         (loss * share).backward()
-        total += float(loss.detach()) * share
-    return total
+        parts = {f"loss {name}": value for name, value in losses.items()} if len(losses) > 1 else {}
+        for name, value in {"loss": loss, **parts}.items():
+            totals[name] = totals.get(name, 0.0) + float(value.detach()) * share
+    return totals
 
 
-def _shown(task: Task, learn: Items, epoch: int) -> Iterator[Batch]:
-    """Give batches as an epoch shows them, to estimate statistics on."""
-    generator = generator_of(task.recipe.seed, task.name, epoch, "average")
-    lengths = np.minimum(learn.lengths, learn.longest)
-    for places in batches(lengths, task.recipe.batch, generator):
-        for piece in learn.pieces(places):
-            yield Batch(*(part.to(task.device) for part in learn.batch(piece, generator)))
+def _loss(
+    recipe: Recipe, head: Head, outputs: Mapping[str, torch.Tensor], batch: Batch
+) -> torch.Tensor:
+    loss = lookup(recipe, "LOSSES", head.loss.name)
+    value: torch.Tensor = loss(outputs[head.name], batch.targets[head.name], **head.loss.options)
+    return value
 
 
-def _set_rate(
-    recipe: Recipe, optimiser: torch.optim.Optimizer, progress: float, scores: list[float]
-) -> None:
-    """Give the optimiser the rate of this moment, and β₁ where the schedule moves it too."""
-    name, numbers = recipe.schedule.name, recipe.schedule.options
-    for group in optimiser.param_groups:
-        share = SCHEDULES[name](progress, scores, **numbers)
-        group["lr"] = recipe.optimiser.options["lr"] * share
-        if name in MOMENTA:
-            group["betas"] = (MOMENTA[name](progress, scores, **numbers), group["betas"][1])
-
-
-def _scores(state: State) -> list[float]:
-    return [row["score"] for row in state.history]
+def _shown(run: LeadSetRun, train_part: Dataset, epoch: int) -> Iterator[Batch]:
+    """Yield training batches of an epoch, to estimate batch-norm statistics on."""
+    generator = generator_of(run.recipe.seed, run.name, epoch, "average")
+    for indices in train_part.shuffled(generator):
+        for micro_batch in train_part.micro_batches(indices):
+            yield train_part.batch(micro_batch, generator).to(run.device)
 
 
 def _rate(optimiser: torch.optim.Optimizer) -> float:
@@ -286,25 +227,27 @@ def _rate(optimiser: torch.optim.Optimizer) -> float:
 
 
 def _evaluate(
-    task: Task, network: torch.nn.Module, choose: Items, state: State, loss: float, rate: float
-) -> None:
-    """Score the validation part, note the epoch, keep the best.
+    run: LeadSetRun, network: torch.nn.Module, validation_part: Dataset, state: TrainingState,
+    losses: Mapping[str, float], rate: float,
+) -> None:  # fmt: skip
+    """Score the validation records, add the epoch to the history, and keep the best weights.
 
-    Labels are those of the best global threshold, or of the highest class where classes are
-    exclusive; the threshold that is noted is then NaN.
+    Labels of a record head come from the best global threshold, or are the highest class if classes
+    are exclusive.
     """
-    probabilities, threshold = predict(task, network, choose), math.nan
-    if task.recipe.exclusive:
-        outputs = highest(probabilities)
-    else:
-        threshold, _ = global_threshold(probabilities, measure_of(choose.labels, task.classes))
-        outputs = probabilities >= threshold
-    metric = METRICS[task.recipe.select]
-    score = metric(choose.labels, outputs, probabilities, task.classes)
-    best = max(_scores(state), default=-math.inf)
-    row = {"epoch": state.epoch, "loss": loss, "score": float(score), "threshold": threshold,
-           "lr": rate}  # fmt: skip
-    state.history.append(row)
+    predictions = predict(run, network, validation_part)
+    scores, thresholds = {}, {}
+    for head in run.recipe.heads:
+        scores[head.name], thresholds[head.name] = score_head(
+            head, predictions[head.name], validation_part, run.classes[head.name]
+        )
+    first, *others = run.recipe.heads
+    score = scores[first.name]
+    best = max(state.scores, default=-math.inf)
+    state.history.append({
+        "epoch": state.epoch, **losses, "score": score, "threshold": thresholds[first.name],
+        "lr": rate, **{f"score {head.name}": scores[head.name] for head in others},
+    })  # fmt: skip
     if score > best or not state.best:  # of equally good epochs the earlier one
         # A state_dict is a view of the weights, which go on changing.
         state.best = {
@@ -313,84 +256,28 @@ def _evaluate(
         state.best_epoch = state.epoch
 
 
-def fit_decision(
-    task: Task, state: State, choose: Items, answers: np.ndarray
-) -> tuple[Part, tuple[Part, ...]]:
-    """Fit decision and rules to what the best epoch's network says of the validation part.
-
-    Parameters
-    ----------
-    answers : np.ndarray of shape (records, rules)
-        What the rules say of the validation part; unused where the recipe's are off.
-
-    Returns
-    -------
-    decision : Part
-    rules : tuple of Part
-        With what each does to the labels that are so decided.
-    """
-    probabilities = predict(task, network_of(task, state.best), choose)
-    fit = FITS[task.recipe.decision]
-    decision = fit(probabilities, choose.labels, task.classes, task.recipe.seed)
-    outputs = decide(decision, probabilities)
-    rules = fit_rules(task.recipe.rules, outputs, answers, choose.labels, task.classes)
-    for line in rule_lines(rules):
-        log(f"{task.name}: {line}")
-    return decision, rules
-
-
-def network_of(task: Task, weights: Mapping[str, torch.Tensor]) -> torch.nn.Module:
-    """Build the network of a lead set with weights that were learned."""
-    network = build(task.recipe, task.leads, len(task.classes))
-    network.load_state_dict(weights)
-    return network.to(task.device)
-
-
-def predict(task: Task, network: torch.nn.Module, items: Items) -> np.ndarray:
-    """Compute the probabilities of all items: (records, classes), float64.
-
-    Records are taken by length; padding and neighbours do not change what the network answers.
-    """
-    network.eval()
-    whole = items.lengths <= items.longest
-    probabilities = np.empty((len(items), len(task.classes)))
-    order = np.argsort(items.lengths, kind="stable").tolist()
-    short = [place for place in order if whole[place]]
-    size = task.recipe.batch
-    with torch.inference_mode():
-        for start in range(0, len(short), size):
-            for places in items.pieces(short[start : start + size]):
-                batch = items.batch(places)
-                logits = network(batch.signal.to(task.device), batch.length.to(task.device))
-                probabilities[places] = from_logits(task.recipe, logits)
-    for place in (place for place in order if not whole[place]):
-        signal = items.signals[place][items.rows].astype(np.float32)
-        probabilities[place] = probabilities_of(task.recipe, network, signal, task.device)
-    return probabilities
-
-
-def _line(task: Task, state: State, pace: Pace, sets_left: int) -> str:
-    """Sum an epoch up for people."""
+def _epoch_line(run: LeadSetRun, state: TrainingState, budget: TimeBudget, sets_left: int) -> str:
+    """Sum an epoch up in one line."""
     row = state.history[-1]
     best = " (best)" if state.best_epoch == state.epoch else ""
     by = "" if math.isnan(row["threshold"]) else f", threshold {row['threshold']:.2f}"
     return (
-        f"{task.name}: epoch {state.epoch} of {math.ceil(pace.plan)}, loss {row['loss']:.4f}, "
+        f"{run.name}: epoch {state.epoch} of {math.ceil(budget.plan)}, loss {row['loss']:.4f}, "
         f"score {row['score']:.3f}{best}{by}; "
-        f"all lead sets done in {duration(_all_left_s(pace, sets_left))}"
+        f"all lead sets done in {duration(_all_left_s(budget, sets_left))}"
     )
 
 
-def _projection(task: Task, pace: Pace, sets_left: int) -> str:
-    """Say for people how fast it goes and when it will end."""
+def _projection(run: LeadSetRun, budget: TimeBudget, sets_left: int) -> str:
+    """Report the speed and the projected end."""
     return (
-        f"{task.name}: {task.recipe.batch / pace.step_s:.3g} records/s, "
-        f"{math.ceil(pace.plan)} of at most {pace.epochs} epochs planned; this lead set done in "
-        f"{duration(pace.left_s)}, all lead sets in {duration(_all_left_s(pace, sets_left))} "
-        f"(budget {duration(60 * task.recipe.minutes)})"
+        f"{run.name}: {run.recipe.batch / budget.step_s:.3g} records/s, "
+        f"{math.ceil(budget.plan)} of at most {budget.epochs} epochs planned; this lead set done "
+        f"in {duration(budget.left_s)}, all lead sets in "
+        f"{duration(_all_left_s(budget, sets_left))} (budget {duration(60 * run.recipe.minutes)})"
     )
 
 
-def _all_left_s(pace: Pace, sets_left: int) -> float:
-    """Project the end of all; later lead sets are taken to last as long as this one."""
-    return pace.left_s + (sets_left - 1) * (pace.used + pace.left_s)
+def _all_left_s(budget: TimeBudget, sets_left: int) -> float:
+    """Project the end of all lead sets; later ones are assumed to take as long as this one."""
+    return budget.left_s + (sets_left - 1) * (budget.used + budget.left_s)

@@ -1,6 +1,6 @@
-"""State: what an interrupted training needs to go on, in one file, written aside and renamed.
+"""The state of a training, from which an interrupted one continues: one file, written atomically.
 
-Randomness is counter-based (`generator_of`), so no generator's history belongs to it.
+Randomness is counter-based (`generator_of`), so the state holds no generator.
 """
 
 import json
@@ -20,11 +20,11 @@ from ecg.progress import log
 
 
 @dataclass
-class State:
-    """Where the training of one lead set stands after an epoch.
+class TrainingState:
+    """The training of one lead set after an epoch.
 
-    `key` names all that the weights depend on; `network`, `best`, `optimiser` and `average` are
-    tensors by name; `history` has one row an epoch.
+    `key` holds all that the weights depend on; `network`, `best`, `optimiser` and `ema` are tensors
+    by name; `history` has one row per epoch.
     """
 
     key: dict[str, str]
@@ -36,15 +36,20 @@ class State:
     network: dict[str, torch.Tensor] = field(default_factory=dict)
     best: dict[str, torch.Tensor] = field(default_factory=dict)
     optimiser: dict[str, torch.Tensor] = field(default_factory=dict)
-    average: dict[str, torch.Tensor] = field(default_factory=dict)
+    ema: dict[str, torch.Tensor] = field(default_factory=dict)
+
+    @property
+    def scores(self) -> list[float]:
+        """Validation score of each epoch."""
+        return [row["score"] for row in self.history]
 
 
-LEGIBLE = 32  # characters: shorter than a hash
-_TENSORS = ("network", "best", "optimiser", "average")
+LEGIBLE = 32  # characters; longer values, such as hashes, are not shown
+_TENSORS = ("network", "best", "optimiser", "ema")
 
 
-def save_state(path: Path, state: State) -> None:
-    """Write a state; whoever reads meets the old one or the new one, never half of either."""
+def save_state(path: Path, state: TrainingState) -> None:
+    """Write a state atomically: a reader gets the old one or the new one."""
     tensors = {
         f"{group}/{name}": tensor.detach().cpu().contiguous()
         for group in _TENSORS
@@ -56,32 +61,32 @@ def save_state(path: Path, state: State) -> None:
         draft.write_bytes(content)
 
 
-def load_state(path: Path, key: dict[str, str]) -> State:
-    """Read a state; a fresh one where there is none.
+def load_state(path: Path, key: dict[str, str]) -> TrainingState:
+    """Read a state, or return a new one.
 
-    So it is, and this is said, where the state is damaged or is one of other data, another recipe,
-    device, number of threads or version: going on from it would end with other weights.
+    A state that is damaged or of other data, recipe, device, number of threads or version is not
+    used, since it would lead to other weights; the log names the difference.
     """
     try:
         with safe_open(path, "pt") as file:
             rest = json.loads(file.metadata()["state"])
             if rest["key"] == key:
-                state = State(**rest)
+                state = TrainingState(**rest)
                 for name in file.keys():  # noqa: SIM118 - a safetensors file is no dict
                     group, _, inner = name.partition("/")
                     getattr(state, group)[inner] = file.get_tensor(name)
                 return state
             reason = f"differs in {', '.join(_differences(rest['key'], key))}"
     except FileNotFoundError:
-        return State(key)
+        return TrainingState(key)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError):
         reason = "is damaged"
-    log(f"{path}: the state of an earlier training {reason}; this lead set is trained anew.")
-    return State(key)
+    log(f"{path}: the state of an earlier training {reason}; this lead set is trained again.")
+    return TrainingState(key)
 
 
 def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
-    """Name the parts in which two keys differ, with their values where people can read them."""
+    """Yield the entries in which two keys differ, with their values if they are short."""
     for part in sorted(old.keys() | new.keys()):
         before, now = str(old.get(part)), str(new.get(part))
         if before != now:
@@ -90,7 +95,7 @@ def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Take an optimiser's moments as tensors by name: `3/exp_avg`."""
+    """Return an optimiser's moments as tensors by name: `3/exp_avg`."""
     return {
         f"{number}/{name}": torch.as_tensor(value).clone()
         for number, moments in optimiser.state_dict()["state"].items()
@@ -101,7 +106,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tenso
 def restore_optimiser(
     optimiser: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]
 ) -> None:
-    """Give an optimiser its moments back."""
+    """Restore an optimiser's moments."""
     moments: dict[int, dict[str, Any]] = {}
     for key, tensor in tensors.items():
         number, _, name = key.partition("/")
@@ -116,5 +121,5 @@ def number_of(*counters: int | str) -> int:
 
 
 def generator_of(*counters: int | str) -> np.random.Generator:
-    """Make the generator that belongs to these counters; the same ones give the same numbers."""
+    """Make the generator of these counters; equal counters give equal numbers."""
     return np.random.default_rng(number_of(*counters))

@@ -1,13 +1,15 @@
-"""Beats: R peaks in one to twelve leads, what follows from them, and how far to trust each lead.
+"""R peaks in one to twelve leads, RR intervals, heart rate, and the quality of each lead.
 
-The signal is taken in blocks that lie fixed in the recording (`blocks`).  In each, the envelopes of
-the leads in two bands (`traces`) are weighed against the levels of beats and of the waves between
-them (`evidence`): with guessed levels at first, then with those of the beats found so.  One chain
-through all candidates of the recording decides with the rhythm (`chain`).
+A recording is split into fixed blocks (`blocks`).  In each block, the envelopes of the leads in two
+frequency bands (`envelopes`) are compared with the levels of beats and of the waves between beats
+(`likelihood`).  The levels are first estimated, then measured at the beats that the estimates give.
+Viterbi's algorithm chooses the beats among the candidates of the whole recording, from likelihood
+and rhythm (`viterbi`).
 
-Nothing depends on the unit, nor on the order of leads or their polarity.  Stretches that are flat,
-without values or of noise alone have no beats.  A record of one beat has that beat, no intervals
-and no rate; one shorter than half a second has nothing.  Up to 240 beats a minute are found.
+The result does not depend on the unit, on the order of leads or on their polarity.  Stretches that
+are flat, have no values or contain noise alone have no beats.  A record with one beat has no
+intervals and no rate; one shorter than half a second has no beats.  Heart rates up to 240 beats per
+minute are detected.
 """
 
 from collections.abc import Iterable
@@ -15,15 +17,15 @@ from collections.abc import Iterable
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.beats.blocks import check, cut, examine
-from ecg.beats.chain import Chain
-from ecg.beats.evidence import heights
-from ecg.beats.traces import BANDS_HZ, fill, trace
+from ecg.beats.blocks import block_candidates, check_shape, split_blocks
+from ecg.beats.envelopes import BANDS_HZ, interpolate_gaps, log_envelopes
+from ecg.beats.likelihood import beat_and_wave_heights
+from ecg.beats.viterbi import Viterbi
 
 __all__ = ["detect", "detect_long", "heart_rate", "quality", "rr", "windows"]
 
 LOWEST_HZ = 100.0  # below, the upper band would be cut off
-HOLE = 3.0  # times the median RR: what is longer is no interval but a stretch without beats
+GAP = 3.0  # times the median RR interval: longer ones are stretches without beats
 
 
 def detect(signal: np.ndarray, fs: float) -> np.ndarray:
@@ -32,19 +34,19 @@ def detect(signal: np.ndarray, fs: float) -> np.ndarray:
     Parameters
     ----------
     signal : np.ndarray, shape (leads, samples)
-        In any unit, the same within a lead; NaN where there is no value.
+        In any unit, the same within a lead; NaN for missing values.
     fs : float
-        Hz, from 100.
+        Hz, at least 100.
 
     Returns
     -------
     np.ndarray of int, shape (beats,)
-        Samples of the R peaks, ascending; of ventricular beats, of the largest deflection.
+        Samples of the R peaks, ascending; for ventricular beats, of the largest deflection.
 
     Raises
     ------
     LeadwiseError
-        The shape is not that of leads and samples, or fs is below 100 Hz.
+        The shape is not (leads, samples), or fs is below 100 Hz.
 
     Examples
     --------
@@ -57,17 +59,17 @@ def detect(signal: np.ndarray, fs: float) -> np.ndarray:
 
 
 def detect_long(chunks: Iterable[np.ndarray], fs: float) -> np.ndarray:
-    """Find the R peaks of a recording that comes in chunks; the same, however it is cut.
+    """Find the R peaks of a recording in chunks, with the same result for any chunks.
 
-    Memory is in proportion to the longest chunk, or to a block of 340 s where that is longer.
+    Memory is proportional to the longest chunk, or to a block of 340 s if that is longer.
 
     Parameters
     ----------
     chunks : iterable of np.ndarray, each of shape (leads, samples)
-        As for `detect`, one after the other, of any lengths; each an array of its own, since some
+        As for `detect`, in order, of any lengths.  Do not reuse an array for the next chunk: some
         are kept for the next block.
     fs : float
-        Hz, from 100.
+        Hz, at least 100.
 
     Returns
     -------
@@ -77,7 +79,7 @@ def detect_long(chunks: Iterable[np.ndarray], fs: float) -> np.ndarray:
     Raises
     ------
     LeadwiseError
-        As for `detect`, or a chunk has another number of leads.
+        As for `detect`, or the number of leads differs between chunks.
 
     Examples
     --------
@@ -88,26 +90,26 @@ def detect_long(chunks: Iterable[np.ndarray], fs: float) -> np.ndarray:
     True
     """
     _check_fs(fs)
-    chain = Chain()
+    viterbi = Viterbi()
     beats: list[int] = []
     last = -1.0
-    for block in cut(chunks, fs):
-        found = examine(block, fs, last)
-        last = float(found.times[-1]) if len(found.times) else last
-        chain.add(found)
-        beats += chain.settle()
-    return np.array(beats + chain.finish(), dtype=int)
+    for block in split_blocks(chunks, fs):
+        candidates = block_candidates(block, fs, last)
+        last = float(candidates.times[-1]) if len(candidates.times) else last
+        viterbi.add(candidates)
+        beats += viterbi.settle()
+    return np.array(beats + viterbi.finish(), dtype=int)
 
 
 def rr(r_peaks: np.ndarray, fs: float) -> np.ndarray:
-    """Give the intervals between R peaks in s, shape (beats - 1,); empty for fewer than two."""
+    """Compute the RR intervals in s, shape (beats - 1,); empty for fewer than two beats."""
     return np.diff(np.asarray(r_peaks)) / fs
 
 
 def heart_rate(r_peaks: np.ndarray, fs: float) -> float:
-    """Give the mean heart rate in beats a minute; NaN for fewer than two beats.
+    """Compute the mean heart rate in beats per minute; NaN for fewer than two beats.
 
-    Stretches without beats, longer than three times the median RR interval, are left out.
+    Intervals longer than three times the median are stretches without beats and do not count.
 
     Examples
     --------
@@ -117,7 +119,7 @@ def heart_rate(r_peaks: np.ndarray, fs: float) -> float:
     intervals = rr(r_peaks, fs)
     if not intervals.size:
         return float("nan")
-    return float(60 / intervals[intervals <= HOLE * np.median(intervals)].mean())
+    return float(60 / intervals[intervals <= GAP * np.median(intervals)].mean())
 
 
 def windows(signal: np.ndarray, r_peaks: np.ndarray, before: int, after: int) -> np.ndarray:
@@ -128,57 +130,58 @@ def windows(signal: np.ndarray, r_peaks: np.ndarray, before: int, after: int) ->
     signal : np.ndarray of float, shape (leads, samples)
     r_peaks : np.ndarray of int, shape (beats,)
     before, after : int
-        Samples before the R peak, and from it on.
+        Samples before the R peak; samples from the R peak on.
 
     Returns
     -------
     np.ndarray, shape (beats, leads, before + after)
-        Of the signal's type; NaN where a window reaches beyond the signal.
+        Of the signal's dtype; NaN where a window exceeds the signal.
     """
-    places = np.asarray(r_peaks, int)[:, None] + np.arange(-before, after)
-    inside = (places >= 0) & (places < signal.shape[1])
-    around = signal[:, np.where(inside, places, 0)]
+    indices = np.asarray(r_peaks, int)[:, None] + np.arange(-before, after)
+    inside = (indices >= 0) & (indices < signal.shape[1])
+    around = signal[:, np.where(inside, indices, 0)]
     around[:, ~inside] = np.nan
     return around.transpose(1, 0, 2)
 
 
 def quality(signal: np.ndarray, fs: float, r_peaks: np.ndarray) -> np.ndarray:
-    """Mark each lead by how many of the beats it shows by itself.
+    """Rate each lead by the share of beats that it shows by itself.
 
     Parameters
     ----------
     signal : np.ndarray, shape (leads, samples)
         As for `detect`.
     fs : float
-        Hz, from 100.
+        Hz, at least 100.
     r_peaks : np.ndarray of int, shape (beats,)
-        Samples, ascending; found by `detect` or known.
+        Samples, ascending; from `detect` or from annotations.
 
     Returns
     -------
     np.ndarray of float, shape (leads,)
-        Share of the beats, 0 to 1, at which the QRS complex exceeds all between it and the next
-        beat, in either band: 1 is a good lead, noise has some 0.2, a flat lead 0.  Beats between
-        which and the next one nothing lies (RR below some 0.3 s, the record's end) are left out;
-        NaN where none remains.
+        Share of the beats, 0 to 1, whose QRS complex exceeds all waves until the next beat, in
+        either band: about 1 for a good lead, 0.2 for noise, 0 for a flat lead.  Beats without room
+        for a wave (RR below about 0.3 s, or at the end of the record) do not count; NaN if none
+        remains.
     """
     _check_fs(fs)
-    check(signal, signal)
+    check_shape(signal, signal)
     r_peaks = np.asarray(r_peaks, dtype=int)
     if not r_peaks.size:
         return np.full(len(signal), np.nan)
-    traces = trace(*fill(signal), fs)
-    steps = np.rint(r_peaks / traces.stride).astype(int)
-    tops, waves = heights(traces, np.minimum(steps, traces.logs.shape[1] - 1))
-    judged = ~np.isneginf(waves)
-    seen = (judged & (tops > waves)).sum(axis=1) / np.maximum(judged.sum(axis=1), 1)
-    seen[~judged.any(axis=1)] = np.nan
-    return seen.reshape(-1, len(BANDS_HZ)).max(axis=1)
+    envelopes = log_envelopes(*interpolate_gaps(signal), fs)
+    steps = np.rint(r_peaks / envelopes.stride).astype(int)
+    steps = np.minimum(steps, envelopes.logs.shape[1] - 1)
+    peaks, waves = beat_and_wave_heights(envelopes, steps)
+    counted = ~np.isneginf(waves)
+    share = (counted & (peaks > waves)).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+    share[~counted.any(axis=1)] = np.nan
+    return share.reshape(-1, len(BANDS_HZ)).max(axis=1)
 
 
 def _check_fs(fs: float) -> None:
-    """Refuse what is too slow."""
+    """Raise an error if the sampling rate is too low."""
     if not LOWEST_HZ <= fs < float("inf"):
         raise LeadwiseError(
-            f"fs is {fs:g} Hz; R peaks are found from {LOWEST_HZ:g} Hz on. Resample the signal."
+            f"fs is {fs:g} Hz; R peaks are detected from {LOWEST_HZ:g} Hz on. Resample the signal."
         )

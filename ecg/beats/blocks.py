@@ -1,7 +1,8 @@
-"""Blocks: cut a recording where nothing but fs decides, and judge the candidates of each.
+"""Blocks of a recording, and the candidates for beats in each.
 
-A block decides for 300 s and sees 20 s more on either side, farther than its running medians reach.
-So the same candidates with the same evidence come out, in whatever chunks the recording comes.
+The blocks depend on fs alone, not on the chunks in which the recording arrives.  A block decides
+for 300 s and contains 20 s of context on either side, which is more than its running medians need.
+So the candidates and their likelihoods are the same for any chunks.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,40 +11,49 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.beats import evidence
-from ecg.beats.chain import Candidates, Chain
-from ecg.beats.evidence import Levels, candidates, guess, measure, near, running_median, weigh
-from ecg.beats.traces import BANDS_HZ, fill, trace
+from ecg.beats.envelopes import BANDS_HZ, interpolate_gaps, log_envelopes
+from ecg.beats.likelihood import (
+    BEATS,
+    LIMIT,
+    Levels,
+    candidate_steps,
+    initial_levels,
+    local_maximum,
+    log_likelihood_ratio,
+    measure_levels,
+    running_median,
+)
+from ecg.beats.viterbi import Candidates, Viterbi
 
 BLOCK_S = 300.0
 CONTEXT_S = 20.0
-SHORTEST_S = 0.5  # in anything shorter no level can be told: no beats
-SEAM_S = 0.02  # neighbouring blocks may see one candidate so far apart
-PEAK_S = 0.05  # how far the R peak may lie from the middle of the complex
-BASE_S = 0.1  # where the R peak's base line is taken, on either side
-FIRST_RR_S = 0.8  # 75 beats a minute, while nothing is known, ...
-ROUGH_EARLY = (0.2, 1.0)  # ... and what an early beat costs then, and in the second passage
+SHORTEST_S = 0.5  # shorter blocks have no beats, since no level can be estimated
+SEAM_S = 0.02  # one candidate may lie this far apart in neighbouring blocks
+PEAK_S = 0.05  # the R peak lies within this of the middle of the complex
+BASE_S = 0.1  # the R peak's base line is taken this far before and after
+FIRST_RR_S = 0.8  # assumed RR interval in the first pass: 75 beats per minute
+EARLY_COSTS = (0.2, 1.0)  # of an early beat, in the two passes that estimate the levels
 
 
 NONE = Candidates(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, int))
 
 
 class Block(NamedTuple):
-    """A piece of signal with its context; it decides from `onset` to `offset`."""
+    """A part of the signal with its context; decides for samples from `onset` to `offset`."""
 
     signal: np.ndarray
-    first: int  # sample of the recording
+    first: int  # sample of the recording at which `signal` begins
     onset: int
     offset: int
 
 
-def cut(chunks: Iterable[np.ndarray], fs: float) -> Iterator[Block]:
-    """Cut a recording into blocks that depend on nothing but fs."""
+def split_blocks(chunks: Iterable[np.ndarray], fs: float) -> Iterator[Block]:
+    """Split a recording into blocks that depend on fs alone."""
     core, context = round(BLOCK_S * fs), round(CONTEXT_S * fs)
     held: list[np.ndarray] = []
     first, end, onset = 0, 0, 0
     for chunk in chunks:
-        check(chunk, held[0] if held else chunk)
+        check_shape(chunk, held[0] if held else chunk)
         held.append(chunk)
         end += chunk.shape[1]
         while end >= onset + core + context:
@@ -58,65 +68,66 @@ def cut(chunks: Iterable[np.ndarray], fs: float) -> Iterator[Block]:
         yield Block(np.concatenate(held, axis=1), first, onset, end)
 
 
-def check(signal: np.ndarray, first: np.ndarray) -> None:
-    """Refuse what is not of shape (leads, samples), with as many leads as the first chunk."""
+def check_shape(signal: np.ndarray, first: np.ndarray) -> None:
+    """Raise an error unless the shape is (leads, samples), with the leads of the first chunk."""
     if signal.ndim != 2 or not len(signal) or len(signal) != len(first):
         raise LeadwiseError(
-            f"the signal has the shape {signal.shape}; it has to be (leads, samples), in each "
-            f"chunk as in the first, which has {first.shape}."
+            f"the signal has the shape {signal.shape}; expected (leads, samples), with the same "
+            f"leads in each chunk; the first has {first.shape}."
         )
 
 
-def examine(block: Block, fs: float, last: float) -> Candidates:
-    """Judge the candidates of a block that come after the last one of the block before, in s."""
+def block_candidates(block: Block, fs: float, last: float) -> Candidates:
+    """Find the candidates of a block after the last one of the previous block, in s."""
     if block.signal.shape[1] < SHORTEST_S * fs:
         return NONE
-    filled, changing = fill(block.signal)
+    filled, changing = interpolate_gaps(block.signal)
     if not changing.any():
         return NONE
-    traces = trace(filled, changing, fs)
-    levels, trust = guess(traces)
-    steps = candidates(weigh(traces.logs, trust, levels))
+    envelopes = log_envelopes(filled, changing, fs)
+    levels, trust = initial_levels(envelopes)
+    steps = candidate_steps(log_likelihood_ratio(envelopes.logs, trust, levels))
     levels = Levels(*(level[:, steps] for level in levels))
-    guessed = levels.apart
-    tops, trust = near(traces.logs, steps), trust[:, steps]
-    samples = block.first + _peaks(filled, fs, np.rint(steps * traces.stride).astype(int), levels)
+    initial = levels.contrast
+    peaks, trust = local_maximum(envelopes.logs, steps), trust[:, steps]
+    middles = np.rint(steps * envelopes.stride).astype(int)
+    samples = block.first + _r_peaks(filled, fs, middles, levels)
     times = samples / fs
     local = np.full(len(steps), FIRST_RR_S)
     numbers = np.arange(len(steps))
-    for early in ROUGH_EARLY:
-        rough = Chain(early)
-        rough.add(Candidates(times, weigh(tops, trust, levels), local, numbers))
-        beats = rough.finish()
+    for early in EARLY_COSTS:
+        viterbi = Viterbi(early)
+        viterbi.add(Candidates(times, log_likelihood_ratio(peaks, trust, levels), local, numbers))
+        beats = viterbi.finish()
         if len(beats) > 1:
-            measured = measure(traces, steps[beats], guessed[:, beats])
-            levels = Levels(*(_between(times, times[beats], level) for level in measured))
-            local = np.interp(times, times[beats], _usual(times[beats]))
-    weight = weigh(tops, trust, levels)
+            measured = measure_levels(envelopes, steps[beats], initial[:, beats])
+            levels = Levels(*(_interpolate(times, times[beats], level) for level in measured))
+            local = np.interp(times, times[beats], _local_rr(times[beats]))
+    ratios = log_likelihood_ratio(peaks, trust, levels)
     begin = max(block.onset / fs - SEAM_S * (block.onset > 0), last + SEAM_S)
-    here = (times >= begin) & (times < block.offset / fs + SEAM_S) & (weight > -evidence.LIMIT)
+    inside = (times >= begin) & (times < block.offset / fs + SEAM_S) & (ratios > -LIMIT)
     return Candidates(
-        times[here], np.minimum(weight, evidence.LIMIT)[here], local[here], samples[here]
+        times[inside], np.minimum(ratios, LIMIT)[inside], local[inside], samples[inside]
     )
 
 
-def _between(times: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Interpolate rows of values from known times to others, (rows, known) to (rows, times)."""
-    return np.array([np.interp(times, known, row) for row in values])
+def _interpolate(times: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Interpolate each channel from known times: (channels, known) to (channels, times)."""
+    return np.array([np.interp(times, known, channel) for channel in values])
 
 
-def _usual(times: np.ndarray) -> np.ndarray:
-    """Tell the usual interval around each beat: half of two, so that bigeminy has one as well."""
+def _local_rr(times: np.ndarray) -> np.ndarray:
+    """Give the local RR interval at each beat: of pairs of intervals, as for bigeminy."""
     intervals = np.diff(times)
     ends = np.concatenate([intervals[:1], intervals, intervals[-1:]])
-    return running_median((ends[1:] + ends[:-1]) / 2, evidence.BEATS)
+    return running_median((ends[1:] + ends[:-1]) / 2, BEATS)
 
 
-def _peaks(filled: np.ndarray, fs: float, middles: np.ndarray, levels: Levels) -> np.ndarray:
+def _r_peaks(filled: np.ndarray, fs: float, middles: np.ndarray, levels: Levels) -> np.ndarray:
     """Find the largest deflection near the middle of each complex, over all leads.
 
-    A deflection counts from the line between the samples on either side of the complex, in parts
-    of the lead's usual one.
+    A deflection is measured from the line between the samples on either side of the complex, and
+    divided by the lead's QRS level.
     """
     reach, base = round(PEAK_S * fs), round(BASE_S * fs)
     end = filled.shape[1] - 1
@@ -125,7 +136,7 @@ def _peaks(filled: np.ndarray, fs: float, middles: np.ndarray, levels: Levels) -
     slope = (after - before)[:, :, None] * ((around + base) / (2 * base)).astype(np.float32)
     inside = np.clip(middles[:, None] + around, 0, end)
     deflection = np.abs(filled[:, inside] - before[:, :, None] - slope)
-    share = np.maximum(levels.apart, 1e-6) * np.exp(-levels.beats)
-    share = share.reshape(len(filled), len(BANDS_HZ), -1)[:, 0]
-    total = np.einsum("lcs,lc->cs", deflection, share.astype(np.float32))
+    weights = np.maximum(levels.contrast, 1e-6) * np.exp(-levels.qrs)
+    weights = weights.reshape(len(filled), len(BANDS_HZ), -1)[:, 0]
+    total = np.einsum("lcs,lc->cs", deflection, weights.astype(np.float32))
     return inside[np.arange(len(middles)), total.argmax(axis=1)]

@@ -16,12 +16,12 @@ from ecg import FAILURES, LeadwiseError
 from ecg.labels import AF_LETTERS
 from ecg.leads import SINGLE
 from ecg.records import read_record
-from models.classifier import Classifier
+from models.model import Model
 
 ANSWERS = Path("answers.txt")  # of the working folder, which is the entry's
 
 
-def load(folder: Path) -> Classifier:
+def load(folder: Path) -> Model:
     """Load the entry's model.
 
     Raises
@@ -34,15 +34,15 @@ def load(folder: Path) -> Classifier:
             f"{folder}: the weights are missing; put a model folder there, or name another one by "
             "the environment variable ENTRY_WEIGHTS"
         )
-    classifier = Classifier.load(folder, (SINGLE,))
-    if set(classifier.classes) != set(AF_LETTERS) or classifier.decision.name != "highest":
+    classifier = Model.load(folder, (SINGLE,))
+    if set(classifier.classes) != set(AF_LETTERS) or not classifier.recipe.head.exclusive:
         raise LeadwiseError(
             f"{folder}: its model does not give one of the classes {', '.join(AF_LETTERS)}"
         )
     return classifier
 
 
-def letter_of(classifier: Classifier, stem: str) -> str:
+def letter_of(classifier: Model, stem: str) -> str:
     """Answer the record `stem.hea` and `stem.mat`.
 
     Raises
@@ -50,7 +50,7 @@ def letter_of(classifier: Classifier, stem: str) -> str:
     Exception
         One of `ecg.FAILURES`: the record cannot be answered.
     """
-    answer = classifier.answer(read_record(f"{stem}.hea"))
+    answer = classifier.predict(read_record(f"{stem}.hea"))
     for remark in answer.warnings:
         print(f"Note: {remark}", file=sys.stderr)
     return classifier.classes[int(answer.labels.argmax())]

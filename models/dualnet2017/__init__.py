@@ -1,35 +1,35 @@
-"""DualNet 2017: one lead, read as a signal and as a spectrogram; four exclusive classes.
+"""DualNet 2017: a signal encoder and a spectrogram encoder for one lead; four exclusive classes.
 
 Reich and Kruk, "ECG-DualNet: Atrial fibrillation classification", TU Darmstadt 2021, with the
-public code that its table was made with.  Ours and the published differ, by the eighteen faults of
-that code; a star marks what the recipes `…-as-published` keep:
+public code that produced its tables.  The table lists the eighteen errors of that code.  A star
+marks those that the recipes `…-as-published` reproduce:
 
 | # | published | ours |
 | --- | --- | --- |
-| 1* | augments, then standardises, so that amplify and wander do nothing | standardises first |
-| 2*, 3* | warp fades a record, and stretches it without being asked | a warp by 0 is the identity |
-| 4 | cutout and drop write into the stored record | `training.augment_single` works on copies |
-| 5 | workers share their random numbers | each step has its own generator |
-| 6* | axial attention: content never meets content | Wang's (`attention`) |
-| 7* | conditional norm: a latent vector of 0 switches it off | 1 + Δγ (`blocks`) |
-| 8* | zeros behind a record are read as signal | masks, the last window, batches by length |
-| 9–11 | Icentia11k: rates, seeds, labels of crops | not of this package |
+| 1* | standardises after augmentation: amplify and wander have no effect | standardises before |
+| 2*, 3* | warp fades a record, and stretches it at strength 0 | a warp by 0 is the identity |
+| 4 | cutout and sample dropout overwrite the stored record | augmentations work on copies |
+| 5 | data loader workers share random numbers | each training step has its own generator |
+| 6* | axial attention has no content-content term | that of Wang et al. (`attention`) |
+| 7* | conditional norm: a latent vector of 0 gives 0 | scale 1 + Δγ (`blocks`) |
+| 8* | padding is read as signal | masks; the last window; batches by length |
+| 9–11 | Icentia11k: rates, seeds, labels of crops | not in this package |
 | 12* | the loss is a quarter of the printed one | the printed one (`models.losses`) |
-| 13 | validation's loss takes softmax twice | none is taken: the score chooses |
-| 14 | two classes: their augmentation is not used | it is (`dualnet-two-classes`) |
-| 15 | the best epoch of the reported records | a part of the training records chooses |
-| 16 | in print alone | – |
-| 17* | the band-pass starts from rest | from the steady state of a record's first sample |
-| 18* | records end at 60 s, windows at 59.8 s | they end where they end |
+| 13 | the validation loss applies softmax twice | the validation score chooses the epoch |
+| 14 | two classes: the augmentation is not used | it is used (`dualnet-two-classes`) |
+| 15 | the epoch is chosen on the test records | it is chosen on validation records |
+| 16 | in the text only | – |
+| 17* | the band-pass starts from zero | from the steady state of the first sample |
+| 18* | records end at 60 s, windows at 59.8 s | the whole record is used |
 
-Also ours: the network returns logits in evaluation too; a branch that an ablation leaves out has no
-parameters; a record is standardised by its n, not n - 1; batches are of like lengths, also where
-they are padded as published; classes are in the Challenge's order, N, A, O, ~.  Positions of
-windows and of attentions are learned up to 60 s; beyond, the last one is shared.
+Other differences: the network also returns logits in evaluation.  Ablated branches have no
+parameters.  Records are standardised with n, not n - 1.  Batches contain records of similar length,
+even where they are padded as published.  Classes have the Challenge's order N, A, O, ~.  Positions
+of windows and of attention are learned up to 60 s; later ones share the last position.
 """
 
 from models.dualnet2017.networks import NETWORKS, Network
 from models.dualnet2017.recipes import RECIPES
-from models.dualnet2017.steps import TRANSFORMS
+from models.dualnet2017.transforms import TRANSFORMS
 
 __all__ = ["NETWORKS", "RECIPES", "TRANSFORMS", "Network"]

@@ -1,7 +1,8 @@
-"""Blocks of the spectrogram encoder: each halves time and frequency, and listens to the signal.
+"""Blocks of the spectrogram encoder, conditioned on the signal encoder's latent vector.
 
-Maps are (batch, channels, steps, bins); a mask (batch, 1, steps, bins) marks what is a record's,
-and None that all is.  What lies behind a record is 0 before each convolution, as are the borders.
+Each block halves time and frequency.  Features have shape (batch, channels, steps, bins).  A mask
+(batch, 1, steps, bins) is True where the record is valid; None if all is.  Padding is 0 before each
+convolution, as are the borders.
 """
 
 import torch
@@ -13,23 +14,23 @@ from models.layers import MaskedBatchNorm
 
 
 class ConditionalNorm(nn.Module):
-    """Batch norm whose scale and shift a latent vector changes; de Vries et al., NIPS 2017.
+    """Conditional batch norm with a latent vector z; de Vries et al., NIPS 2017.
 
-    (1 + Δγ) · BN(x) + Δβ, where (Δγ, Δβ) = W z begin as 0.  DualNet's code has no "1 +", so that a
-    latent vector of 0 switches its branch off: `as_published`.
+    (1 + Δγ) · BN(x) + Δβ, where (Δγ, Δβ) = W z and W is initially 0.  With `as_published` the "1 +"
+    is missing, as in DualNet's code, so a latent vector of 0 gives 0.
 
     Parameters
     ----------
     width : int
         Channels.
     latent : int
-        Numbers of the vector; 0 makes a plain batch norm.
+        Size of the latent vector; 0 gives a plain batch norm.
     """
 
     def __init__(self, width: int, latent: int, *, as_published: bool = False) -> None:
         super().__init__()
         self.norm = MaskedBatchNorm(width)
-        self.own = 0.0 if as_published else 1.0  # the scale before the vector changes it
+        self.base_scale = 0.0 if as_published else 1.0
         self.condition = nn.Linear(latent, 2 * width, bias=False) if latent else None
         if self.condition is not None and not as_published:
             nn.init.zeros_(self.condition.weight)
@@ -37,16 +38,16 @@ class ConditionalNorm(nn.Module):
     def forward(
         self, signal: torch.Tensor, latent: torch.Tensor | None, mask: torch.Tensor | None
     ) -> torch.Tensor:
-        """Normalise (batch, width, steps, bins) by a vector (batch, latent)."""
+        """Normalise (batch, width, steps, bins), given latent vectors (batch, latent)."""
         normed = self.norm(signal, None if mask is None else mask.float())
         if self.condition is None or latent is None:
             return normed
         scale, shift = self.condition(latent)[:, :, None, None].chunk(2, 1)
-        return torch.addcmul(shift, normed, scale + self.own)
+        return torch.addcmul(shift, normed, scale + self.base_scale)
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions of 3 × 3 beside a shortcut, then half the steps and bins."""
+    """Residual block of two 3 × 3 convolutions, then average pooling by 2."""
 
     def __init__(
         self,
@@ -73,18 +74,18 @@ class ResidualBlock(nn.Module):
     ) -> torch.Tensor:
         """Map (batch, channels, steps, bins) to (batch, width, ⌊steps / 2⌋, ⌊bins / 2⌋)."""
         hidden = self.activation(self.first_norm(self.first(signal), latent, mask))
-        hidden = self.second(keep(self.dropout(hidden), mask))
+        hidden = self.second(apply_mask(self.dropout(hidden), mask))
         hidden = self.second_norm(hidden, latent, mask) + self.shortcut(signal)
-        return keep(self.pool(self.dropout(self.last_activation(hidden))), halved(mask))
+        return apply_mask(self.pool(self.dropout(self.last_activation(hidden))), halve_mask(mask))
 
 
 class AxialBlock(nn.Module):
-    """Attention along time, then along frequency, between two convolutions of 1 × 1.
+    """Residual block of attention along time and frequency between two 1 × 1 convolutions.
 
     Parameters
     ----------
     span : tuple of int
-        Of the attentions, in steps and in bins.
+        Spans of the two attentions, in steps and in bins.
     """
 
     def __init__(
@@ -116,24 +117,24 @@ class AxialBlock(nn.Module):
     ) -> torch.Tensor:
         """Map (batch, channels, steps, bins) to (batch, width, ⌊steps / 2⌋, ⌊bins / 2⌋)."""
         hidden = self.activation(self.first_norm(self.first(signal), latent, mask))
-        turned = None if mask is None else mask.transpose(2, 3)
-        hidden = self.over_time(hidden.transpose(2, 3), turned).transpose(2, 3)
+        transposed = None if mask is None else mask.transpose(2, 3)
+        hidden = self.over_time(hidden.transpose(2, 3), transposed).transpose(2, 3)
         hidden = self.dropout(self.over_bins(hidden, mask))
-        rest = halved(mask)
-        hidden = self.second_norm(self.second(self.pool(hidden)), latent, rest)
-        made = self.last_activation(hidden + self.shortcut(self.pool(signal)))
-        return keep(made, rest)
+        mask = halve_mask(mask)
+        hidden = self.second_norm(self.second(self.pool(hidden)), latent, mask)
+        output = self.last_activation(hidden + self.shortcut(self.pool(signal)))
+        return apply_mask(output, mask)
 
 
 def _shortcut(channels: int, width: int) -> nn.Module:
     return nn.Identity() if channels == width else nn.Conv2d(channels, width, 1, bias=False)
 
 
-def keep(signal: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Set what is no record's to 0."""
+def apply_mask(signal: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Set padding to 0."""
     return signal if mask is None else signal * mask.to(signal.dtype)
 
 
-def halved(mask: torch.Tensor | None) -> torch.Tensor | None:
-    """Mark the steps and bins of which both halves are a record's."""
+def halve_mask(mask: torch.Tensor | None) -> torch.Tensor | None:
+    """Give the mask after pooling by 2: a step is valid if both its inputs are."""
     return None if mask is None else mask[:, :, 1::2, 1::2]

@@ -1,7 +1,7 @@
-"""Signal encoders: from a signal of one lead to a latent vector of `size` numbers.
+"""Signal encoders: from a signal of one lead to a latent vector of `size` elements.
 
-They map (batch, 1, samples), of which `length` are valid and the rest is 0, to (batch, size);
-neither padding nor neighbours change a vector in evaluation.
+They map (batch, 1, samples), of which `length` are valid and the rest 0, to (batch, size).  In
+evaluation, a record's vector depends neither on padding nor on the rest of the batch.
 """
 
 from collections.abc import Callable
@@ -13,18 +13,18 @@ from ecg import LeadwiseError
 from models.dualnet2017.spectrogram import WINDOW, window_count, windows
 from models.house2026 import Backbone
 
-PLACES = 80  # windows of 60 s: positions that are learned; later windows share the last one
+POSITIONS = 80  # learned positions, for windows up to 60 s; later windows share the last one
 
 
 class Recurrent(nn.Module):
-    """An LSTM over windows of 256 samples; what it says at a record's last window.
+    """An LSTM over windows of 256 samples; its output at the last window.
 
     Parameters
     ----------
     size : int
-        Units of each layer.
+        Units per layer.
     dropout : float
-        Between the layers.
+        Dropout between layers.
     layers : int
     """
 
@@ -35,34 +35,36 @@ class Recurrent(nn.Module):
 
     def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map (batch, 1, samples) to (batch, size)."""
-        said = self.lstm(windows(signal[:, 0]))[0]  # (batch, windows, size)
+        hidden = self.lstm(windows(signal[:, 0]))[0]  # (batch, windows, size)
         last = window_count(length) - 1
-        spoken: torch.Tensor = said[torch.arange(len(said), device=said.device), last]
-        return spoken
+        latent: torch.Tensor = hidden[torch.arange(len(hidden), device=hidden.device), last]
+        return latent
 
 
 class Transformer(nn.Module):
-    """A Transformer encoder over windows as they are, taken as tokens; the mean of a record's.
+    """A Transformer encoder whose tokens are windows of the signal; the mean of its outputs.
 
     Parameters
     ----------
     size : int
-        256, as wide as a window.
+        256, the width of a window.
     dropout : float
     heads, hidden, layers : int
-        Heads, units of the feed-forward part, layers with their norms last.
+        Attention heads, units of the feed-forward networks, post-norm layers.
 
     Raises
     ------
     LeadwiseError
-        The size is another one.
+        The size is not 256.
     """
 
     def __init__(self, size: int, dropout: float, *, heads: int, hidden: int, layers: int) -> None:
         super().__init__()
         if size != WINDOW:
-            raise LeadwiseError(f"a Transformer over windows says {WINDOW} numbers, not {size}")
-        self.position = nn.Parameter(0.1 * torch.randn(PLACES, WINDOW))
+            raise LeadwiseError(
+                f"a Transformer over windows has a latent size of {WINDOW}, not {size}"
+            )
+        self.position = nn.Parameter(0.1 * torch.randn(POSITIONS, WINDOW))
         layer = nn.TransformerEncoderLayer(
             WINDOW, heads, hidden, dropout, activation="gelu", batch_first=True
         )
@@ -72,32 +74,32 @@ class Transformer(nn.Module):
     def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map (batch, 1, samples) to (batch, 256)."""
         tokens = windows(signal[:, 0])  # (batch, windows, 256)
-        place = torch.arange(tokens.shape[1], device=tokens.device)
+        index = torch.arange(tokens.shape[1], device=tokens.device)
         count = window_count(length)[:, None]
-        padding = place >= count
-        tokens = tokens + self.position[place.clamp(max=PLACES - 1)]
-        said = self.layers(tokens, src_key_padding_mask=padding if bool(padding.any()) else None)
-        return said.masked_fill(padding[..., None], 0).sum(1) / count
+        padding = index >= count
+        tokens = tokens + self.position[index.clamp(max=POSITIONS - 1)]
+        hidden = self.layers(tokens, src_key_padding_mask=padding if bool(padding.any()) else None)
+        return hidden.masked_fill(padding[..., None], 0).sum(1) / count
 
 
 class Residual(Backbone):
-    """The house's residual blocks over the samples; mean and maximum over time.
+    """The residual blocks of `models.house2026` over samples; mean and maximum over time.
 
-    In training the zeros behind a record are part of it.
+    In training, padding counts as signal.
 
     Parameters
     ----------
     size : int
         Twice the last stage's channels.
     dropout : float
-        Of channels.
+        Dropout of channels.
     widths : sequence of int
-        Channels of the stages before the last; the stem halves the rate, and so does each stage but
-        the first.
+        Channels of the stages before the last; the stem and all stages but the first halve the
+        rate.
     blocks : sequence of int
-        Of each stage, the last one included.
+        Blocks per stage, including the last one.
     head_dropout : float
-        Of the numbers that it says.
+        Dropout of the latent vector.
     """
 
     def __init__(

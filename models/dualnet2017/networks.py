@@ -1,4 +1,4 @@
-"""The network: a signal's latent vector, a spectrogram read in its light, and the sum of both."""
+"""The network: latent vectors of a signal encoder and a spectrogram encoder, added."""
 
 import torch
 from torch import nn
@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from ecg import LeadwiseError
 from models.dualnet2017.activation import Pade
-from models.dualnet2017.blocks import AxialBlock, ResidualBlock, halved
+from models.dualnet2017.blocks import AxialBlock, ResidualBlock, halve_mask
 from models.dualnet2017.encoders import ENCODERS
 from models.dualnet2017.spectrogram import (
     BINS,
@@ -17,49 +17,49 @@ from models.dualnet2017.spectrogram import (
 )
 from models.recipe import Part
 
-SPANS = ((140, 8), (70, 4), (35, 2))  # steps and bins before blocks 3, 4 and 5 of 60 s
-FRAMES = 2**5  # one for the last block; a record below 3.3 s ends in silence
+SPANS = ((140, 8), (70, 4), (35, 2))  # steps and bins of 60 s before blocks 3, 4 and 5
+FRAMES = 2**5  # minimum, one step after five blocks; records below 3.3 s are padded
 BRANCHES = ("both", "signal", "spectrogram")
 PUBLISHED = ("norm", "attention")
 
 
 class Network(nn.Module):
-    """A signal encoder and five blocks over the log-spectrogram, added; logits.
+    """A signal encoder, five blocks over the log-spectrogram, and a linear head; logits.
 
     Parameters
     ----------
-    rows : int
-        1: it reads one lead.
+    in_channels : int
+        1, for one lead.
     classes : int
-        Logits.
+        Number of logits.
     encoder : Part
-        Of the signal, of `ENCODERS`, with its numbers.
+        Signal encoder: key of `ENCODERS`, with options.
     latent : int
-        Numbers of the latent vector.
+        Size of the latent vector.
     widths : sequence of int
         Channels of the five blocks.
     axial : int
-        How many of the blocks, the last ones, are of axial attention: up to 3.
+        Number of blocks, from the last one, with axial attention: up to 3.
     dropout : float
-        Everywhere; of channels in the blocks.
+        Dropout in all layers; in blocks, of channels.
     branches : str
-        `both`; `signal`, whose latent vector then answers alone; or `spectrogram`, whose norms are
-        then plain.
+        `both`, `signal` or `spectrogram`; in the last case the blocks have plain batch norms.
     padded : int
-        Samples to which records are padded and cropped, all of which are then read as signal; the
-        public code's are 18,000.  At 0 padding is masked.
+        Number of samples to which records are padded or cropped, and all of which count as signal;
+        18,000 in the public code.  With 0, padding is masked.
     as_published : sequence of str
-        What is as in the public code: `norm`, the conditional one; `attention`, the axial one.
+        Layers as in the public code: `norm` (conditional), `attention` (axial).
 
     Raises
     ------
     LeadwiseError
-        There is more than one row, or a choice is unknown; the known ones are listed.
+        The input has more than one channel, or an option is unknown; the message lists the known
+        ones.
     """
 
     def __init__(
         self,
-        rows: int,
+        in_channels: int,
         classes: int,
         *,
         encoder: Part,
@@ -72,21 +72,21 @@ class Network(nn.Module):
         as_published: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
-        _check(rows, encoder.name, branches, as_published)
+        _check(in_channels, encoder.name, branches, as_published)
         self.padded = padded
         self.encoder = self.blocks = self.joint = None
         if branches != "spectrogram":
             self.encoder = ENCODERS[encoder.name](latent, dropout, **encoder.options)
         if branches != "signal":
-            listened = 0 if self.encoder is None else latent
+            condition = 0 if self.encoder is None else latent
             blocks = []
-            for place, (channels, width) in enumerate(zip((1, *widths), widths, strict=False)):
-                left = len(widths) - place
-                three = (channels, width, listened)
+            for index, (channels, width) in enumerate(zip((1, *widths), widths, strict=False)):
+                remaining = len(widths) - index
+                sizes = (channels, width, condition)
                 blocks.append(
-                    AxialBlock(*three, SPANS[-left], dropout=dropout, published=as_published)
-                    if left <= axial
-                    else ResidualBlock(*three, dropout=dropout, published=as_published)
+                    AxialBlock(*sizes, SPANS[-remaining], dropout=dropout, published=as_published)
+                    if remaining <= axial
+                    else ResidualBlock(*sizes, dropout=dropout, published=as_published)
                 )
             self.blocks = nn.ModuleList(blocks)
             self.blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -98,40 +98,40 @@ class Network(nn.Module):
         length = length.clamp(max=self.padded) if self.padded else length
         latent = None if self.encoder is None else self.encode_signal(signal, length)
         if self.joint is not None:
-            seen = self.joint(self.encode_spectrogram(signal, length, latent))
-            latent = seen if latent is None else latent + seen
+            spectral = self.joint(self.encode_spectrogram(signal, length, latent))
+            latent = spectral if latent is None else latent + spectral
         logits: torch.Tensor = self.head(latent)
         return logits
 
     def encode_signal(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-        """Map a signal to its latent vector (batch, latent)."""
+        """Compute the latent vectors (batch, latent) of signals (batch, 1, samples)."""
         assert self.encoder is not None
         if self.padded:
-            heard = self.padded - (self.padded - WINDOW) % STRIDE  # no window holds the last few
-            signal = functional.pad(signal[..., :heard], (0, max(heard - signal.shape[2], 0)))
-            length = torch.full_like(length, heard)
+            covered = self.padded - (self.padded - WINDOW) % STRIDE  # end of the last full window
+            signal = functional.pad(signal[..., :covered], (0, max(covered - signal.shape[2], 0)))
+            length = torch.full_like(length, covered)
         latent: torch.Tensor = self.encoder(signal, length)
         return latent
 
     def encode_spectrogram(
         self, signal: torch.Tensor, length: torch.Tensor, latent: torch.Tensor | None
     ) -> torch.Tensor:
-        """Map a signal to the mean over its spectrogram of the last block's channels."""
+        """Compute the last block's features, averaged over the spectrogram (batch, channels)."""
         assert self.blocks is not None
         hidden, mask = self.spectrogram(signal, length)
         for block in self.blocks:
-            hidden, mask = block(hidden, latent, mask), halved(mask)
+            hidden, mask = block(hidden, latent, mask), halve_mask(mask)
         if mask is None:
             return hidden.mean((2, 3))
-        return hidden.sum((2, 3)) / mask.sum((2, 3))  # what is no record's is 0
+        return hidden.sum((2, 3)) / mask.sum((2, 3))  # padding is 0
 
     def spectrogram(
         self, signal: torch.Tensor, length: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Give log-spectrograms (batch, 1, frames, 33) and which frames of them are a record's.
+        """Compute log-spectrograms (batch, 1, frames, 33) and the mask of valid frames.
 
-        These are None where all are.  As published they are 0 behind a record, which is louder
-        than nearly all that is in one, and count as its own.
+        The mask is None if all frames are valid, and with `padded`.  Padding is 0, which exceeds
+        most values of a record.
         """
         frames = int(frame_count(torch.tensor(self.padded))) if self.padded else FRAMES
         logs = log_spectrogram(signal[:, 0], length, shortest=frames)
@@ -145,11 +145,11 @@ class Network(nn.Module):
         return hidden * mask, None if self.padded else mask.expand(-1, -1, -1, BINS)
 
 
-def _check(rows: int, encoder: str, branches: str, published: tuple[str, ...]) -> None:
-    if rows != 1:
-        raise LeadwiseError(f"this network reads one lead, not {rows}")
+def _check(channels: int, encoder: str, branches: str, published: tuple[str, ...]) -> None:
+    if channels != 1:
+        raise LeadwiseError(f"this network reads one lead, not {channels}")
     named = [("encoder", encoder, tuple(ENCODERS)), ("branches", branches, BRANCHES)]
-    named += [("part as published", part, PUBLISHED) for part in published]
+    named += [("layer as published", layer, PUBLISHED) for layer in published]
     for what, name, known in named:
         if name not in known:
             raise LeadwiseError(f"no {what} '{name}'; known are {', '.join(known)}")

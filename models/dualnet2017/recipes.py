@@ -1,31 +1,31 @@
-"""How DualNet reads, learns and answers: the published systems made right, as published, and ours.
+"""Recipes of DualNet: the published systems, corrected and as published, and ours.
 
-`dualnet-…` by a network's name (`pp` for ++) is the paper's training with the faults of its public
-code made good (the package's docstring lists them).  `dualnet-as-published` and
-`dualnet-pp-as-published` keep those that a record or a weight can feel; they are of the sizes S and
-++S, which a processor can train, so that right and published can be compared.  So are the
-ablations; the paper's own are of size L.  `dualnet-icentia` and `dualnet-pp-icentia` are its
-pre-training, whose weights another training takes over by `--begin`.
+`dualnet-…` with the name of a network (`pp` for ++) is the paper's training, with the errors of its
+public code corrected (see the package's docstring).  `dualnet-as-published` and
+`dualnet-pp-as-published` reproduce the errors that affect signals or weights.  They have the sizes
+S and ++S, which can be trained on CPU, so that both versions can be compared.  The ablations come
+in size S for the same reason, and in the paper's size L.  `dualnet-icentia` and
+`dualnet-pp-icentia` are the paper's pre-training; other trainings are initialised from them with
+`--begin`.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-from models.recipe import Part, Recipe, part
+from models.recipe import Head, Part, Recipe, part, vary
 
 PAPER = "Reich & Kruk, ECG-DualNet, TU Darmstadt 2021"
 CODE = "github.com/ChristophReich1996/ECG_Classification, 3694a7e"
 FS = 300
 
-# Latent numbers, LSTM layers, channels of the blocks.
+# By size: latent size, LSTM layers, channels of the blocks.
 PLAIN = {
     "s": (128, 2, (16, 32, 64, 128, 256)),
     "m": (256, 2, (32, 64, 128, 256, 256)),
     "l": (256, 3, (64, 128, 256, 256, 256)),
     "xl": (512, 3, (128, 256, 512, 512, 256)),
 }
-# Heads, feed-forward units and layers of the Transformer, channels of the blocks.
+# By size: heads, feed-forward units and layers of the Transformer; channels of the blocks.
 PLUS_PLUS = {
     "s": (8, 128, 2, (16, 32, 64, 128, 256)),
     "m": (8, 256, 2, (32, 64, 128, 256, 256)),
@@ -34,19 +34,19 @@ PLUS_PLUS = {
     "xxl": (8, 512, 5, (128, 512, 1024, 1024, 512)),
     "130m": (32, 2048, 12, (512, 2048, 2048, 2048, 512)),
 }
-WEIGHTS = (0.4, 0.9, 0.7, 0.9)  # of N, A, O, ~: section 7's, which has O before A
+WEIGHTS = (0.4, 0.9, 0.7, 0.9)  # of N, A, O, ~; section 7 lists O before A
 
 
 def augmentation(probability: float) -> tuple[Part, ...]:
-    """Give the eight augmentations, in the published order, in standard deviations of a record."""
+    """Give the eight augmentations, in the published order; amplitudes in standard deviations."""
     return (
         part("cutout", probability=probability, share=0.05),
-        part("drop", probability=probability, share=0.03),
+        part("sample_dropout", probability=probability, share=0.03),
         part("warp", probability=probability, most=0.075, points=12),
         part("stretch", probability=probability, least=0.8, most=1.2, longest_s=61.0),
         part("amplify", probability=probability, spread=0.15),
         part("delay", probability=probability, most_s=4000 / FS, longest_s=61.0),
-        part("wander", probability=probability, amplitude=0.3, low_hz=0.2, high_hz=1.0),
+        part("baseline_wander", probability=probability, amplitude=0.3, low_hz=0.2, high_hz=1.0),
         part("band_pass", probability=probability, low_hz=0.2, high_hz=45.0, order=10),
     )
 
@@ -58,33 +58,37 @@ BASE = Recipe(
     summary="LSTM over windows, residual blocks over the log-spectrogram, size S",
     fs=float(FS),
     max_s=61.0,
-    steps=(part("fill"), part("resample", to_hz=FS), part("z_score")),
+    transforms=(part("fill"), part("resample"), part("z_score")),
     network=part("dual", encoder=part("lstm", layers=2), latent=128, widths=PLAIN["s"][2]),
-    loss=part("weighted_cross_entropy", weights=WEIGHTS),
     optimiser=part("radam", lr=1e-3),
     schedule=part("steps", at=(0.25, 0.5, 0.75), factor=0.1),
     augment=augmentation(0.2),
-    classes="af",
-    exclusive=True,
-    decision="highest",
-    select="af_accuracy",
     epochs=100,
     batch=24,
+    heads=(
+        Head(
+            classes="af",
+            exclusive=True,
+            loss=part("weighted_cross_entropy", weights=WEIGHTS),
+            decision="highest",
+            metric="af_accuracy",
+        ),
+    ),
     lead_sets=(("ECG",),),
 )
 
 
 def _family() -> Iterator[Recipe]:
-    """Give each network its recipe."""
+    """Yield one recipe per network."""
     for size, (latent, layers, widths) in PLAIN.items():
         network = part("dual", encoder=part("lstm", layers=layers), latent=latent, widths=widths)
         summary = (
             f"LSTM over windows, residual blocks over the log-spectrogram, size {size.upper()}"
         )
-        yield replace(BASE, name=f"dualnet-{size}", summary=summary, network=network)
+        yield vary(BASE, name=f"dualnet-{size}", summary=summary, network=network)
     for size, (heads, hidden, layers, widths) in PLUS_PLUS.items():
         encoder = part("transformer", heads=heads, hidden=hidden, layers=layers)
-        yield replace(
+        yield vary(
             BASE,
             name=f"dualnet-pp-{size}",
             summary=f"Transformer over windows, axial attention over the log-spectrogram, "
@@ -94,14 +98,16 @@ def _family() -> Iterator[Recipe]:
 
 
 def as_published(recipe: Recipe, name: str, summary: str) -> Recipe:
-    """Give a recipe the faults of the public code: of order and units, of padding and of layers.
+    """Give a variant with the errors of the public code, numbered in the package's docstring.
 
-    It alters records in mV (0.3 µV are 0.0003 mV), of which the first 60 s alone, and standardises
-    them afterwards; warp fades, the band-pass rings, and the loss is a quarter.
+    Augmentation is in mV (0.3 µV are 0.0003 mV), on the first 60 s, and standardisation follows it.
+    Warp, band-pass, layers, padding and loss are those of the code.
     """
     altered = {
         "warp": part("warp_as_published", **recipe.augment[2].options),
-        "wander": part("wander", **{**recipe.augment[6].options, "amplitude": 0.0003}),
+        "baseline_wander": part(
+            "baseline_wander", **{**recipe.augment[6].options, "amplitude": 0.0003}
+        ),
         "band_pass": part("band_pass_as_published", **recipe.augment[7].options),
         **{
             each.name: part(each.name, **{**each.options, "longest_s": 60.0})
@@ -111,12 +117,12 @@ def as_published(recipe: Recipe, name: str, summary: str) -> Recipe:
     }
     options = recipe.network.options
     parts = ("norm", "attention") if options.get("axial") else ("norm",)
-    return replace(
+    return vary(
         recipe,
         name=name,
         summary=summary,
-        steps=(part("fill"), part("resample", to_hz=FS), part("first", seconds=60)),
-        finish=(part("z_score"),),
+        transforms=(part("fill"), part("resample"), part("first", seconds=60)),
+        post_transforms=(part("z_score"),),
         network=part("dual", **options, padded=60 * FS, as_published=parts),
         loss=part("weighted_cross_entropy_as_coded", weights=WEIGHTS),
         augment=tuple(altered.get(each.name, each) for each in recipe.augment),
@@ -124,17 +130,17 @@ def as_published(recipe: Recipe, name: str, summary: str) -> Recipe:
 
 
 def without(recipe: Recipe, what: str) -> Recipe:
-    """Give an ablation: without an encoder, or without augmentation and dropout."""
+    """Give an ablation: without one encoder, or without augmentation and dropout."""
     changes: dict[str, dict[str, Any]] = {
         "signal": {"branches": "spectrogram"},
         "spectrogram": {"branches": "signal"},
         "augmentation": {"dropout": 0.0},
     }
-    said = "augmentation and dropout" if what == "augmentation" else f"{what} encoder"
-    return replace(
+    removed = "augmentation and dropout" if what == "augmentation" else f"{what} encoder"
+    return vary(
         recipe,
         name=f"{recipe.name}-no-{what}",
-        summary=f"`{recipe.name}` without {said}",
+        summary=f"`{recipe.name}` without {removed}",
         network=part("dual", **recipe.network.options, **changes[what]),
         augment=() if what == "augmentation" else recipe.augment,
     )
@@ -143,46 +149,46 @@ def without(recipe: Recipe, what: str) -> Recipe:
 FAMILY = {recipe.name: recipe for recipe in _family()}
 SMALL, LARGE, LARGEST = (FAMILY[f"dualnet-{size}"] for size in ("s", "l", "xl"))
 
-TWO_CLASSES = replace(
+TWO_CLASSES = vary(
     LARGEST,
     name="dualnet-two-classes",
-    summary="AF or not: size XL with dropout 0.3, and the augmentation that was meant",
+    summary="AF or not: size XL with dropout 0.3 and the paper's augmentation",
     network=part("dual", **LARGEST.network.options, dropout=0.3),
     loss=part("weighted_cross_entropy", weights=(1.0, 1.0)),
     augment=augmentation(0.4),
     classes="af2",
-    select="accuracy",
+    metric="accuracy",
 )
 
 
 def pre_training(recipe: Recipe, name: str) -> Recipe:
-    """Give the training on Icentia11k that others begin with; its data: `experiments.icentia`."""
-    return replace(
+    """Give the pre-training on Icentia11k; `experiments.icentia` makes its data."""
+    return vary(
         recipe,
         name=name,
-        summary=f"`{recipe.name}` on Icentia11k's rhythms, to begin others with",
+        summary=f"pre-training of `{recipe.name}` on the rhythms of Icentia11k",
         loss=part("weighted_cross_entropy", weights=(0.1, 0.1, 1.0, 4.0)),  # of ecg.labels.ICENTIA
         augment=(),
         classes="icentia",
-        select="accuracy",
+        metric="accuracy",
         epochs=20,
         batch=100,
     )
 
 
-HOUSE = replace(
+HOUSE = vary(
     SMALL,
     name="dualnet-house",
     source=f"ours, after {PAPER}",
-    summary="the house's residual blocks over the signal at 100 Hz, gentle augmentation, "
-    "one cycle, averaged weights; best begun with `dualnet-house-ptbxl`",
+    summary="`house2026`'s residual blocks over the signal at 100 Hz, weak augmentation, one-cycle "
+    "schedule, EMA of the weights; pretrain with `dualnet-house-ptbxl`",
     fs=100.0,
-    max_s=30.0,  # a random window in training; the mean of windows in answering
+    max_s=30.0,  # a random window in training; the mean over windows in prediction
     stride_s=10.0,
-    steps=(part("fill"), part("resample", to_hz=100), part("z_score")),
+    transforms=(part("fill"), part("resample"), part("z_score")),
     network=part(
         "dual",
-        branches="signal",  # the spectrogram's blocks would take most of an epoch
+        branches="signal",  # the spectrogram encoder would take most of the training time
         encoder=part(
             "residual",
             widths=(24, 32, 48, 64, 96),
@@ -193,28 +199,28 @@ HOUSE = replace(
         widths=PLAIN["s"][2],
         dropout=0.1,
     ),
-    loss=part("weighted_cross_entropy", weights=(0.6, 0.9, 0.8, 2.0)),  # ~ is 3 % of the records
+    loss=part("weighted_cross_entropy", weights=(0.6, 0.9, 0.8, 2.0)),  # ~ has 3 % of the records
     optimiser=part("adamw", lr=1.5e-3, weight_decay=0.02),
-    schedule=part("one_cycle", rising=0.2),
+    schedule=part("one_cycle", warmup=0.2),
     augment=(
-        # The paper's warp makes regular beats irregular, which is what is to be learned.
+        # Not the paper's warp: it makes RR intervals irregular, as AF does.
         part("stretch", probability=0.5, least=0.85, most=1.15, longest_s=30.0),
         part("amplify", probability=1.0, spread=0.3),
-        part("wander", probability=0.3, amplitude=0.4, low_hz=0.15, high_hz=1.0),
-        part("noise", mv=0.05),  # standard deviations of the record
+        part("baseline_wander", probability=0.3, amplitude=0.4, low_hz=0.15, high_hz=1.0),
+        part("noise", mv=0.05),  # in standard deviations of the record
         part("cutout", probability=0.3, share=0.06),
-        part("turn", probability=0.1),
+        part("invert", probability=0.1),
     ),
-    average=0.998,
-    select="auprc",  # F1 of ~, a few records, jumps from epoch to epoch
+    ema=0.998,
+    metric="auprc",  # F1 of ~ has few records and varies between epochs
     epochs=18,
     batch=32,
 )
 
-PTBXL = replace(
+PTBXL = vary(
     HOUSE,
     name="dualnet-house-ptbxl",
-    summary="`dualnet-house` on lead I of 12-lead records and all their codes, to begin with",
+    summary="pre-training of `dualnet-house` on lead I and all codes of 12-lead records",
     max_s=10.0,
     stride_s=0.0,
     loss=part("bce"),
@@ -223,7 +229,7 @@ PTBXL = replace(
     classes="all",
     exclusive=False,
     decision="global",
-    select="auroc",
+    metric="auroc",
     epochs=10,
     batch=64,
 )
@@ -236,12 +242,12 @@ RECIPES = {
             as_published(
                 SMALL,
                 "dualnet-as-published",
-                "`dualnet-s` with the faults of the public code",
+                "`dualnet-s` with the errors of the public code",
             ),
             as_published(
                 FAMILY["dualnet-pp-s"],
                 "dualnet-pp-as-published",
-                "`dualnet-pp-s` with the faults of the public code, the attention's too",
+                "`dualnet-pp-s` with the errors of the public code, including its attention",
             ),
             *(
                 without(recipe, what)

@@ -2,23 +2,23 @@
 
 Kang and Wen, "A study on several critical problems on arrhythmia detection using varying-
 dimensional electrocardiography", Physiol. Meas. 43 (2022) 064007.  The authors' library is
-torch-ecg; given our weights, its networks (0.0.33) return our outputs
+torch-ecg.  With our weights, its networks (0.0.33) return our outputs
 (`tests/models/test_against_torch_ecg.py`).
 
-A network is a backbone (ResNet-NC-SE, -BS and -BG, TResNet-N, -P and -F, Branched, Branched-LW), an
-LSTM or none, an attention or none, the maximum over time and a head of one or two layers: all of
-the paper's table 5.  Where ours and the published differ:
+A network consists of a backbone (ResNet-NC-SE, -BS and -BG, TResNet-N, -P and -F, Branched,
+Branched-LW), an optional LSTM, an optional attention, the maximum over time and a head of one or
+two layers.  This covers the paper's table 5.  Differences from the published networks:
 
-- A batch may mix lengths: in evaluation each is answered apart, as if alone.  The published network
-  knows neither lengths nor masks, and takes zeros behind a record as signal; in training so do we.
-- A length that is no multiple of 4 gets zeros at its end in TResNets (torch-ecg leaves the last
-  samples out), and so does a record shorter than 64 samples there, or 8 in Branched networks.
-- While answering, batch norms are folded into convolutions, and long kernels between many channels
-  go through the frequency domain on CPU (`models.layers`, `models.spectral`): the last digits.
-- Dropout takes four decisions from each random number: the same share, other draws.
-- Table 2 of the paper puts the third stage's attention of TResNets elsewhere, and means a reduction
-  of 4 in the first two; both stood where the published code did not read them.  We do as the code
-  did: table 5's parameters are those of that network.
+- In evaluation, each record of a batch is computed without its padding, so a batch may contain
+  several lengths.  The published networks read padding as signal; in training so do ours.
+- TResNets append zeros to a length that is not a multiple of 4, where torch-ecg drops the last
+  samples.  They also append zeros to records below 64 samples, and Branched networks below 8.
+- In evaluation, batch norms are folded into convolutions (`models.layers`).  This changes the last
+  digits only.
+- Dropout takes four decisions from each random number: the same probability, other draws.
+- Table 2 of the paper places the attention of the TResNets' third stage elsewhere, and implies a
+  reduction of 4 in the first two stages.  The published code ignores both settings, and table 5
+  counts the parameters of the network without them.  We follow the code.
 """
 
 from models.revenger2021.backbones import BACKBONES

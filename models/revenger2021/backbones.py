@@ -1,7 +1,8 @@
-"""The eight convolutional backbones; each maps (batch, rows, 1, samples), channels last, to a map.
+"""The eight convolutional backbones; inputs are (batch, channels, 1, samples), channels last.
 
-A backbone says `width`, its map's channels, and `shortest`, the samples that it needs: a shorter
-signal, or one whose length is no multiple of `multiple`, gets zeros at its end.
+Each has three attributes: `width`, the number of its output channels; `shortest`, the minimum
+number of samples; and `multiple`, of which the number of samples must be a multiple.  The network
+appends zeros to other signals.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,15 +14,15 @@ from torch.nn import functional
 
 from models.layers import Attention, Convolution, Dropout, SqueezeExcitation
 
-RATIO = 4  # of the global context
+REDUCTION = 4  # of the global context
 
 
 class GlobalContext(Attention):
-    """By what an attention over time sees; Cao et al. 2019, "mul"."""
+    """Scale channels by a context from attention over time; Cao et al. 2019, "mul"."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        inner = max(width // RATIO, 1)
+        inner = max(width // REDUCTION, 1)
         self.attend = nn.Linear(width, 1)
         self.squeeze = nn.Linear(width, inner)
         self.norm = nn.LayerNorm(inner)
@@ -37,7 +38,7 @@ class GlobalContext(Attention):
 
 
 class Blur(nn.Module):
-    """Halve the rate behind a binomial low-pass, mirrored at both ends; Zhang 2019."""
+    """Halve the rate after a binomial low-pass with reflected ends; Zhang 2019."""
 
     taps: torch.Tensor
 
@@ -54,9 +55,9 @@ class Blur(nn.Module):
 
 
 class Residual(nn.Module):
-    """Convolutions, each but the last with its activation, and attention, beside a shortcut.
+    """Residual block: convolutions and attention, sum with the shortcut, activation, dropout.
 
-    Then sum, activation, dropout.
+    All convolutions but the last have an activation of their own.
     """
 
     def __init__(
@@ -69,8 +70,9 @@ class Residual(nn.Module):
     ) -> None:
         super().__init__()
         self.shortcut = shortcut
-        between = [part for one in convolutions[1:] for part in (Dropout(dropout), one)]
-        self.body = nn.Sequential(convolutions[0], *between)
+        rest = [layer for convolution in convolutions[1:]
+                for layer in (Dropout(dropout), convolution)]  # fmt: skip
+        self.body = nn.Sequential(convolutions[0], *rest)
         self.attention = attention
         self.end = nn.Sequential(activation, Dropout(dropout))
 
@@ -81,41 +83,48 @@ class Residual(nn.Module):
             summed = hidden + shortcut
         else:
             summed = torch.addcmul(shortcut, hidden, self.attention.scale(hidden))
-        ended: torch.Tensor = self.end(summed)
-        return ended
+        output: torch.Tensor = self.end(summed)
+        return output
 
 
 def kaiming(module: nn.Module) -> nn.Module:
-    """Draw a module's convolutions' weights as He et al. 2015 do, by their inputs."""
-    for part in module.modules():
-        if isinstance(part, Convolution):
-            nn.init.kaiming_normal_(part.weight)
+    """Initialise the weights of all convolutions by fan-in, as He et al. 2015."""
+    for layer in module.modules():
+        if isinstance(layer, Convolution):
+            nn.init.kaiming_normal_(layer.weight)
     return module
 
 
 class ResNet(nn.Sequential):
-    """A stem and four residual blocks, each a quarter of the rate; after Ribeiro et al. 2020.
+    """A stem and four residual blocks, each with stride 4; after Ribeiro et al. 2020.
 
     Parameters
     ----------
-    rows : int
+    in_channels : int
     attention : type of Attention
         At the end of each block.
     bottleneck : bool
-        Three convolutions a block, the outer ones of kernel 1, and four times the width.
-    narrow : int
-        All widths are divided by it.
+        Whether blocks have three convolutions, the outer ones of kernel 1, and four times the
+        width.
+    width_divisor : int
+        Divides all widths.
     """
 
     KERNEL, STRIDE, DROPOUT = 17, 4, 0.2
     multiple = shortest = 1
 
     def __init__(
-        self, rows: int, *, attention: type[Attention], bottleneck: bool, narrow: int = 1
+        self,
+        in_channels: int,
+        *,
+        attention: type[Attention],
+        bottleneck: bool,
+        width_divisor: int = 1,
     ) -> None:
-        base, kernel, stride = 64 // narrow, self.KERNEL, self.STRIDE
+        base, kernel, stride = 64 // width_divisor, self.KERNEL, self.STRIDE
         relu = nn.ReLU(inplace=True)
-        parts: list[nn.Module] = [Convolution(rows, base, kernel, bias=True, activation=relu)]
+        stem = Convolution(in_channels, base, kernel, bias=True, activation=relu)
+        layers: list[nn.Module] = [stem]
         channels = base
         for neck in (2 * base, 3 * base, 4 * base, 5 * base):
             width = 4 * neck if bottleneck else neck
@@ -132,53 +141,62 @@ class ResNet(nn.Sequential):
                 ]
             )
             shortcut = Convolution(channels, width, 1, stride=stride)
-            made = [kaiming(convolution) for convolution in convolutions]
-            parts.append(Residual(shortcut, made, attention(width), relu, self.DROPOUT))
+            body = [kaiming(convolution) for convolution in convolutions]
+            layers.append(Residual(shortcut, body, attention(width), relu, self.DROPOUT))
             channels = width
-        super().__init__(*parts)
+        super().__init__(*layers)
         self.width = channels
 
 
 class SpaceToDepth(nn.Module):
-    """Fold four samples into a step: sample 4t + i of row r becomes channel i · rows + r."""
+    """Fold time into channels: sample 4t + i of channel c goes to channel i · channels + c."""
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
-        """Map (batch, rows, 1, samples) to (batch, 4 · rows, 1, samples / 4)."""
-        batch, rows, _, samples = signal.shape
-        folded = signal.view(batch, rows, 1, samples // 4, 4).permute(0, 4, 1, 2, 3)
-        folded = folded.reshape(batch, 4 * rows, 1, samples // 4)
+        """Map (batch, channels, 1, samples) to (batch, 4 · channels, 1, samples / 4)."""
+        batch, channels, _, samples = signal.shape
+        folded = signal.view(batch, channels, 1, samples // 4, 4).permute(0, 4, 1, 2, 3)
+        folded = folded.reshape(batch, 4 * channels, 1, samples // 4)
         return folded.contiguous(memory_format=torch.channels_last)
 
 
 class TResNet(nn.Sequential):
-    """Two stages of basic blocks and two of bottlenecks behind a fold; after Ridnik et al. 2021.
+    """Space-to-depth, two stages of basic blocks, two of bottlenecks; after Ridnik et al. 2021.
 
     Parameters
     ----------
-    rows, base, kernel, blocks : int
-        Inputs; channels of the first stage; taps of the long convolutions; blocks a stage.
+    in_channels, base, kernel, blocks : int
+        Input channels; channels of the first stage; taps of the long convolutions; blocks per
+        stage.
     separable : bool
-        Long convolutions are depthwise, then pointwise, and strided (F); else those that halve the
-        rate do so by a blur behind them (N and P).
-    narrow : int
-        All widths are divided by it.
+        Whether long convolutions are depthwise separable, with a stride (F).  Otherwise those that
+        halve the rate are followed by a blur (N and P).
+    width_divisor : int
+        Divides all widths.
     """
 
     multiple, shortest = 4, 64  # a blur of 7 taps needs four steps of the third stage
 
     def __init__(
-        self, rows: int, *, base: int, kernel: int, blocks: int, separable: bool, narrow: int = 1
+        self,
+        in_channels: int,
+        *,
+        base: int,
+        kernel: int,
+        blocks: int,
+        separable: bool,
+        width_divisor: int = 1,
     ) -> None:
-        base //= narrow
+        base //= width_divisor
         self.kernel, self.separable = kernel, separable
-        parts: list[nn.Module] = [SpaceToDepth(), Convolution(4 * rows, base, 1, bias=True)]
+        stem = Convolution(4 * in_channels, base, 1, bias=True)
+        layers: list[nn.Module] = [SpaceToDepth(), stem]
         channels = base
         for stage, width in enumerate((base, 2 * base, 16 * base, 32 * base)):
             for block in range(blocks):
                 halve = stage > 0 and block == 0
-                parts.append(self._block(stage, channels, width, halve=halve))
+                layers.append(self._block(stage, channels, width, halve=halve))
                 channels = width
-        super().__init__(*parts)
+        super().__init__(*layers)
         self.width = channels
 
     def _block(self, stage: int, channels: int, width: int, *, halve: bool) -> nn.Module:
@@ -206,8 +224,8 @@ class TResNet(nn.Sequential):
     def _short(
         self, channels: int, width: int, *, activation: nn.Module | None = None
     ) -> nn.Module:
-        made = Convolution(channels, width, 1, activation=activation)
-        return kaiming(made) if self.separable else made
+        convolution = Convolution(channels, width, 1, activation=activation)
+        return kaiming(convolution) if self.separable else convolution
 
     def _long(
         self,
@@ -238,67 +256,72 @@ DROPOUTS = (0.0, 0.2, 0.0)  # after each block
 
 
 class Branches(nn.Module):
-    """Three branches of three blocks, of small, middle and large reach; after Cai and Hu 2020.
+    """Three branches of three blocks, with small, medium and large dilations; Cai and Hu 2020.
 
     Parameters
     ----------
-    rows, base : int
-        Inputs; channels of the first block of a branch, the others have two and four times as many.
+    in_channels, base : int
+        Input channels; channels of the first block of a branch, of which the second and third have
+        two and four times as many.
     leads : int
-        Where each lead goes its own way: their number; group norms then stand before activations.
-    narrow : int
-        All widths are divided by it.
+        Number of groups if convolutions do not mix leads, which adds group norms before
+        activations; 0 to mix leads.
+    width_divisor : int
+        Divides all widths.
     """
 
     multiple, shortest = 1, 8
 
-    def __init__(self, rows: int, *, base: int = 96, leads: int = 0, narrow: int = 1) -> None:
+    def __init__(
+        self, in_channels: int, *, base: int = 96, leads: int = 0, width_divisor: int = 1
+    ) -> None:
         super().__init__()
-        base //= narrow
+        base //= width_divisor
         self.branches = nn.ModuleList(
-            _branch(rows, base, leads, dilations) for dilations in DILATIONS
+            _branch(in_channels, base, leads, dilations) for dilations in DILATIONS
         )
         self.width = len(DILATIONS) * 2 ** (len(KERNELS) - 1) * base
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
-        """Map (batch, rows, 1, samples) to (batch, width, 1, floor(samples / 8))."""
+        """Map (batch, channels, 1, samples) to (batch, width, 1, floor(samples / 8))."""
         return torch.cat([branch(signal) for branch in self.branches], dim=1)
 
 
 class LeadWise(Branches):
-    """Branches in which each lead goes its own way.
+    """Branches that do not mix leads: each input channel has its own weights.
 
     Parameters
     ----------
     lead_width : int, optional
-        Channels a lead in the first block of a branch; by default as published.
+        Channels per lead in the first block of a branch; by default as published.
     """
 
-    def __init__(self, rows: int, *, lead_width: int | None = None, narrow: int = 1) -> None:
-        each = (lead_width or LEAD_WIDTHS.get(rows, LEAD_WIDTHS[12])) // narrow
-        super().__init__(rows, base=rows * each, leads=rows)
-        self.rows = rows
+    def __init__(
+        self, leads: int, *, lead_width: int | None = None, width_divisor: int = 1
+    ) -> None:
+        each = (lead_width or LEAD_WIDTHS.get(leads, LEAD_WIDTHS[12])) // width_divisor
+        super().__init__(leads, base=leads * each, leads=leads)
+        self.leads = leads
 
-    def of_rows(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Give the weights of a backbone that reads these of the rows, in this order: copies.
+    def weights_of(self, leads: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Copy the weights of these leads (indices of input channels), in this order.
 
-        No weight is of two leads, and each tensor holds lead after lead, so this is exact; a
-        network as small has as many channels a lead (`lead_width`).
+        Each weight belongs to one lead and each tensor is ordered by lead, so the copies form a
+        complete backbone for these leads, with the same number of channels per lead (`lead_width`).
         """
         return {
-            name: value.unflatten(0, (self.rows, -1))[list(rows)].flatten(0, 1)
+            name: value.unflatten(0, (self.leads, -1))[list(leads)].flatten(0, 1)
             if value.ndim
-            else value.clone()  # batch norm counts its batches
+            else value.clone()  # number of batches that batch norm has seen
             for name, value in self.state_dict().items()
         }
 
 
 def _branch(
-    rows: int, base: int, leads: int, dilations: tuple[tuple[int, ...], ...]
+    channels: int, base: int, leads: int, dilations: tuple[tuple[int, ...], ...]
 ) -> nn.Sequential:
-    """Make a branch: in each block convolutions, then batch norm, and half of the rate."""
-    parts: list[nn.Module] = []
-    channels = rows
+    """Make a branch: each block has convolutions, a batch norm and a max pooling by 2."""
+    layers: list[nn.Module] = []
     for block, kernel in enumerate(KERNELS):
         width = base * 2**block
         for dilation in dilations[block]:
@@ -307,15 +330,15 @@ def _branch(
                 channels, width, kernel, dilation=dilation, groups=leads or 1, bias=True,
                 norm=False, activation=None if leads else relu,
             )  # fmt: skip
-            parts.append(kaiming(convolution))
+            layers.append(kaiming(convolution))
             if leads:
-                parts += [nn.GroupNorm(leads, width), relu]
+                layers += [nn.GroupNorm(leads, width), relu]
             channels = width
-        parts += [nn.BatchNorm2d(width), nn.MaxPool2d((1, 2)), Dropout(DROPOUTS[block])]
-    return nn.Sequential(*parts)
+        layers += [nn.BatchNorm2d(width), nn.MaxPool2d((1, 2)), Dropout(DROPOUTS[block])]
+    return nn.Sequential(*layers)
 
 
-# Channels a lead in the first block of a branch, by leads: 192, 144, 96, 96 and 64 in all.
+# Channels per lead in the first block of a branch, by leads: 192, 144, 96, 96 and 64 in total.
 LEAD_WIDTHS = {12: 16, 6: 24, 4: 24, 3: 32, 2: 32}
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {

@@ -1,4 +1,4 @@
-"""The network: a backbone, perhaps an LSTM, perhaps an attention, the maximum over time, a head."""
+"""The network: backbone, optional LSTM, optional attention, maximum over time, and head."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from ecg import LeadwiseError
 from models.layers import ByLength, Dropout, SqueezeExcitation
 from models.revenger2021.backbones import BACKBONES, GlobalContext, LeadWise
 
-UNITS = 192  # of the LSTM, each way
+UNITS = 192  # of the LSTM, per direction
 HIDDEN = 1024  # of the head of two layers
 DROPOUT = 0.2  # between the LSTM's layers, and the head's
 
@@ -22,39 +22,39 @@ ATTENTIONS: dict[str, Callable[[int], nn.Module]] = {
 
 
 class Network(ByLength):
-    """A backbone and what follows it; logits for each class.
+    """A backbone, optional layers and a head, with one logit per class.
 
-    The published networks learned records that were padded to 10 s, as this one does.
+    Like the published networks, it is trained on records padded to 10 s.
 
     Parameters
     ----------
-    rows : int
-        Rows of the input: leads times kinds of rows.
+    in_channels : int
+        Leads times derived channels per lead.
     classes : int
-        Logits.
+        Number of logits.
     backbone : str
-        Of `BACKBONES`.
+        Key of `BACKBONES`.
     lstm : bool
-        Whether two bidirectional layers follow.
+        Whether a bidirectional LSTM of two layers follows the backbone.
     attention : str
-        Of `ATTENTIONS`; comes next.
+        Key of `ATTENTIONS`; follows the LSTM.
     linear : int
         Layers of the head, 1 or 2.
     lead_width : int, optional
-        Channels a lead in the first block of `branched-lw`: 16 keeps those of the 12-lead network
-        (16, 32 and 64) for fewer leads; by default as published.
-    narrow : int
-        All widths are divided by it, for small trials.
+        Channels per lead in the first block of `branched-lw`, by default as published.  With 16,
+        networks for fewer leads have as many channels per lead as that for 12.
+    width_divisor : int
+        Divides all widths, for small experiments.
 
     Raises
     ------
     LeadwiseError
-        A part is unknown; the known ones are listed.
+        An option is unknown; the message lists the known ones.
     """
 
     def __init__(
         self,
-        rows: int,
+        in_channels: int,
         classes: int,
         *,
         backbone: str,
@@ -62,7 +62,7 @@ class Network(ByLength):
         attention: str = "none",
         linear: int = 1,
         lead_width: int | None = None,
-        narrow: int = 1,
+        width_divisor: int = 1,
     ) -> None:
         super().__init__()
         _check("backbone", backbone, BACKBONES)
@@ -71,16 +71,16 @@ class Network(ByLength):
         if lead_width is not None and backbone != "branched-lw":
             raise LeadwiseError(f"'{backbone}' has no lead_width; 'branched-lw' has one")
         options = {} if lead_width is None else {"lead_width": lead_width}
-        self.backbone = BACKBONES[backbone](rows, narrow=narrow, **options)
+        self.backbone = BACKBONES[backbone](in_channels, width_divisor=width_divisor, **options)
         width = int(self.backbone.width)  # type: ignore[arg-type]  # an int of every backbone
         self.lstm = None
         if lstm:
-            units = UNITS // narrow
+            units = UNITS // width_divisor
             self.lstm = nn.LSTM(width, units, num_layers=2, dropout=DROPOUT, bidirectional=True,
                                 batch_first=True)  # fmt: skip
             width = 2 * units
         self.attention = ATTENTIONS[attention](width)
-        hidden = HIDDEN // narrow
+        hidden = HIDDEN // width_divisor
         self.head = (
             nn.Sequential(nn.Linear(width, classes))
             if linear == 1
@@ -92,10 +92,10 @@ class Network(ByLength):
     def forward_features(
         self, signal: torch.Tensor, length: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the last convolutional map (batch, channels, steps) and its valid steps (batch,).
+        """Compute the backbone's features (batch, channels, steps) and their valid steps (batch,).
 
-        All of the signal is taken as valid; where it is too short for the backbone, or does not
-        fold, zeros are put behind it.
+        All samples count as valid.  Zeros are appended to signals that are too short for the
+        backbone, or whose length is not the required multiple.
         """
         multiple, shortest = int(self.backbone.multiple), int(self.backbone.shortest)  # type: ignore[arg-type]  # as above
         samples = signal.shape[2]
@@ -104,11 +104,11 @@ class Network(ByLength):
         features = self.backbone(hidden.contiguous(memory_format=torch.channels_last))[:, :, 0]
         return features, torch.full_like(length, features.shape[2])
 
-    def backbone_of(self, rows: Sequence[int]) -> dict[str, torch.Tensor]:
-        """Give the weights, by name, of the backbone of a network that reads these of the rows.
+    def backbone_of(self, leads: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Copy the backbone's weights, by name, for these leads (indices of input channels).
 
-        Kang & Wen 2022 name this reuse and leave it undone.  On the rows as this network reads them
-        the backbone makes of each what it makes of it here.
+        Kang & Wen 2022 suggest this reuse for future work.  For the same signal of a lead, both
+        backbones compute the same features.
 
         Raises
         ------
@@ -119,7 +119,8 @@ class Network(ByLength):
             raise LeadwiseError(
                 "a backbone that mixes leads cannot be reused for fewer; 'branched-lw' can"
             )
-        return {f"backbone.{name}": one for name, one in self.backbone.of_rows(rows).items()}
+        weights = self.backbone.weights_of(leads)
+        return {f"backbone.{name}": weight for name, weight in weights.items()}
 
     def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map (batch, channels, steps) to logits (batch, classes); all steps are valid."""
@@ -132,7 +133,7 @@ class Network(ByLength):
 
 def _check(what: str, name: object, known: object) -> None:
     if name not in known:  # type: ignore[operator]  # dicts and tuples
-        listed = ", ".join(str(one) for one in known)  # type: ignore[attr-defined]  # as above
+        listed = ", ".join(map(str, known))  # type: ignore[call-overload]  # as above
         raise LeadwiseError(f"no {what} '{name}'; known are {listed}")
 
 

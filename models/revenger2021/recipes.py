@@ -1,28 +1,28 @@
-"""How Revenger 2021 reads, learns and answers: the published runs, and ours on slower records.
+"""Recipes of Revenger 2021: the published runs, variants at 100 Hz, and three for few leads.
 
-Kang & Wen 2022 and the authors' training logs.  `revenger-…` by the backbone's name is the run of
-the paper's second study: LSTM, SE and a head of two layers, 500 Hz, band-pass, z-score of the whole
-record, mixup, asymmetric loss, AdamW with AMSGrad, one cycle.  Where the logs and the paper differ:
+Sources are Kang & Wen 2022 and the authors' training logs.  `revenger-…` with the name of a
+backbone is the run of the paper's second ablation study: LSTM, SE and a head of two layers, 500 Hz,
+band-pass, z-score of the whole record, mixup, asymmetric loss, AdamW with AMSGrad, one-cycle
+schedule.
 
-- the loss is the paper's formula with its γ (0 and 0.2); the published code's, with the γ₊ of 1
-  that its runs of November 2021 had, is in `revenger-as-published`, which also decides as they did;
-- `…-100hz` reads at 100 Hz, where 60 Hz is beyond what there is: no band-pass, and everything else
-  alike.  PTB-XL at 100 Hz holds no more, and an epoch takes a fifth of the time;
-- `…-rules` lets rules speak for Brady, LAD, RAD and LQRSV, and for pacing where spikes can be seen,
-  in place of the network: the paper's 21 classes by the network and five by rules;
-- `revenger-branched-lw-reuse`, `…-zero-filled` and `…-lead-dropout` are three ways to serve few
-  leads with what twelve have taught, which the paper names and leaves undone.  Here the z-score is
-  each lead's own, and each lead has 16, 32 and 64 channels whatever the lead set: what comes of a
-  lead then depends on that lead alone, from the record on.
+- The loss is the paper's formula with its γ (0 and 0.2).  `revenger-as-published` has the loss of
+  the published code, γ₊ = 1 as in its runs of November 2021, and their decision.
+- `…-100hz` reads signals at 100 Hz.  The band-pass to 60 Hz is left out, since it exceeds the
+  Nyquist frequency.  PTB-XL is also distributed at 100 Hz, and an epoch takes a fifth of the time.
+- `…-rules` replaces the network's labels by those of rules for Brady, LAD, RAD and LQRSV, and for
+  pacing from 250 Hz on.  As in the paper, the network has 21 classes and the rules have five.
+- `revenger-branched-lw-reuse`, `…-zero-filled` and `…-lead-dropout` are three ways to use a 12-lead
+  network for fewer leads, which the paper suggests for future work.  Their z-score is per lead, and
+  each lead has 16, 32 and 64 channels in all lead sets.  So the features of a lead depend on the
+  signal of that lead alone.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from models.losses import constant_weights
-from models.recipe import Recipe, part
+from models.recipe import Head, Recipe, part, vary
 from models.revenger2021.backbones import BACKBONES
 
 PAPER = "Kang & Wen, Physiol. Meas. 2022, doi 10.1088/1361-6579/ac6aa3"
@@ -34,37 +34,37 @@ BASE = Recipe(
     name="revenger-nc-se",
     system="revenger2021",
     source=f"{PAPER}, section 2 and table 5",
-    summary="ResNet-NC-SE, LSTM, SE and a head of two layers; the ablations' base",
+    summary="ResNet-NC-SE, LSTM, SE and a head of two layers; base of the ablation studies",
     fs=500.0,
     max_s=10.0,
     stride_s=4.0,  # windows of longer records overlap
-    steps=(part("hold", limit_mv=20), part("resample", to_hz=500), BAND_PASS),
-    finish=(part("record_z_score"), part("fit_length", seconds=10, tolerance=0.4)),
+    transforms=(part("hold", limit_mv=20), part("resample"), BAND_PASS),
+    post_transforms=(part("record_z_score"), part("fit_length", tolerance=0.4)),
     network=part("crnn", backbone="nc-se", **NETWORK),
-    loss=part("asymmetric", gamma_positive=0, gamma_negative=0.2),
     optimiser=part("adamw", lr=2e-3, weight_decay=0.01, amsgrad=True),
     schedule=part("one_cycle"),
     augment=(part("mixup", alpha=0.3, share=0.6),),
     stop=part("patience", epochs=10, tolerance=0.001),
     epochs=50,
     batch=64,
+    heads=(Head(loss=part("asymmetric", gamma_positive=0, gamma_negative=0.2)),),
 )
 
-AS_PUBLISHED = replace(
+AS_PUBLISHED = vary(
     BASE,
     name="revenger-as-published",
     source=f"{PAPER}, and the logs of November 2021",
-    summary="`revenger-nc-se` with the code's loss and its decision: 0.5, near ties, sinus rhythm",
+    summary="`revenger-nc-se` with the code's loss and decision: 0.5, near ties, sinus rhythm",
     loss=part("asymmetric_deep_psp", gamma_positive=1, gamma_negative=0.2),
     decision="near ties",
 )
 
-POST_CHALLENGE = replace(
+POST_CHALLENGE = vary(
     BASE,
     name="revenger-post-challenge",
     source=f"{PAPER}; entry Revenger_32_PMEA",
-    summary="ResNet-NC-BS with one linear layer, no band-pass: the journal's entry",
-    steps=(part("hold", limit_mv=20), part("resample", to_hz=500)),
+    summary="the journal's entry: ResNet-NC-BS with one linear layer, no band-pass",
+    transforms=(part("hold", limit_mv=20), part("resample")),
     network=part("crnn", backbone="nc-bs", lstm=False, attention="none", linear=1),
     loss=part("asymmetric_deep_psp", gamma_positive=0, gamma_negative=0.2),
     optimiser=part("adamw", lr=1.5e-3, weight_decay=0.01, amsgrad=True),
@@ -74,14 +74,14 @@ POST_CHALLENGE = replace(
     batch=32,
 )
 
-OFFICIAL = replace(
+OFFICIAL = vary(
     BASE,
     name="revenger-official",
     source="Wen & Kang, CinC 2021; entry Revenger_449",
-    summary="Branched, SE and a head of two layers, weighted cross-entropy: the official phase",
-    steps=(
+    summary="the official phase's: Branched, SE, a head of two layers, weighted cross-entropy",
+    transforms=(
         part("hold", limit_mv=20),
-        part("resample", to_hz=500),
+        part("resample"),
         part("butterworth_band_pass", low_hz=0.5, high_hz=60, order=5),
     ),
     network=part("crnn", backbone="branched", lstm=False, attention="se", linear=2),
@@ -98,54 +98,54 @@ OFFICIAL = replace(
 
 
 def _at_100_hz(recipe: Recipe) -> Recipe:
-    """Let a recipe read at 100 Hz, and leave everything else alike."""
-    return replace(
+    """Give the variant of a recipe at 100 Hz."""
+    return vary(
         recipe,
         name=f"{recipe.name}-100hz",
         summary=f"`{recipe.name}` at 100 Hz",
         fs=100.0,
-        steps=(part("hold", limit_mv=20), part("resample", to_hz=100)),
+        transforms=(part("hold", limit_mv=20), part("resample")),
     )
 
 
 def _family() -> Iterator[Recipe]:
-    """Give each backbone its recipe."""
+    """Yield one recipe per backbone."""
     for backbone in BACKBONES:
         name = f"revenger-{backbone}"
-        summary = f"{backbone}, LSTM, SE and a head of two layers, as in the second ablation"
+        summary = f"{backbone}, LSTM, SE and a head of two layers, as in the second ablation study"
         if name == BASE.name:
             yield BASE
         else:
             network = part("crnn", backbone=backbone, **NETWORK)
-            yield replace(BASE, name=name, network=network, summary=summary)
+            yield vary(BASE, name=name, network=network, summary=summary)
 
 
 def _for_few_leads() -> Iterator[Recipe]:
-    """Give the three ways of a lead-wise network to serve few leads."""
-    reuse = replace(
+    """Yield the three recipes that use a 12-lead network for fewer leads."""
+    reuse = vary(
         BASE,
         name="revenger-branched-lw-reuse",
-        source=f"ours, after {PAPER}, which leaves it undone",
-        summary="Branched-LW of 12 leads, whose backbone is cut down and kept for fewer",
-        finish=(part("z_score"), *BASE.finish[1:]),
+        source=f"ours; suggested as future work by {PAPER}",
+        summary="Branched-LW for 12 leads; its backbone is reduced and frozen for fewer leads",
+        post_transforms=(part("z_score"), *BASE.post_transforms[1:]),
         network=part("crnn", backbone="branched-lw", lead_width=16, **NETWORK),
-        teach=part("backbone"),
+        transfer=part("frozen_backbone"),
     )
-    zero_filled = replace(
+    zero_filled = vary(
         reuse,
         name="revenger-branched-lw-zero-filled",
-        summary="Branched-LW of 12 leads for all lead sets; leads that a record lacks are 0",
-        teach=part("nothing"),
+        summary="Branched-LW for 12 leads and all lead sets; missing leads are zero",
+        transfer=part("none"),
         lead_sets=(LEAD_SETS[12],),
     )
     yield reuse
     yield zero_filled
-    # A record can show three things: all leads, the limb leads (two of the five sets), or these and
-    # V2 (two more).  Each is seen as often.
-    yield replace(
+    # The five lead sets contain three kinds of information: all leads, the limb leads (two sets),
+    # and limb leads with V2 (two sets).  Each kind is equally frequent in training.
+    yield vary(
         zero_filled,
         name="revenger-branched-lw-lead-dropout",
-        summary="Branched-LW of 12 leads for all lead sets, which has seen records of each",
+        summary="`revenger-branched-lw-zero-filled`, trained with random lead sets",
         augment=(part("lead_dropout", probability=5 / 6), *BASE.augment),
     )
 
@@ -164,10 +164,10 @@ RECIPES = {
             AS_PUBLISHED,
             POST_CHALLENGE,
             OFFICIAL,
-            replace(
+            vary(
                 FAMILY["revenger-nc-se-100hz"],
                 name="revenger-nc-se-100hz-rules",
-                summary="`revenger-nc-se-100hz` on 21 classes, rules on five",
+                summary="`revenger-nc-se-100hz` for 21 classes, rules for five",
                 rules="published",
             ),
         )

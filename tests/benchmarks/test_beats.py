@@ -48,7 +48,7 @@ def test_ours_takes_a_lead_or_all_and_a_failure_is_noted(record: Marked) -> None
     assert not failed
     found = find((OURS, 0), record._replace(fs=50), failed)
     assert found.r_peaks.size == 0
-    assert failed == [f"{OURS} on SIM: fs is 50 Hz; R peaks are found from 100 Hz on. "
+    assert failed == [f"{OURS} on SIM: fs is 50 Hz; R peaks are detected from 100 Hz on. "
                       "Resample the signal."]  # fmt: skip
     assert list(DETECTORS)[0] == OURS
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import wfdb
 
 from datasets.ludb import CLASS_OF, WITHOUT_CLASS, codes_of, read_ludb, texts_of
 from ecg import LeadwiseError
+from ecg.annotations import QRS, UNKNOWN, Spans, wave_mask
 from ecg.labels import CLASSES, class_name, codes_by_name, label_matrix
 from ecg.leads import STANDARD
 
@@ -41,6 +43,20 @@ def test_a_record_has_its_codes_and_its_true_amplitude(tmp_path: Path) -> None:
     assert record.leads == STANDARD
     np.testing.assert_allclose(record.signal, microvolts / 1000, rtol=1e-6)
     assert [class_name(code) for code in record.header.codes] == ["SB", "LAD", "PAC"]
+
+
+def test_each_lead_has_its_own_marks(tmp_path: Path) -> None:
+    write(tmp_path, "1", np.random.default_rng(0).integers(-2000, 2000, (12, 900)))
+    for lead, onset in (("avr", 400), ("v1", 404)):
+        samples = onset + np.array([0, 18, 38, 132, 199, 234])
+        wfdb.wrann("1", "atr", samples, symbol=list("(N)(t)"), write_dir=str(tmp_path))
+        (tmp_path / "1.atr").rename(tmp_path / f"1.{lead}")
+    marks = read_ludb(tmp_path)[0][0].annotations()
+    assert marks.waves.leads.tolist() == ["aVR", "aVR", "V1", "V1"]
+    assert marks.annotated == Spans([400, 404], [635, 639], ["aVR", "V1"])
+    mask = wave_mask(marks, 450, fs=250.0, lead="V1")
+    assert np.flatnonzero(mask == QRS).tolist() == list(range(202, 222))
+    assert (wave_mask(marks, 900, lead="II") == UNKNOWN).all()
 
 
 def test_texts_end_at_their_full_stop_and_begin_below_the_diagnoses() -> None:

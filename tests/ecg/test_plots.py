@@ -5,8 +5,7 @@ import pytest
 from matplotlib.image import imread
 
 from ecg import LeadwiseError
-from ecg.labels import CODES
-from ecg.plots import plot_class_scores, plot_record, plot_reliability, plot_training
+from ecg.plots import plot_record, plot_training
 from simulate import simulate
 
 
@@ -132,39 +131,3 @@ def test_training_curves_without_scores(tmp_path, words):
     assert "12 leads: no score" in text_of(tmp_path / "a.svg")
     with pytest.raises(LeadwiseError, match=r"b\.png: no epoch has ended yet"):
         plot_training(tmp_path / "b.png", {"12 leads": []})
-
-
-def test_class_scores_are_sorted_and_missing_ones_said(tmp_path, words):
-    scores = {"12 leads": np.array([-0.5, np.nan, 0.9]), "2 leads": np.array([-0.4, np.nan, 0.8])}
-    classes = ("164889003", "39732003", "426783006")
-    plot_class_scores(tmp_path / "a.svg", classes, scores, title="By class", value_name="recall")
-    drawn = text_of(tmp_path / "a.svg")
-    assert drawn.index(">LAD<") < drawn.index(">AF<") < drawn.index(">NSR<")  # from the bottom
-    assert drawn.count("no positive<") == 1
-    for word in ("By class", "recall", "12 leads", "2 leads"):
-        assert word in drawn
-
-
-def test_all_classes_fit(tmp_path):
-    scores = {f"{count} leads": np.linspace(-0.2, 1, len(CODES)) for count in (12, 6, 4, 3, 2)}
-    plot_class_scores(tmp_path / "a.png", CODES, scores, title="All", value_name="score")
-    width, height = size_of(tmp_path / "a.png")
-    assert width == 1125
-    assert 1300 < height < 1600
-    with pytest.raises(LeadwiseError, match="All: 2 leads has not 26 scores"):
-        plot_class_scores(
-            tmp_path / "a.png", CODES, {"2 leads": np.ones(3)}, title="All", value_name="score"
-        )
-    with pytest.raises(LeadwiseError, match="All: no lead set has not 26 scores"):
-        plot_class_scores(tmp_path / "a.png", CODES, {}, title="All", value_name="score")
-
-
-def test_reliability_shows_the_bins_that_hold_something(tmp_path, words):
-    pairs, shares = np.array([90, 0, 10]), np.array([0.1, np.nan, 0.9])
-    lines = {"before": (pairs, shares, shares), "after": (pairs, shares, shares[::-1])}
-    plot_reliability(tmp_path / "a.svg", lines, title="On simulated records")
-    drawn = text_of(tmp_path / "a.svg")
-    for word in ("before", "after", "On simulated records", "share of labels", "mean probability"):
-        assert word in drawn
-    plot_reliability(tmp_path / "a.png", lines, title="On simulated records")
-    assert size_of(tmp_path / "a.png") == (1500, 660)

@@ -242,7 +242,7 @@ def test_damaged_and_missing_signals(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(LeadwiseError, match=r"^R1: there is a header but no signal \(R1.mat\)$"):
         read_record(tmp_path / "R1.hea")
-    with pytest.raises(LeadwiseError, match="^R1: its signal is gone"):
+    with pytest.raises(LeadwiseError, match="^R1: its signal is missing"):
         _ = record.signal
 
 

@@ -5,6 +5,7 @@ import pytest
 from scipy import signal as scipy_signal
 from scipy.signal import windows
 
+from ecg.checks import signal_warnings
 from ecg.signals import (
     TRANSFORMS,
     butterworth_band_pass,
@@ -12,7 +13,6 @@ from ecg.signals import (
     fir_band_pass,
     fit_length,
     hold,
-    oddities,
     record_z_score,
     remove_mean,
     resample,
@@ -240,7 +240,7 @@ def test_fit_length_pads_both_sides_with_zeros() -> None:
 
 
 def kinds(signal: np.ndarray) -> set[str]:
-    return {kind for kind, _ in oddities(signal, ["I", "II"])}
+    return {kind for kind, _ in signal_warnings(signal, ["I", "II"])}
 
 
 def test_oddities_are_told_by_kind() -> None:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecg.waves import ABSENT, QRS, P, T, intervals, runs_of, waves_of
+from ecg.annotations import ABSENT, QRS, Annotations, P, Spans, T, wave_mask
+from ecg.waves import annotate_mask, intervals, runs_of, waves_of
 from simulate import simulate
 
 
@@ -95,6 +96,8 @@ def test_every_run_comes_back_once(pieces: list[tuple[int, int]]) -> None:
         for onset, offset in runs_of(mask, wave):
             painted[onset:offset] = wave
     np.testing.assert_array_equal(painted, mask)
+    marks = Annotations(500.0, waves=annotate_mask(mask), annotated=Spans([0], [len(mask)], [""]))
+    np.testing.assert_array_equal(wave_mask(marks, len(mask)), mask)
     waves = waves_of(mask)
     assert len(waves) == len(runs_of(mask, QRS))
     for place, wave in enumerate((P, QRS, T)):

@@ -20,7 +20,8 @@ BASE = replace(small(find("revenger-tresnet-f-100hz")), epochs=1)
 TINY = Grid(
     "tiny", "a network and half of it",
     variants(
-        BASE, {"base": {}, "bare": {"network": part("crnn", backbone="tresnet-f", narrow=16)}}
+        BASE,
+        {"base": {}, "bare": {"network": part("crnn", backbone="tresnet-f", width_divisor=16)}},
     ),
     leads=(2,), published={("base", 2): 0.5}, source="nobody",
 )  # fmt: skip

@@ -127,7 +127,7 @@ def expected(rhythms: tuple, onset: int, offset: int) -> str:
     codes = set()
     for note, first, last in rhythms:
         if any(onset <= at < offset for at in range(100 + 200 * first, 101 + 200 * last)):
-            codes.add(CLASS_OF[note])
+            codes.add(CLASS_OF[note[1:]])
     return max(codes, key=ICENTIA.index, default=NONE)
 
 
@@ -182,7 +182,7 @@ def test_what_cannot_be_used_is_said_and_the_rest_is_drawn(
         "Note: 1 of 3 patients are not there.",
         "Left out: p00007_s00: all leads are flat",
         "Left out: p00007_s01: lasts 28.0 s, and a crop 30 s at least",
-        "Left out: p00007_s02: unknown rhythm '(VT' at sample 100",
+        f"Left out: p00007_s02: {here / 'p00007_s02'}.atr: unknown rhythm 'VT' at sample 100",
         "Left out: p00007_s05: wfdb cannot read the signal",
         "Left out: p00008: no .hea or no .atr file at all; fetch the folder again",
     ):

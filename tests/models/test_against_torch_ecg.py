@@ -1,7 +1,7 @@
-"""Revenger 2021 against torch-ecg's networks, whose weights are ours.
+"""Revenger 2021 against the networks of torch-ecg with the same weights.
 
-torch-ecg 0.0.33 (DeepPSP/torch_ecg) is the published networks' library, and no requirement of ours:
-`requirements-oracle.txt` makes an environment of its own, and there this file runs.
+torch-ecg 0.0.33 (DeepPSP/torch_ecg) is the authors' library.  It is not a requirement of ours: this
+file runs in a separate environment, from `requirements-oracle.txt`.
 """
 
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ from tests.reference.torch_ecg_networks import NAMES, tensors
 
 pytestmark = pytest.mark.skipif(
     find_spec("torch_ecg") is None,
-    reason="torch-ecg, the oracle, is not installed: see requirements-oracle.txt",
+    reason="torch-ecg is not installed: see requirements-oracle.txt",
 )
 HEADS = [
     {"lstm": lstm, "attention": attention, "linear": linear}
@@ -30,7 +30,7 @@ HEADS = [
 
 
 def pair(leads: int = 12, classes: int = 26, **options: Any) -> tuple[Network, nn.Module]:
-    """Our network with all its numbers drawn, and theirs with the same numbers."""
+    """Make our network with random weights and statistics, and theirs with the same."""
     torch.manual_seed(0)
     network, other = Network(leads, classes, **options), theirs.build(leads, classes, **options)
     draw_norms(network)
@@ -47,47 +47,47 @@ def check(network: Network, other: nn.Module, leads: int, samples: int) -> None:
 
 @pytest.mark.parametrize("backbone", NAMES)
 @pytest.mark.parametrize("samples", [5000, 4996, 1004])
-def test_backbones_answer_as_theirs(backbone: str, samples: int) -> None:
+def test_backbones_equal_theirs(backbone: str, samples: int) -> None:
     network, other = pair(backbone=backbone, lstm=False, attention="none", linear=1)
     check(network, other, 12, samples)
 
 
 @pytest.mark.parametrize("backbone", ["nc-se", "branched"])
 @pytest.mark.parametrize("samples", [5001, 4999])
-def test_odd_lengths_are_answered_as_theirs(backbone: str, samples: int) -> None:
+def test_odd_lengths_give_their_outputs(backbone: str, samples: int) -> None:
     network, other = pair(backbone=backbone, lstm=False, attention="none", linear=1)
     check(network, other, 12, samples)
 
 
 @pytest.mark.parametrize("head", HEADS, ids=str)
-def test_heads_answer_as_theirs(head: dict[str, Any]) -> None:
+def test_heads_equal_theirs(head: dict[str, Any]) -> None:
     network, other = pair(backbone="nc-se", **head)
     check(network, other, 12, 5000)
 
 
 @pytest.mark.parametrize("backbone", NAMES)
-def test_whole_networks_answer_as_theirs(backbone: str) -> None:
+def test_whole_networks_equal_theirs(backbone: str) -> None:
     network, other = pair(backbone=backbone, lstm=True, attention="se", linear=2)
     check(network, other, 12, 2000)
 
 
 @pytest.mark.parametrize("backbone", NAMES)
 @pytest.mark.parametrize("leads", [6, 4, 3, 2])
-def test_fewer_leads_are_answered_as_theirs(backbone: str, leads: int) -> None:
+def test_networks_for_fewer_leads_equal_theirs(backbone: str, leads: int) -> None:
     network, other = pair(leads, backbone=backbone, lstm=False, attention="none", linear=1)
     check(network, other, leads, 1000)
 
 
 @pytest.mark.parametrize("backbone", NAMES)
-def test_training_steps_are_theirs(backbone: str) -> None:
-    """Without dropout, whose draws differ: outputs, statistics and gradients."""
+def test_training_steps_equal_theirs(backbone: str) -> None:
+    """Outputs, statistics and gradients, without dropout, whose draws differ."""
     network, other = pair(backbone=backbone, lstm=False, attention="none", linear=2)
     for module in (*network.train().modules(), *other.train().modules()):
         if isinstance(module, Dropout):
             module.probability = 0.0
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    network, other = network.double(), other.double()  # float32 gradients differ by rounding alone
+    network, other = network.double(), other.double()  # float32 gradients differ by rounding
     signal = torch.randn(3, 12, 1000, dtype=torch.float64)
     own, foreign = network(signal, torch.full((3,), 1000)), other(signal)
     torch.testing.assert_close(own, foreign, atol=1e-9, rtol=1e-9)
@@ -101,8 +101,8 @@ def test_training_steps_are_theirs(backbone: str) -> None:
 
 
 @pytest.mark.parametrize("backbone", NAMES)
-def test_their_initialisation_spreads_alike(backbone: str) -> None:
-    """Each tensor's standard deviation, five standard errors of both."""
+def test_initial_weights_have_their_standard_deviation(backbone: str) -> None:
+    """Per tensor, within five standard errors of both."""
     torch.manual_seed(0)
     options: dict[str, Any] = {"lstm": True, "attention": "gc", "linear": 2}
     own = Network(12, 26, backbone=backbone, **options)

@@ -1,4 +1,4 @@
-"""DualNet's networks, inputs and recipes; numbers are the fact sheet's (dualnet2017)."""
+"""DualNet's networks, inputs and recipes; values are from the fact sheet (dualnet2017)."""
 
 import math
 
@@ -18,7 +18,7 @@ from models.recipe import Recipe, part
 from tests.conftest import draw_norms, small
 from training.augment import RECORDS
 
-# Encoder, positions, blocks 1 to 5, linear 1 and PAU, linear 2, in all; section 5.
+# Parameters of encoder, positions, blocks 1 to 5, linear 1 and PAU, linear 2, total; section 5.
 COUNTS = {
     "s": (329_728, 0, 10_740, 30_868, 90_388, 295_444, 1_049_620, 32_906, 516, 1_840_210),
     "m": (1_052_672, 0, 42_452, 123_156, 360_980, 1_180_692, 1_442_836, 65_802, 1_028, 4_269_618),
@@ -46,51 +46,55 @@ NETWORKS = {
 }
 
 
-def counted(module: torch.nn.Module) -> int:
+def parameters(module: torch.nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters())
 
 
-def on_paper(recipe: Recipe, classes: int = 4) -> Network:
-    """A network without memory: 128 million parameters are none too many."""
+def on_meta(recipe: Recipe, classes: int = 4) -> Network:
+    """Build a network without allocating its parameters, up to 128 million."""
     with torch.device("meta"):
         return build(recipe, ("ECG",), classes)
 
 
 @pytest.mark.parametrize("size", COUNTS)
-def test_parameters_of_each_part_are_the_published_ones(size: str) -> None:
-    network = on_paper(find(f"dualnet-{size}"))
+def test_parts_have_the_published_numbers_of_parameters(size: str) -> None:
+    network = on_meta(find(f"dualnet-{size}"))
     *parts, total = COUNTS[size]
     positions = getattr(network.encoder, "position", torch.empty(0)).numel()
-    found = [counted(network.encoder) - positions, positions, *map(counted, network.blocks)]
-    assert [*found, counted(network.joint), counted(network.head)] == parts
-    assert counted(network) == total
+    counts = [parameters(network.encoder) - positions, positions]
+    counts += [parameters(module) for module in (*network.blocks, network.joint, network.head)]
+    assert counts == parts
+    assert parameters(network) == total
 
 
 @pytest.mark.parametrize("size", TWO_CLASSES)
-def test_parameters_of_two_classes(size: str) -> None:
-    assert counted(on_paper(find(f"dualnet-{size}"), 2)) == TWO_CLASSES[size]
+def test_parameters_for_two_classes(size: str) -> None:
+    assert parameters(on_meta(find(f"dualnet-{size}"), 2)) == TWO_CLASSES[size]
 
 
 @pytest.mark.parametrize("name", ["dualnet-as-published", "dualnet-pp-as-published"])
-def test_what_is_as_published_has_the_same_parameters(name: str) -> None:
-    right = find(name.replace("as-published", "s"))
+def test_networks_as_published_have_the_same_parameters(name: str) -> None:
+    corrected = find(name.replace("as-published", "s"))
     shapes = [
-        {key: value.shape for key, value in on_paper(recipe).state_dict().items()}
-        for recipe in (find(name), right)
+        {key: value.shape for key, value in on_meta(recipe).state_dict().items()}
+        for recipe in (find(name), corrected)
     ]
     assert shapes[0] == shapes[1]
 
 
-def test_a_branch_that_is_left_out_has_no_parameters() -> None:
-    conditions = 986_880 - 2 * 2 * sum((64, 128, 256, 256, 256))  # all of CBN but its own norms
+def test_ablated_branches_have_no_parameters() -> None:
+    conditions = 986_880 - 2 * 2 * sum(
+        (64, 128, 256, 256, 256)
+    )  # conditional batch norms without their plain norms
     without = {
-        each: counted(on_paper(find(f"dualnet-l-no-{each}"))) for each in ("signal", "spectrogram")
+        each: parameters(on_meta(find(f"dualnet-l-no-{each}")))
+        for each in ("signal", "spectrogram")
     }
     assert without["signal"] == 6_176_498 - 1_579_008 - conditions
     assert without["spectrogram"] == 1_579_008 + 1_028
 
 
-LENGTHS = {  # samples: frames, windows that are not all zero
+LENGTHS = {  # samples: frames, nonzero windows
     2_714: (85, 13), 3_000: (94, 14), 9_000: (282, 41), 9_023: (282, 41), 9_024: (283, 41),
     15_000: (469, 67), 17_999: (563, 80), 18_000: (563, 80), 18_286: (563, 80),
 }  # fmt: skip
@@ -100,14 +104,14 @@ LENGTHS = {  # samples: frames, windows that are not all zero
 def test_sizes_as_published(samples: int) -> None:
     network = Network(1, 4, encoder=part("lstm", layers=1), latent=8, widths=(2,) * 5,
                       padded=18_000)  # fmt: skip
-    heard = []
-    network.encoder.register_forward_pre_hook(lambda _, given: heard.append(given[0]))
+    inputs = []
+    network.encoder.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0]))
     signal, length = torch.ones(1, 1, samples), torch.tensor([samples])
     network(signal, length)
-    pieces = windows(heard[0][:, 0])
-    assert pieces.shape == (1, 80, 256)
-    frames, lively = LENGTHS[samples]
-    assert pieces.any(2).sum() == lively
+    cut = windows(inputs[0][:, 0])
+    assert cut.shape == (1, 80, 256)
+    frames, nonzero = LENGTHS[samples]
+    assert cut.any(2).sum() == nonzero
     hidden, mask = network.spectrogram(signal, length.clamp(max=18_000))
     assert hidden.shape == (1, 1, 563, 33)
     assert mask is None
@@ -116,20 +120,20 @@ def test_sizes_as_published(samples: int) -> None:
 
 
 @pytest.mark.parametrize("samples", [1, 256, 257, 480, 481, 2714, 9000, 18_286])
-def test_windows_hold_each_sample_and_none_only_what_another_holds(samples: int) -> None:
+def test_windows_cover_all_samples_and_none_is_superfluous(samples: int) -> None:
     signal = torch.arange(1.0, samples + 1)[None]
-    pieces = windows(signal)
-    assert pieces.shape[1] == window_count(torch.tensor([samples]))
-    assert set(range(1, samples + 1)) <= set(pieces.flatten().tolist())
+    cut = windows(signal)
+    assert cut.shape[1] == window_count(torch.tensor([samples]))
+    assert set(range(1, samples + 1)) <= set(cut.flatten().tolist())
     if samples > 256:
-        assert pieces[0, -1].max() > pieces[0, -2].max()
+        assert cut[0, -1].max() > cut[0, -2].max()
 
 
 def test_shapes_after_the_blocks_of_s() -> None:
     network = build(find("dualnet-as-published"), ("ECG",), 4).eval()
     shapes = []
     for block in network.blocks:
-        block.register_forward_hook(lambda _, __, made: shapes.append(tuple(made.shape[1:])))
+        block.register_forward_hook(lambda _, __, out: shapes.append(tuple(out.shape[1:])))
     network(torch.randn(1, 1, 9000), torch.tensor([9000]))
     assert shapes == [(16, 281, 16), (32, 140, 8), (64, 70, 4), (128, 35, 2), (256, 17, 1)]
 
@@ -139,7 +143,7 @@ def magnitudes(signal: np.ndarray) -> torch.Tensor:
     return log_spectrogram(torch.tensor(signal)[None], length)[0].exp()
 
 
-def test_a_sine_lies_in_three_bins_and_a_constant_in_two() -> None:
+def test_a_sine_has_three_bins_and_a_constant_two() -> None:
     time = np.arange(9000) / 300
     sine = magnitudes(np.sin(2 * np.pi * 37.5 * time))[100]
     expected = torch.zeros(33)
@@ -158,43 +162,43 @@ CELLS = {
 }  # fmt: skip
 
 
-def test_the_record_of_the_sheet() -> None:
+def test_the_record_of_the_fact_sheet() -> None:
     assert RECORD.mean() == pytest.approx(20, abs=1e-4)
     assert RECORD.std(ddof=1) == pytest.approx(79.0613, abs=1e-4)
     recipe = find("dualnet-s")
-    given = prepare(
+    prepared = prepare(
         recipe, RECORD[None].astype(np.float32) / 1000, ("ECG",), ("ECG",), 300.0
     ).signal
-    assert given[0, :4] == pytest.approx([0, 0.478974, 0.695971, 0.542465], abs=1e-4)
+    assert prepared[0, :4] == pytest.approx([0, 0.478974, 0.695971, 0.542465], abs=1e-4)
     published = find("dualnet-as-published")
     raw = prepare(
         published, RECORD[None].astype(np.float32) / 1000, ("ECG",), ("ECG",), 300.0
     ).signal
-    np.testing.assert_allclose(finish(published, raw), given, atol=1e-5)
-    pieces = windows(torch.tensor(given))[0]
-    assert float(pieces[1, 0]) == pytest.approx(-0.768935, abs=1e-4)
-    assert float(pieces[40, 39]) == pytest.approx(-0.478974, abs=1e-4)
-    assert float(pieces[40, 40]) == 0
-    signal, length = torch.tensor(given)[None], torch.tensor([9000])
+    np.testing.assert_allclose(finish(published, raw), prepared, atol=1e-5)
+    cut = windows(torch.tensor(prepared))[0]
+    assert float(cut[1, 0]) == pytest.approx(-0.768935, abs=1e-4)
+    assert float(cut[40, 39]) == pytest.approx(-0.478974, abs=1e-4)
+    assert float(cut[40, 40]) == 0
+    signal, length = torch.tensor(prepared)[None], torch.tensor([9000])
     for name in ("dualnet-s", "dualnet-as-published"):
         logs = build(find(name), ("ECG",), 4).spectrogram(signal, length)[0][0, 0]
         for cell, value in CELLS.items():
             assert float(logs[cell]) == pytest.approx(value, abs=2e-4)
-    assert float(logs[282, 8]) == 0  # padding, published form
+    assert float(logs[282, 8]) == 0  # padding, as published
 
 
-def test_a_spectrogram_does_not_know_its_neighbours() -> None:
+def test_spectrograms_do_not_depend_on_the_batch() -> None:
     signals = [np.random.default_rng(0).normal(size=(1, samples)) for samples in (40, 999, 2000)]
     signal, length = pad(signals)
     together = log_spectrogram(signal[:, 0], length)
-    for row, own in zip(together, signals, strict=True):
+    for logs, own in zip(together, signals, strict=True):
         alone = log_spectrogram(torch.tensor(own).float(), torch.tensor([own.shape[1]]))[0]
-        torch.testing.assert_close(row[: len(alone)], alone)
-        assert (row[len(alone) :] == math.log(1e-8)).all()
+        torch.testing.assert_close(logs[: len(alone)], alone)
+        assert (logs[len(alone) :] == math.log(1e-8)).all()
 
 
 @pytest.mark.parametrize("name", ["dualnet-s", "dualnet-pp-s", "dualnet-house"])
-def test_a_record_longer_than_a_minute_and_one_of_a_moment_are_answered(name: str) -> None:
+def test_very_long_and_very_short_records_have_finite_outputs(name: str) -> None:
     network = build(small(find(name)), ("ECG",), 4).eval()
     for samples in (2, 400, 18_286):
         with torch.inference_mode():
@@ -204,8 +208,8 @@ def test_a_record_longer_than_a_minute_and_one_of_a_moment_are_answered(name: st
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_padding_is_not_seen_whatever_the_norms_have_learned(name: str) -> None:
-    """The contract's test with norms that shift, so that what is masked would not be 0."""
+def test_padding_does_not_change_outputs_for_any_norms(name: str) -> None:
+    """The contract test, with norms whose shift would make padding nonzero."""
     torch.manual_seed(0)
     network = build(small(RECIPES[name]), ("ECG",), 4)
     draw_norms(network)
@@ -214,12 +218,12 @@ def test_padding_is_not_seen_whatever_the_norms_have_learned(name: str) -> None:
     signals = [rng.normal(size=(1, samples)) for samples in (1100, 1633, 2201)]
     with torch.inference_mode():
         together = network(*pad(signals))
-        alone = torch.cat([network(*pad([each])) for each in signals])
+        alone = torch.cat([network(*pad([signal])) for signal in signals])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
     assert (alone[0] - alone[1]).abs().max() > 1e-4
 
 
-def test_the_lstm_is_read_at_a_records_last_window() -> None:
+def test_the_lstm_returns_its_output_at_the_last_window() -> None:
     network = build(find("dualnet-s-no-spectrogram"), ("ECG",), 4).eval()
     signal = torch.randn(1, 1, 2000)
     latent = network.encode_signal(signal, torch.tensor([2000]))
@@ -227,7 +231,7 @@ def test_the_lstm_is_read_at_a_records_last_window() -> None:
     torch.testing.assert_close(latent, expected)
 
 
-def test_as_published_what_lies_behind_a_record_is_read() -> None:
+def test_as_published_padding_is_read() -> None:
     network = build(find("dualnet-as-published"), ("ECG",), 4).eval()
     signal = torch.randn(1, 1, 2000)
     padded = torch.nn.functional.pad(signal, (0, 17_952 - 2000))
@@ -235,25 +239,25 @@ def test_as_published_what_lies_behind_a_record_is_read() -> None:
     torch.testing.assert_close(network.encode_signal(signal, torch.tensor([2000])), last)
 
 
-def test_odd_networks_are_refused() -> None:
-    def make(rows: int = 1, **changes: object) -> Network:
-        numbers = {"encoder": part("lstm", layers=1), "latent": 8, "widths": (2,) * 5}
-        return Network(rows, 4, **{**numbers, **changes})
+def test_invalid_options_raise_an_error() -> None:
+    def make(channels: int = 1, **changes: object) -> Network:
+        options = {"encoder": part("lstm", layers=1), "latent": 8, "widths": (2,) * 5}
+        return Network(channels, 4, **{**options, **changes})
 
-    for changes, said in (
-        ({"rows": 2}, "reads one lead, not 2"),
+    for changes, message in (
+        ({"channels": 2}, "reads one lead, not 2"),
         ({"encoder": part("gru")}, "no encoder 'gru'; known are lstm, transformer, residual"),
         ({"branches": "none"}, "no branches 'none'; known are both"),
-        ({"as_published": ("loss",)}, "no part as published 'loss'; known are norm"),
+        ({"as_published": ("loss",)}, "no layer as published 'loss'; known are norm"),
     ):
-        with pytest.raises(LeadwiseError, match=said):
+        with pytest.raises(LeadwiseError, match=message):
             make(**changes)
-    with pytest.raises(LeadwiseError, match="says 256 numbers, not 128"):
+    with pytest.raises(LeadwiseError, match="latent size of 256, not 128"):
         Transformer(128, 0.1, heads=8, hidden=8, layers=1)
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_a_recipe_reads_one_lead_and_its_parts_fit_its_classes(name: str) -> None:
+def test_recipes_have_one_lead_and_weights_for_all_classes(name: str) -> None:
     recipe = RECIPES[name]
     assert recipe.lead_sets == (("ECG",),)
     assert recipe.steps[1].options["to_hz"] == recipe.fs
@@ -263,21 +267,23 @@ def test_a_recipe_reads_one_lead_and_its_parts_fit_its_classes(name: str) -> Non
         assert (recipe.classes, recipe.loss) == ("all", part("bce"))
 
 
-def altered(recipe: Recipe, name: str, signal: np.ndarray) -> np.ndarray:
-    """What the network reads of a record that only this augmentation has altered."""
-    (one,) = (each for each in recipe.augment if each.name.startswith(name))
-    numbers = {**one.options, "probability": 1.0}
+def augmented(recipe: Recipe, name: str, signal: np.ndarray) -> np.ndarray:
+    """Give the network's input for a record with this augmentation alone."""
+    (augmentation,) = (each for each in recipe.augment if each.name.startswith(name))
+    options = {**augmentation.options, "probability": 1.0}
     prepared = prepare(recipe, signal, ("ECG",), ("ECG",), 300.0).signal
     generator = np.random.default_rng(0)
-    return finish(recipe, RECORDS[one.name](prepared, ("ECG",), 300.0, generator, **numbers))
+    return finish(
+        recipe, RECORDS[augmentation.name](prepared, ("ECG",), 300.0, generator, **options)
+    )
 
 
 @pytest.mark.parametrize("name", ["amplify", "wander"])
-def test_what_did_nothing_as_published_acts(name: str) -> None:
-    """Fault 1: as published no sample of a record of 177 µV changes by 0.005 deviations."""
+def test_augmentations_without_effect_as_published_have_one(name: str) -> None:
+    """Error 1: as published, no sample of a record of 177 µV changes by 0.005 deviations."""
     record = 0.177 * np.random.default_rng(1).normal(size=(1, 9000)).astype(np.float32)
-    for recipe, acts in ((find("dualnet-s"), True), (find("dualnet-as-published"), False)):
+    for recipe, effective in ((find("dualnet-s"), True), (find("dualnet-as-published"), False)):
         plain = finish(recipe, prepare(recipe, record, ("ECG",), ("ECG",), 300.0).signal)
-        change = np.abs(altered(recipe, name, record) - plain).max()
-        assert (change > 0.05) == acts
-        assert acts or change < 0.005
+        change = np.abs(augmented(recipe, name, record) - plain).max()
+        assert (change > 0.05) == effective
+        assert effective or change < 0.005

@@ -34,28 +34,28 @@ PARAMETERS = {  # leads: (basic mV, basic with envelopes, increased mV, increase
     3: (306_938, 307_706, 1_211_866, 1_213_402),
     2: (306_810, 307_322, 1_211_610, 1_212_634),
 }
-BOTH_BLOCKS = pytest.mark.parametrize("make", [Block, SelfNormalisingBlock])
-BOTH_NETWORKS = pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
-# What table 1 says of each entry: the recipe that it changes, and the fields that change.
+BOTH_BLOCKS = pytest.mark.parametrize("block_type", [Block, SelfNormalisingBlock])
+BOTH_NETWORKS = pytest.mark.parametrize("network_type", NETWORKS.values(), ids=NETWORKS)
+# By table 1, the recipe that each entry is based on, and the fields that change.
 CHANGES = {
     "isibrno-entry1": ("isibrno-entry2", {"network"}),
     "isibrno-entry2": ("isibrno-published", {"steps"}),
     "isibrno-entry3": ("isibrno-entry2", {"network", "optimiser"}),
     "isibrno-entry7": ("isibrno-published", {"network"}),
 }
-TRANSFORMS = {30_000: 938, 2_500: 79, 2_570: 81, 1_250: 40, 125: 4, 1: 1}
+STEPS = {30_000: 938, 2_500: 79, 2_570: 81, 1_250: 40, 125: 4, 1: 1}
 
 
-def parameters(rows: int, classes: int, network: Part) -> int:
+def parameters(channels: int, classes: int, network: Part) -> int:
     with torch.device("meta"):
-        built = Network(rows, classes, **network.options)
-    return sum(tensor.numel() for tensor in built.parameters())
+        module = Network(channels, classes, **network.options)
+    return sum(tensor.numel() for tensor in module.parameters())
 
 
 @pytest.mark.parametrize("leads", PARAMETERS)
 def test_parameters_are_those_of_the_fact_sheet(leads: int) -> None:
     shapes = [(BASIC, 1), (BASIC, 3), (INCREASED, 1), (INCREASED, 3)]
-    counts = [parameters(leads * kinds, 26, network) for network, kinds in shapes]
+    counts = [parameters(leads * derived, 26, network) for network, derived in shapes]
     assert tuple(counts) == PARAMETERS[leads]
 
 
@@ -73,7 +73,7 @@ def test_entry_7_has_biases_in_place_of_batch_norm() -> None:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_entries_differ_in_what_the_paper_says(name: str) -> None:
+def test_entries_differ_as_in_the_paper(name: str) -> None:
     base, changed = CHANGES[name]
     entry, before = find(name), find(base)
     identity = {"name", "source", "summary"}
@@ -103,31 +103,31 @@ def test_entry_3_has_neither_l2_nor_dropout() -> None:
 
 
 @pytest.mark.parametrize("name", ["isibrno-entry1", "isibrno-entry2", "isibrno-entry3"])
-def test_the_first_entries_read_z_scores(name: str) -> None:
+def test_the_first_entries_have_z_scores(name: str) -> None:
     record = simulate(("NSR",), seed=0, duration_s=4.0, fs=500.0)
-    rows = prepare(find(name), record.signal, record.leads, STANDARD, record.fs).signal
-    assert rows.shape == (12, 1000)
-    np.testing.assert_allclose(rows.mean(1), 0, atol=1e-5)  # float32
-    np.testing.assert_allclose(rows.std(1), 1, atol=1e-5)
+    signal = prepare(find(name), record.signal, record.leads, STANDARD, record.fs).signal
+    assert signal.shape == (12, 1000)
+    np.testing.assert_allclose(signal.mean(1), 0, atol=1e-5)  # float32
+    np.testing.assert_allclose(signal.std(1), 1, atol=1e-5)
 
 
 @BOTH_NETWORKS
-def test_there_are_fifteen_convolutions_besides_the_shortcuts(make: type[Network]) -> None:
-    network = make(6, 26, **BASIC.options)
+def test_networks_have_fifteen_convolutions_and_five_shortcuts(network_type: type[Network]) -> None:
+    network = network_type(6, 26, **BASIC.options)
     kernels = [part.kernel_size for part in network.modules() if isinstance(part, torch.nn.Conv2d)]
     assert kernels.count((1, 3)) == 15
     assert kernels.count((1, 1)) == 5
 
 
 @BOTH_NETWORKS
-def test_no_convolution_of_kernel_1_has_a_stride(make: type[Network]) -> None:
-    """With one, training 3 or 4 leads ended in `double free` (PyTorch 2.13, CPU, channels last)."""
-    network = make(12, 26, **BASIC.options)
+def test_no_convolution_of_kernel_1_has_a_stride(network_type: type[Network]) -> None:
+    """With a stride, PyTorch 2.13 ends in `double free` for 3 or 4 leads (CPU, channels last)."""
+    network = network_type(12, 26, **BASIC.options)
     convolutions = [part for part in network.modules() if isinstance(part, torch.nn.Conv2d)]
     assert all(part.stride == (1, 1) for part in convolutions if part.kernel_size == (1, 1))
 
 
-def test_the_shortcut_is_a_strided_convolution() -> None:
+def test_the_shortcut_equals_a_strided_convolution() -> None:
     torch.manual_seed(0)
     block = Block(5, 8, dropout=0.0).eval()
     signal = torch.randn(2, 5, 1, 31)
@@ -137,23 +137,23 @@ def test_the_shortcut_is_a_strided_convolution() -> None:
     torch.testing.assert_close(halved, plain)
 
 
-@pytest.mark.parametrize("samples", TRANSFORMS)
+@pytest.mark.parametrize("samples", STEPS)
 def test_each_block_halves_the_steps(samples: int) -> None:
     network = Network(6, 26, **BASIC.options).eval()
     with torch.inference_mode():
         features, length = network.forward_features(
             torch.randn(1, 6, samples), torch.tensor([samples])
         )
-    assert features.shape == (1, 128, TRANSFORMS[samples])
-    assert length.tolist() == [TRANSFORMS[samples]]
+    assert features.shape == (1, 128, STEPS[samples])
+    assert length.tolist() == [STEPS[samples]]
 
 
 @BOTH_NETWORKS
 @pytest.mark.parametrize("samples", [1, 2, 125, 2500, 2501])
-def test_padding_changes_no_answer(samples: int, make: type[Network]) -> None:
+def test_padding_changes_no_output(samples: int, network_type: type[Network]) -> None:
     torch.manual_seed(0)
-    network = make(6, 26, **BASIC.options).eval()
-    for module in network.modules():  # statistics and biases that make the padding's offset visible
+    network = network_type(6, 26, **BASIC.options).eval()
+    for module in network.modules():  # statistics and biases that would make padding nonzero
         if isinstance(module, MaskedBatchNorm):
             module.running_mean.normal_()
         if isinstance(module, torch.nn.Conv2d) and module.bias is not None:
@@ -161,29 +161,29 @@ def test_padding_changes_no_answer(samples: int, make: type[Network]) -> None:
     signal, length = torch.randn(1, 6, samples), torch.tensor([samples])
     padded = functional.pad(signal, (0, 6000 - samples), value=3.0)
     with torch.inference_mode():
-        alone, among = network(signal, length), network(padded, length)
+        alone, in_padding = network(signal, length), network(padded, length)
         both = network(torch.cat([padded, torch.randn(1, 6, 6000)]), torch.tensor([samples, 6000]))
-    torch.testing.assert_close(among, alone, atol=1e-6, rtol=0)
+    torch.testing.assert_close(in_padding, alone, atol=1e-6, rtol=0)
     torch.testing.assert_close(both[:1], alone, atol=1e-6, rtol=0)
 
 
-def test_masked_batch_norm_equals_torchs_on_the_valid_steps() -> None:
+def test_masked_batch_norm_equals_batch_norm_of_the_valid_steps() -> None:
     torch.manual_seed(0)
-    ours, torchs = MaskedBatchNorm(5), torch.nn.BatchNorm1d(5)
+    masked, plain = MaskedBatchNorm(5), torch.nn.BatchNorm1d(5)
     signal = torch.randn(3, 5, 1, 40)
     length = torch.tensor([40, 25, 7])
     mask = (torch.arange(40) < length[:, None])[:, None, None].float()
     valid = torch.cat([row[:, 0, :n] for row, n in zip(signal, length, strict=True)], dim=1)[None]
-    expected = torchs(valid)[0]
-    found = ours(signal * mask, mask)
-    kept = torch.cat([row[:, 0, :n] for row, n in zip(found, length, strict=True)], dim=1)
-    torch.testing.assert_close(kept, expected, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(ours.running_mean, torchs.running_mean)
-    torch.testing.assert_close(ours.running_var, torchs.running_var)
+    expected = plain(valid)[0]
+    output = masked(signal * mask, mask)
+    output = torch.cat([row[:, 0, :n] for row, n in zip(output, length, strict=True)], dim=1)
+    torch.testing.assert_close(output, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(masked.running_mean, plain.running_mean)
+    torch.testing.assert_close(masked.running_var, plain.running_var)
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.2, 0.5])
-def test_dropout_drops_its_share_and_keeps_the_mean(probability: float) -> None:
+def test_dropout_has_its_probability_and_keeps_the_mean(probability: float) -> None:
     torch.manual_seed(0)
     dropout = Dropout(probability)
     signal = torch.ones(64, 16, 1, 501).contiguous(memory_format=torch.channels_last)
@@ -201,8 +201,8 @@ def test_dropout_drops_its_share_and_keeps_the_mean(probability: float) -> None:
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.2, 0.5])
-def test_alpha_dropout_keeps_mean_and_variance(probability: float) -> None:
-    """Of SELU's outputs for standard normal numbers, whose mean is 0 and variance 1.
+def test_alpha_dropout_preserves_mean_and_variance(probability: float) -> None:
+    """SELU's outputs for standard normal numbers have mean 0 and variance 1.
 
     Four standard errors of the mean are 0.006 at 513,000 numbers, of the variance 0.008.
     """
@@ -214,7 +214,7 @@ def test_alpha_dropout_keeps_mean_and_variance(probability: float) -> None:
     dropped = dropout(signal)
     assert dropped.mean().item() == pytest.approx(0, abs=0.006)
     assert dropped.var().item() == pytest.approx(1, abs=0.008)
-    if probability:  # the level that dropped values have is PyTorch's; none that is kept is as low
+    if probability:  # dropped values equal PyTorch's, and all others are higher
         lowest = functional.alpha_dropout(signal, probability, training=True).min()
         torch.testing.assert_close(dropped.min(), lowest)
         share = (dropped == dropped.min()).float().mean().item()
@@ -223,11 +223,11 @@ def test_alpha_dropout_keeps_mean_and_variance(probability: float) -> None:
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_self_normalising_blocks_keep_mean_0_and_variance_1(training: bool) -> None:
-    """From standard normal inputs, untrained, through all five blocks.
+def test_self_normalising_blocks_preserve_mean_0_and_variance_1(training: bool) -> None:
+    """For standard normal inputs, in an untrained network, after each block.
 
-    Weights are drawn, so a block's mean and variance are only near that: over eight draws means
-    were within 0.01 and variances 0.97 to 1.03.
+    Random weights change both slightly: in eight draws means were within 0.01, variances 0.97 to
+    1.03.
     """
     torch.manual_seed(0)
     network = SelfNormalisingNetwork(36, 26, **INCREASED.options).train(training)
@@ -238,7 +238,7 @@ def test_self_normalising_blocks_keep_mean_0_and_variance_1(training: bool) -> N
         assert hidden.var().item() == pytest.approx(1, abs=0.1)
 
 
-def test_self_normalising_weights_begin_as_lecun_has_them() -> None:
+def test_self_normalising_weights_have_lecuns_initialisation() -> None:
     torch.manual_seed(0)
     block = SelfNormalisingBlock(64, 128, dropout=0.2)
     for convolution in (*block.convolutions, block.shortcut):
@@ -250,10 +250,10 @@ def test_self_normalising_weights_begin_as_lecun_has_them() -> None:
 
 
 @BOTH_BLOCKS
-def test_padding_stays_zero_in_training(make: type[Block | SelfNormalisingBlock]) -> None:
-    """Though biases, batch norm's shift and alpha dropout put something there."""
+def test_padding_stays_zero_in_training(block_type: type[Block | SelfNormalisingBlock]) -> None:
+    """Despite biases, batch norm's shift and alpha dropout."""
     torch.manual_seed(0)
-    block = make(4, 8, dropout=0.5)
+    block = block_type(4, 8, dropout=0.5)
     for weights in block.parameters():
         torch.nn.init.normal_(weights)
     mask = (torch.arange(40) < 25).float()[None, None, None].expand(2, 1, 1, 40)
@@ -263,10 +263,10 @@ def test_padding_stays_zero_in_training(make: type[Block | SelfNormalisingBlock]
 
 @BOTH_BLOCKS
 def test_masked_training_equals_unmasked_training_of_equal_lengths(
-    make: type[Block | SelfNormalisingBlock],
+    block_type: type[Block | SelfNormalisingBlock],
 ) -> None:
     torch.manual_seed(0)
-    block = make(4, 8, dropout=0.0)
+    block = block_type(4, 8, dropout=0.0)
     for name, weights in block.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(weights)
@@ -277,8 +277,8 @@ def test_masked_training_equals_unmasked_training_of_equal_lengths(
     torch.testing.assert_close(block(padded, mask)[..., :25], plain, atol=1e-5, rtol=1e-5)
 
 
-def test_attention_weights_give_each_class_its_own_context() -> None:
-    """A hand-made reference of the head: softmax of scaled dot products, then a weighted sum."""
+def test_each_class_has_its_own_attention() -> None:
+    """Against a plain implementation: softmax of scaled dot products, then a weighted sum."""
     torch.manual_seed(0)
     network = Network(3, 5, **BASIC.options).eval()
     features = torch.randn(1, 128, 9)
@@ -286,9 +286,9 @@ def test_attention_weights_give_each_class_its_own_context() -> None:
         logits = network.forward_head(features, torch.tensor([9]))[0].numpy()
         hidden = network.gru(features.transpose(1, 2))[0][0].numpy()
         keys = hidden @ network.keys.weight.numpy().T + network.keys.bias.numpy()
-    for place in range(5):
-        scores = keys @ network.queries[place].detach().numpy() / np.sqrt(keys.shape[1])
+    for index in range(5):
+        scores = keys @ network.queries[index].detach().numpy() / np.sqrt(keys.shape[1])
         weights = np.exp(scores - scores.max())
         context = (weights / weights.sum()) @ hidden
-        expected = context @ network.weight[place].detach().numpy()
-        assert logits[place] == pytest.approx(expected, abs=1e-5)
+        expected = context @ network.weight[index].detach().numpy()
+        assert logits[index] == pytest.approx(expected, abs=1e-5)

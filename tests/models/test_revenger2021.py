@@ -1,4 +1,4 @@
-"""Revenger 2021; sizes are those of the fact sheet, sections b and c: all of table 5."""
+"""Revenger 2021; sizes are those of the fact sheet, sections b and c, with all of table 5."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from models.revenger2021.backbones import Branches, Residual
 from simulate import simulate
 from tests.conftest import draw_norms
 
-# Backbone, LSTM, attention, linear layers: parameters for 12 leads and 26 classes.
+# Parameters for 12 leads and 26 classes, by backbone, LSTM, attention and linear layers.
 TABLE_5 = {
     ("nc-se", False, "none", 1): 6_792_522,
     ("nc-se", False, "none", 2): 7_139_530,
@@ -42,12 +42,12 @@ TABLE_5 = {
     ("branched-lw", False, "none", 1): 2_333_978,
     ("branched-lw", True, "se", 2): 7_456_970,
 }
-BESIDES = {  # not in table 5; the last one is the official phase's
+FURTHER = {  # not in table 5; the last one is the official phase's
     ("nc-bg", False, "none", 1): 9_642_590,
     ("nc-bg", True, "se", 2): 13_219_342,
     ("branched", False, "se", 2): 8_278_154,
 }
-# Backbone, channels a lead: for 6, 4, 3 and 2 leads with one linear layer; with LSTM, SE and two.
+# By backbone and lead_width, for 6, 4, 3 and 2 leads: with one linear layer; with LSTM, SE, two.
 FEWER_LEADS = {
     ("nc-se", None): (
         (6_785_994, 6_783_818, 6_782_730, 6_781_642),
@@ -106,42 +106,42 @@ BACKBONE_ALONE = {
     "branched": (6_737_760, 1152, 625, 8, 1984),
     "branched-lw": (2_274_048, 2304, 625, 8, 1984),
 }
-STEPS = {  # samples: steps; a length that is no multiple of 4 is padded where samples are folded
+STEPS = {  # samples: steps; TResNets pad a length that is not a multiple of 4
     "nc-se": {1000: 4, 4999: 20, 5001: 20, 8000: 32, 1: 1},
     "tresnet-f": {1000: 32, 1024: 32, 8000: 250, 5001: 157, 4998: 157, 1: 2},
     "tresnet-p": {1000: 32, 1024: 32, 8000: 250, 5001: 157, 4998: 157, 1: 2},
     "branched": {1000: 125, 4999: 624, 5001: 625, 8000: 1000, 1: 1},
 }
-SMALL: dict[str, Any] = {"narrow": 8}
+SMALL: dict[str, Any] = {"width_divisor": 8}
 ALL = pytest.mark.parametrize("backbone", BACKBONES)
 
 
-def meta(rows: int = 12, classes: int = 26, **options: Any) -> Network:
+def on_meta(channels: int = 12, classes: int = 26, **options: Any) -> Network:
     with torch.device("meta"):
-        return Network(rows, classes, **options)
+        return Network(channels, classes, **options)
 
 
-def size(module: nn.Module) -> int:
+def parameters(module: nn.Module) -> int:
     return sum(weights.numel() for weights in module.parameters())
 
 
-def valid(signal: torch.Tensor) -> torch.Tensor:
+def full_length(signal: torch.Tensor) -> torch.Tensor:
     return torch.full((len(signal),), signal.shape[2])
 
 
-def drawn(rows: int = 3, **options: Any) -> Network:
-    """A small network whose statistics, scales and shifts are not those at the beginning."""
+def random_network(channels: int = 3, **options: Any) -> Network:
+    """Make a small network whose norms have random statistics, scales and shifts."""
     torch.manual_seed(0)
-    network = Network(rows, 5, **{**SMALL, **options})
+    network = Network(channels, 5, **{**SMALL, **options})
     draw_norms(network)
     return network.eval()
 
 
-@pytest.mark.parametrize("row", [*TABLE_5, *BESIDES], ids=str)
+@pytest.mark.parametrize("row", [*TABLE_5, *FURTHER], ids=str)
 def test_parameters_are_those_of_table_5(row: tuple[str, bool, str, int]) -> None:
     backbone, lstm, attention, linear = row
-    network = meta(backbone=backbone, lstm=lstm, attention=attention, linear=linear)
-    assert size(network) == {**TABLE_5, **BESIDES}[row]
+    network = on_meta(backbone=backbone, lstm=lstm, attention=attention, linear=linear)
+    assert parameters(network) == {**TABLE_5, **FURTHER}[row]
 
 
 def test_table_5_has_22_rows() -> None:
@@ -149,35 +149,40 @@ def test_table_5_has_22_rows() -> None:
 
 
 @pytest.mark.parametrize("row", FEWER_LEADS, ids=str)
-@pytest.mark.parametrize("place", range(4))
-def test_parameters_for_fewer_leads(row: tuple[str, int | None], place: int) -> None:
+@pytest.mark.parametrize("index", range(4))
+def test_parameters_for_fewer_leads(row: tuple[str, int | None], index: int) -> None:
     backbone, lead_width = row
-    leads = (6, 4, 3, 2)[place]
-    plain = meta(leads, backbone=backbone, lead_width=lead_width)
-    whole = meta(
+    leads = (6, 4, 3, 2)[index]
+    plain = on_meta(leads, backbone=backbone, lead_width=lead_width)
+    whole = on_meta(
         leads, backbone=backbone, lead_width=lead_width, lstm=True, attention="se", linear=2
     )
-    assert (size(plain), size(whole)) == tuple(counts[place] for counts in FEWER_LEADS[row])
+    assert (parameters(plain), parameters(whole)) == tuple(
+        counts[index] for counts in FEWER_LEADS[row]
+    )
 
 
 @pytest.mark.parametrize("leads", [12, 6, 4, 3, 2, 1])
-def test_each_lead_has_as_many_parameters_as_among_twelve(leads: int) -> None:
-    network = meta(leads, backbone="branched-lw", lead_width=16)
-    assert size(network.backbone) == leads * 189_504
+def test_parameters_per_lead_do_not_depend_on_the_lead_set(leads: int) -> None:
+    network = on_meta(leads, backbone="branched-lw", lead_width=16)
+    assert parameters(network.backbone) == leads * 189_504
 
 
 @pytest.mark.parametrize("backbone", CLASSES_21)
 def test_parameters_for_21_classes(backbone: str) -> None:
-    assert size(meta(classes=21, backbone=backbone)) == CLASSES_21[backbone]
+    assert parameters(on_meta(classes=21, backbone=backbone)) == CLASSES_21[backbone]
     whole: dict[str, Any] = {"backbone": backbone, "lstm": True, "attention": "se", "linear": 2}
-    assert size(meta(classes=26, **whole)) - size(meta(classes=21, **whole)) == 5 * 1025
+    assert (
+        parameters(on_meta(classes=26, **whole)) - parameters(on_meta(classes=21, **whole))
+        == 5 * 1025
+    )
 
 
 @ALL
-def test_backbones_have_their_size_and_map(backbone: str) -> None:
-    parameters, channels, steps, _, _ = BACKBONE_ALONE[backbone]
-    network = meta(backbone=backbone)
-    assert size(network.backbone) == parameters
+def test_backbones_have_the_published_size_and_output_shape(backbone: str) -> None:
+    count, channels, steps, _, _ = BACKBONE_ALONE[backbone]
+    network = on_meta(backbone=backbone)
+    assert parameters(network.backbone) == count
     signal = torch.empty(2, 12, 5000, device="meta")
     features, _ = network.forward_features(signal, torch.empty(2, device="meta"))
     assert features.shape == (2, channels, steps)
@@ -185,24 +190,24 @@ def test_backbones_have_their_size_and_map(backbone: str) -> None:
 
 @ALL
 def test_stride_and_receptive_field(backbone: str) -> None:
-    """By the gradient of two neighbouring steps; attentions, which see all steps, left out."""
+    """From the gradients of two neighbouring steps, without attentions, which see all steps."""
     _, _, _, stride, field = BACKBONE_ALONE[backbone]
-    network = Network(2, 1, backbone=backbone, narrow=16 if backbone != "branched-lw" else 8)
+    network = Network(2, 1, backbone=backbone, width_divisor=16 if backbone != "branched-lw" else 8)
     network.double().eval()
     for module in network.backbone.modules():
         if isinstance(module, Residual):
             module.attention = None
         if isinstance(module, Convolution):
             nn.init.constant_(module.weight, 1 / module.weight[0].numel())
-    if isinstance(network.backbone, Branches):  # the maximum has a gradient for one of two
+    if isinstance(network.backbone, Branches):  # max pooling has a gradient for one of two steps
         for branch in network.backbone.branches:
-            for place, module in enumerate(branch):
+            for index, module in enumerate(branch):
                 if isinstance(module, nn.MaxPool2d):
-                    branch[place] = nn.AvgPool2d((1, 2))
-                if isinstance(module, nn.GroupNorm):  # sees all steps too
-                    branch[place] = nn.Identity()
+                    branch[index] = nn.AvgPool2d((1, 2))
+                if isinstance(module, nn.GroupNorm):  # also sees all steps
+                    branch[index] = nn.Identity()
     signal = torch.ones(1, 2, 9216, dtype=torch.float64, requires_grad=True)
-    features, _ = network.forward_features(signal, valid(signal))
+    features, _ = network.forward_features(signal, full_length(signal))
     middle, firsts = features.shape[2] // 2, []
     for step in (middle, middle + 1):
         (gradient,) = torch.autograd.grad(features[0, :, step].sum(), signal, retain_graph=True)
@@ -214,29 +219,31 @@ def test_stride_and_receptive_field(backbone: str) -> None:
 
 @pytest.mark.parametrize("backbone", STEPS)
 def test_steps_for_each_length(backbone: str) -> None:
-    network = drawn(2, backbone=backbone)
+    network = random_network(2, backbone=backbone)
     for samples, steps in STEPS[backbone].items():
         signal = torch.randn(1, 2, samples)
         with torch.inference_mode():
-            features, length = network.forward_features(signal, valid(signal))
+            features, length = network.forward_features(signal, full_length(signal))
         assert features.shape[2] == steps, samples
         assert length.tolist() == [steps]
         assert torch.isfinite(features).all()
 
 
-def test_what_does_not_fold_is_padded_with_zeros() -> None:
-    network = drawn(2, backbone="tresnet-p")
+def test_tresnets_pad_lengths_that_are_not_multiples_of_4() -> None:
+    network = random_network(2, backbone="tresnet-p")
     signal = torch.randn(1, 2, 501)
     padded = functional.pad(signal, (0, 3))
     with torch.inference_mode():
-        torch.testing.assert_close(network(signal, valid(signal)), network(padded, valid(padded)))
+        torch.testing.assert_close(
+            network(signal, full_length(signal)), network(padded, full_length(padded))
+        )
 
 
-def test_samples_fold_into_channels() -> None:
-    """x[c, 4t + i] goes to channel i · leads + c, step t (fact sheet, section b)."""
-    fold = Network(3, 1, backbone="tresnet-p", **SMALL).backbone[0]
+def test_space_to_depth() -> None:
+    """x[c, 4t + i] becomes channel i · leads + c, step t (fact sheet, section b)."""
+    space_to_depth = Network(3, 1, backbone="tresnet-p", **SMALL).backbone[0]
     signal = torch.arange(24.0).view(1, 3, 1, 8)
-    folded = fold(signal)
+    folded = space_to_depth(signal)
     for lead in range(3):
         for sample in range(8):
             channel, step = sample % 4 * 3 + lead, sample // 4
@@ -244,12 +251,12 @@ def test_samples_fold_into_channels() -> None:
 
 
 @ALL
-def test_neither_padding_nor_neighbours_change_an_answer(backbone: str) -> None:
-    network = drawn(backbone=backbone, lstm=True, attention="gc", linear=2)
+def test_padding_and_batch_do_not_change_outputs(backbone: str) -> None:
+    network = random_network(backbone=backbone, lstm=True, attention="gc", linear=2)
     signals = [torch.randn(1, 3, samples) for samples in (600, 801, 600, 1000, 20)]
     padded = [functional.pad(one, (0, 1000 - one.shape[2]), value=3.0) for one in signals]
     with torch.inference_mode():
-        alone = torch.cat([network(signal, valid(signal)) for signal in signals])
+        alone = torch.cat([network(signal, full_length(signal)) for signal in signals])
         lengths = torch.tensor([signal.shape[2] for signal in signals])
         together = network(torch.cat(padded), lengths)
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
@@ -257,10 +264,10 @@ def test_neither_padding_nor_neighbours_change_an_answer(backbone: str) -> None:
 
 @ALL
 @pytest.mark.parametrize("attention", ["none", "se", "gc"])
-def test_every_weight_gets_a_gradient(backbone: str, attention: str) -> None:
-    network = drawn(backbone=backbone, lstm=True, attention=attention, linear=2).train()
+def test_every_weight_has_a_gradient(backbone: str, attention: str) -> None:
+    network = random_network(backbone=backbone, lstm=True, attention=attention, linear=2).train()
     signal = torch.randn(4, 3, 400)
-    network(signal, valid(signal)).square().mean().backward()
+    network(signal, full_length(signal)).square().mean().backward()
     for name, weights in network.named_parameters():
         assert weights.grad is not None, name
         assert torch.isfinite(weights.grad).all(), name
@@ -268,53 +275,53 @@ def test_every_weight_gets_a_gradient(backbone: str, attention: str) -> None:
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("lead_width", [None, 16])
-def test_a_lead_goes_its_own_way(training: bool, lead_width: int | None) -> None:
-    """Lead by lead channel 64 · lead + i of each branch, here an eighth as many."""
+def test_branched_lw_does_not_mix_leads(training: bool, lead_width: int | None) -> None:
+    """Channels 64 · lead + i of each branch belong to one lead; here an eighth as many."""
     leads = 4
-    network = drawn(leads, backbone="branched-lw", lead_width=lead_width).train(training)
+    network = random_network(leads, backbone="branched-lw", lead_width=lead_width).train(training)
     signal = torch.randn(3, leads, 500)
     other = signal.clone()
     other[:, 2] = torch.randn(3, 500)
-    maps = []
-    for one in (signal, other):
+    outputs = []
+    for batch in (signal, other):
         torch.manual_seed(1)
         with torch.no_grad():
-            features, _ = network.forward_features(one, valid(one))
-        maps.append(features.view(3, 3, leads, -1, features.shape[2]))  # batch, branch, lead
-    changed = [not torch.equal(maps[0][:, :, lead], maps[1][:, :, lead]) for lead in range(leads)]
+            features, _ = network.forward_features(batch, full_length(batch))
+        outputs.append(features.view(3, 3, leads, -1, features.shape[2]).unbind(2))  # per lead
+    changed = [not torch.equal(*pair) for pair in zip(*outputs, strict=True)]
     assert changed == [False, False, True, False]
 
 
 @pytest.mark.parametrize("leads", [*(LEAD_SETS[size] for size in (6, 4, 3, 2)), ("V6", "aVR", "I")])
-@pytest.mark.parametrize("narrow", [1, 8])
-def test_reuse_is_exact(leads: tuple[str, ...], narrow: int) -> None:
-    """On a record of these leads alone: channel 768 · branch + 64 · lead + i of the twelve."""
+@pytest.mark.parametrize("divisor", [1, 8])
+def test_reuse_is_exact(leads: tuple[str, ...], divisor: int) -> None:
+    """The features are channels 768 · branch + 64 · lead + i of the 12-lead backbone."""
     recipe = find("revenger-branched-lw-reuse-100hz")
-    options = {**recipe.network.options, "narrow": narrow}
-    network = drawn(12, **options)
+    options = {**recipe.network.options, "width_divisor": divisor}
+    network = random_network(12, **options)
     reduced = Network(len(leads), 26, **options).eval()
-    places = [STANDARD.index(lead) for lead in leads]
-    found = reduced.load_state_dict(network.backbone_of(places), strict=False)
-    assert not found.unexpected_keys
-    assert not [name for name in found.missing_keys if name.startswith("backbone")]
+    indices = [STANDARD.index(lead) for lead in leads]
+    keys = reduced.load_state_dict(network.backbone_of(indices), strict=False)
+    assert not keys.unexpected_keys
+    assert not [name for name in keys.missing_keys if name.startswith("backbone")]
     record = simulate(("AF",), seed=1, duration_s=8.0, fs=500.0)
-    maps = []
-    for one, have, want in ((network, STANDARD, STANDARD), (reduced, leads[::-1], leads)):
-        rows = [record.leads.index(lead) for lead in have]
-        inputs = prepare(recipe, record.signal[rows], have, want, record.fs)
+    features = []
+    for net, have, want in ((network, STANDARD, STANDARD), (reduced, leads[::-1], leads)):
+        subset = record.signal[[record.leads.index(lead) for lead in have]]
+        inputs = prepare(recipe, subset, have, want, record.fs)
         assert not inputs.missing
         signal = torch.from_numpy(finish(recipe, inputs.signal))[None]
         with torch.inference_mode():
-            maps.append(one.forward_features(signal, valid(signal))[0])
-    each = 64 // narrow
-    channels = [768 // narrow * branch + each * place + i
-                for branch in range(3) for place in places for i in range(each)]  # fmt: skip
-    # Fewer groups are summed in another order: equal but for rounding.
-    torch.testing.assert_close(maps[1], maps[0][:, channels], atol=1e-5, rtol=0)
+            features.append(net.forward_features(signal, full_length(signal))[0])
+    each = 64 // divisor
+    channels = [768 // divisor * branch + each * index + i
+                for branch in range(3) for index in indices for i in range(each)]  # fmt: skip
+    # Equal except for rounding: fewer groups are summed in another order.
+    torch.testing.assert_close(features[1], features[0][:, channels], atol=1e-5, rtol=0)
 
 
-def test_what_is_taken_from_a_backbone_is_a_copy() -> None:
-    network = drawn(3, backbone="branched-lw", lead_width=16)
+def test_reused_weights_are_copies() -> None:
+    network = random_network(3, backbone="branched-lw", lead_width=16)
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
     for weight in network.backbone_of([0, 1, 2]).values():
         weight.zero_()
@@ -323,29 +330,31 @@ def test_what_is_taken_from_a_backbone_is_a_copy() -> None:
 
 
 @pytest.mark.parametrize("backbone", sorted(set(BACKBONES) - {"branched-lw"}))
-def test_a_backbone_that_mixes_leads_is_not_reused(backbone: str) -> None:
+def test_a_backbone_that_mixes_leads_cannot_be_reused(backbone: str) -> None:
     with pytest.raises(
         LeadwiseError, match="mixes leads cannot be reused for fewer; 'branched-lw'"
     ):
-        drawn(backbone=backbone).backbone_of([0])
+        random_network(backbone=backbone).backbone_of([0])
 
 
 @ALL
-def test_answers_are_those_of_the_layers_as_they_were_learned(backbone: str) -> None:
-    """Folded norms and transforms against plain layers, which run where gradients are wanted."""
-    network = drawn(backbone=backbone, narrow=2)
+def test_folding_norms_does_not_change_outputs(backbone: str) -> None:
+    """Against the layers without folding, which run if gradients are enabled."""
+    network = random_network(backbone=backbone, width_divisor=2)
     signal = torch.randn(4, 3, 1500)
-    plain = network(signal, valid(signal)).detach()
+    plain = network(signal, full_length(signal)).detach()
     with torch.no_grad():
-        torch.testing.assert_close(network(signal, valid(signal)), plain, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            network(signal, full_length(signal)), plain, atol=1e-5, rtol=1e-5
+        )
 
 
 @ALL
-def test_weights_begin_as_published(backbone: str) -> None:
+def test_weights_are_initialised_as_published(backbone: str) -> None:
     """Kaiming's variance 2 / inputs for plain and separable convolutions inside the blocks.
 
-    PyTorch's own, 1 / (3 · inputs), for stems, shortcuts and convolutions with a blur; in N and P
-    all of those of the blocks are of that kind.
+    PyTorch's default, 1 / (3 · inputs), for stems, shortcuts and all convolutions of TResNet-N and
+    TResNet-P, which have a blur.
     """
     torch.manual_seed(0)
     network = Network(12, 26, backbone=backbone)
@@ -369,6 +378,6 @@ def test_weights_begin_as_published(backbone: str) -> None:
         ({"backbone": "nc-se", "lead_width": 16}, "'nc-se' has no lead_width"),
     ],
 )
-def test_an_unknown_part_is_named(options: dict[str, Any], message: str) -> None:
+def test_unknown_options_raise_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(LeadwiseError, match=message):
         Network(12, 26, **options)

@@ -35,7 +35,7 @@ def teaching(way: Part) -> Recipe:
     recipe = small(REUSE)
     return replace(
         recipe,
-        network=part(recipe.network.name, **{**recipe.network.options, "narrow": 16}),
+        network=part(recipe.network.name, **{**recipe.network.options, "width_divisor": 16}),
         finish=(part("z_score"),),
         augment=(part("mixup"), part("label_smoothing")),
         average=0.9,

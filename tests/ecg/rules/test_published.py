@@ -1,4 +1,4 @@
-"""The published rules: check values got by running their authors' code, and its own answers."""
+"""The published rules against values from their authors' code and against its answers."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ BEATS = np.arange(250, 5000, FS)  # ten in 10 s
 NONE = np.array([], int)
 CODES = ("LAD", "RAD", "bradycardia", "tachycardia", "LQRSV", "pacing")
 
-# From DeepPSP/cinc2021, the rules' answers on all public records (those with 12, 6, 4, 3, 2 leads):
+# From DeepPSP/cinc2021, the rules' answers on all public records, with 12, 6, 4, 3 and 2 leads:
 # LAD, RAD, brady, tachy, LQRSV and PR.
 PUBLISHED = {
     "HR03961": ("000000", "000000", "000000", "000000", "000000"),
@@ -26,7 +26,7 @@ PUBLISHED = {
 
 
 def beats(**peaks_mv: float) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Ten beats of one sample each on a zero line; the height in mV by lead."""
+    """Make ten beats of one sample each on a zero line, with the heights in mV by lead."""
     signal = np.zeros((len(peaks_mv), 10 * FS))
     signal[:, BEATS] = np.array(list(peaks_mv.values()))[:, None]
     return signal, tuple(peaks_mv)
@@ -46,11 +46,10 @@ def low(**peaks_mv: float) -> bool:
 
 @pytest.mark.parametrize("record", PUBLISHED)
 @pytest.mark.parametrize("lead_set", LEAD_SETS.values(), ids=len)
-def test_genuine_records_are_answered_as_by_the_authors(
-    record: str, lead_set: tuple[str, ...]
-) -> None:
-    read = read_record(SAMPLES / f"{record}.hea")
-    answers = judge(choose(read.signal, read.leads, lead_set).signal, lead_set, read.fs)
+def test_genuine_records_have_the_authors_answers(record: str, lead_set: tuple[str, ...]) -> None:
+    genuine = read_record(SAMPLES / f"{record}.hea")
+    signal = choose(genuine.signal, genuine.leads, lead_set).signal
+    answers = judge(signal, lead_set, genuine.fs)
     expected = PUBLISHED[record][list(LEAD_SETS.values()).index(lead_set)]
     assert "".join(str(int(answers[code])) for code in CODES) == expected
 
@@ -80,7 +79,7 @@ def test_rate(fs: int, rr_ms: int, expected: str) -> None:
     ],
     ids=["mean just above 1 s", "one beat", "no beat"],
 )
-def test_rate_of_odd_rows_of_beats(r_peaks: np.ndarray, expected: str) -> None:
+def test_rate_in_edge_cases(r_peaks: np.ndarray, expected: str) -> None:
     assert rate(r_peaks, FS) == expected
 
 
@@ -93,7 +92,7 @@ def test_rate_of_odd_rows_of_beats(r_peaks: np.ndarray, expected: str) -> None:
         ("+--", "LAD", "LAD"),
         ("-++", "RAD", "RAD"),
         ("-+-", "normal", "normal"),
-        ("--+", "RAD", "RAD"),  # the paper asks for II positive
+        ("--+", "RAD", "RAD"),  # the paper requires a positive II
         ("---", "normal", "normal"),
     ],
 )
@@ -118,7 +117,7 @@ def test_axis_of_clean_beats(signs: str, two_leads: str, three_leads: str) -> No
     ],
     ids=["artefact below", "artefact above", "offset"],
 )
-def test_axis_goes_by_whole_leads(
+def test_axis_uses_whole_leads(
     avf_mv: float, artefact_mv: float, offset_mv: float, published: str, intended: str | None
 ) -> None:
     signal, leads = beats(I=1, II=1, aVF=avf_mv)
@@ -135,9 +134,9 @@ def test_axis_with_equal_extremes_is_not_positive() -> None:
     assert axis(signal, leads, BEATS) == axis_as_intended(signal, leads, BEATS, FS) == "LAD"
 
 
-def test_axis_needs_most_beats() -> None:
+def test_axis_needs_a_majority_of_beats() -> None:
     signal, leads = beats(I=1, II=1, aVF=1)
-    signal[2, BEATS[:5]] = -1  # five of ten are left
+    signal[2, BEATS[:5]] = -1  # five of ten remain positive
     assert axis_as_intended(signal, leads, BEATS, FS) == "LAD"
     assert axis_as_intended(signal, leads, BEATS[1:], FS) == "normal"  # five of nine
 
@@ -145,13 +144,13 @@ def test_axis_needs_most_beats() -> None:
 @pytest.mark.parametrize(
     "leads", [LEAD_SETS[4], LEAD_SETS[3], LEAD_SETS[2], ("II", "aVF")], ids=str
 )
-def test_axis_is_normal_where_i_or_avf_is_missing(leads: tuple[str, ...]) -> None:
+def test_axis_is_normal_without_i_or_avf(leads: tuple[str, ...]) -> None:
     signal, _ = beats(**dict.fromkeys(leads, -1.0))
     assert axis(signal, leads, BEATS) == "normal"
     assert axis_as_intended(signal, leads, BEATS, FS) == "normal"
 
 
-def test_axis_without_ii_is_that_of_two_leads() -> None:
+def test_axis_without_ii_uses_the_2_lead_method() -> None:
     assert axis(*beats(I=1, aVF=-1), BEATS, "3-lead") == "LAD"  # the published code raises
 
 
@@ -192,7 +191,7 @@ def test_low_in_few_leads(peaks_mv: dict[str, float], expected: bool) -> None:
     assert low(**peaks_mv) == expected
 
 
-def test_one_tall_beat_is_enough_against_low_voltage() -> None:
+def test_one_tall_beat_prevents_low_voltage() -> None:
     signal, leads = beats(**limbs(*6 * [0.4]))
     assert judge(signal, leads, FS, BEATS)["LQRSV"]
     signal[:, BEATS[3]] = 2
@@ -206,7 +205,7 @@ def test_window_of_low_voltage(shift: int, counts: bool) -> None:
     assert judge(signal, leads, FS, BEATS)["LQRSV"] == (not counts)
 
 
-def test_windows_cut_by_the_edge_hold_zeros() -> None:
+def test_windows_beyond_the_record_contain_zeros() -> None:
     signal = np.ones((6, 5000))
     signal[:, 10] = 1.2
     assert not judge(signal, list(LIMB), FS, np.array([10]))["LQRSV"]
@@ -221,7 +220,7 @@ def test_low_voltage_without_beats() -> None:
     assert judge(signal[:, :50], STANDARD, FS)["LQRSV"]  # the published code raises
 
 
-def test_float32_counts_as_the_decimal_that_it_was() -> None:
+def test_float32_is_rounded_to_its_decimal_value() -> None:
     signal, leads = beats(**limbs(*6 * [0.3]))
     signal[:, BEATS + 5] = -0.22
     rounded = signal.astype(np.float32)
@@ -280,7 +279,7 @@ def test_pacing_spikes_are_300_ms_apart_and_stand_out_of_the_record() -> None:
 
 @pytest.mark.parametrize(("fs", "height"), [(500, 0.81185), (250, 0.62389), (257, 0.63412)])
 def test_pacing_at_other_rates(fs: int, height: float) -> None:
-    """A unit spike comes through this high, and stands out by up to 0.4 % less; 0.3 mV count."""
+    """A filtered unit spike has this height and up to 0.4 % less prominence; 0.3 mV count."""
     for factor, expected in ((0.999, False), (1.004, True)):
         signal = np.zeros((12, 10 * fs))
         signal[:, fs // 2 :: fs] = factor * 0.3 / height
@@ -288,7 +287,7 @@ def test_pacing_at_other_rates(fs: int, height: float) -> None:
 
 
 @pytest.mark.parametrize("fs", [100, 1000])
-def test_unstable_pacing_filter_ends_in_an_answer(fs: int) -> None:
+def test_an_unstable_pacing_filter_raises_no_exception(fs: int) -> None:
     signal = np.random.default_rng(1).normal(size=(2, 10 * fs))
     assert judge(signal, ("I", "II"), fs, NONE)["pacing"] in (True, False)
 
@@ -318,29 +317,29 @@ def test_r_peaks_move_to_the_maximum_and_are_dropped_at_the_ends() -> None:
     lead = np.zeros(1000)
     lead[[90, 224, 225, 500]] = 1, 2, 3, 1
     lead[10] = 1
-    found = np.array([24, 25, 80, 100, 200, 510, 975, 976])
-    # 25 samples on the left, 24 on the right; ends: biosppy 2.2.4 passes over what is incomplete
-    assert _correct(lead, found, FS).tolist() == [10, 90, 224, 500, 950]
+    detected = np.array([24, 25, 80, 100, 200, 510, 975, 976])
+    # 25 samples on the left, 24 on the right; biosppy 2.2.4 skips incomplete windows
+    assert _correct(lead, detected, FS).tolist() == [10, 90, 224, 500, 950]
 
 
 @pytest.mark.parametrize(
-    ("of_leads", "expected"),
+    ("lead_peaks", "expected"),
     [
         ([[100], [100], [103]], [100]),
-        ([[100], [102], [107]], [103]),  # no majority: the mean, cut off
+        ([[100], [102], [107]], [103]),  # no majority: the mean, rounded down
         ([[100], [], []], []),
-        ([[100], []], [100]),  # of two leads one is enough
+        ([[100], []], [100]),  # of two leads one suffices
         ([[100, 400, 700]], [400]),  # a single lead: one interval
-        ([[100], [125], []], [100]),  # of the overlap [100, 125) the second is just outside
+        ([[100], [125], []], [100]),  # the second is just outside the overlap [100, 125)
         ([[100], [126], []], [100]),  # the interval begins one sample before the overlap
         ([[100], [127], []], []),  # both are outside: the beat is lost
     ],
     ids=str,
 )
-def test_merging(of_leads: list[list[int]], expected: list[int]) -> None:
+def test_merging(lead_peaks: list[list[int]], expected: list[int]) -> None:
     from ecg.rules.published import _merge
 
-    assert _merge([np.array(peaks, int) for peaks in of_leads], 1000, FS).tolist() == expected
+    assert _merge([np.array(peaks, int) for peaks in lead_peaks], 1000, FS).tolist() == expected
 
 
 @pytest.mark.parametrize("samples", [1, 10, 150, 151, 310])
@@ -350,7 +349,7 @@ def test_short_records_are_answered(samples: int, fs: int) -> None:
     assert not judge(signal, ("I", "II"), fs)["pacing"]
 
 
-def test_leads_without_values_take_no_part() -> None:
+def test_leads_with_nan_are_ignored() -> None:
     record = read_record(SAMPLES / "HR06001.hea")
     signal = record.signal
     signal[record.leads.index("aVR"), 100] = np.nan
@@ -362,21 +361,25 @@ def test_leads_without_values_take_no_part() -> None:
     ("shape", "fs", "text"),
     [
         ((2, 5000), 90, "fs is 90 Hz; the published rules need more than 94 Hz. Resample"),
-        ((5000,), 500, r"shape \(5000,\); \(leads, samples\) is needed"),
-        ((3, 5000), 500, "3 rows; 2 leads are named"),
+        ((5000,), 500, r"shape \(5000,\); expected \(leads, samples\)"),
+        ((3, 5000), 500, "3 leads, but 2 names"),
     ],
 )
-def test_unusable_signals(shape: tuple[int, ...], fs: float, text: str) -> None:
+def test_invalid_signals_raise_an_error(shape: tuple[int, ...], fs: float, text: str) -> None:
     with pytest.raises(LeadwiseError, match=text):
         judge(np.zeros(shape), ("I", "II"), fs)
 
 
 def test_unknown_method() -> None:
-    with pytest.raises(LeadwiseError, match="axis method '4-lead': there are 2-lead, 3-lead"):
+    with pytest.raises(
+        LeadwiseError, match="unknown axis method '4-lead'; known are 2-lead, 3-lead"
+    ):
         judge(np.zeros((2, 5000)), ("I", "II"), FS, axis_method="4-lead")
 
 
-def test_wfdb_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_wfdb_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wfdb.processing", None)
-    with pytest.raises(LeadwiseError, match="by wfdb: pip install wfdb, or give the R peaks"):
+    with pytest.raises(
+        LeadwiseError, match="need wfdb to find R peaks: pip install wfdb, or pass r_peaks"
+    ):
         detect(np.zeros((2, 5000)), FS)

@@ -1,10 +1,10 @@
-"""Signal steps of this system alone."""
+"""Signal transforms of this system."""
 
 import numpy as np
 
 
 def first(signal: np.ndarray, fs: float, *, seconds: float) -> tuple[np.ndarray, float]:
-    """Keep the first seconds of (leads, samples); the public code reads no more."""
+    """Crop (leads, samples) to the first seconds, as the public code does."""
     return signal[:, : round(seconds * fs)], fs
 
 

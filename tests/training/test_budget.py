@@ -1,7 +1,6 @@
 """Pace plans within the budget; the clock here is a test's own."""
 
 import pytest
-
 from training.pace import Pace
 
 

@@ -1,4 +1,4 @@
-"""Pace: how fast training goes, and how much of it the budget allows."""
+"""The time budget: measure the speed of training, and plan how many epochs fit."""
 
 import time
 from collections.abc import Callable
@@ -6,29 +6,29 @@ from collections.abc import Callable
 EVALUATION_STEPS = 0.4  # cost of a validation batch in training steps, until it is measured
 FIRST_STEPS = 3  # too few to judge the speed by
 OUTLIER = 10  # times the mean step: the machine slept, or the clock jumped
-FIRST_TOLD_S, TOLD_EVERY_S = 60, 600  # when people are told how it goes
+FIRST_REPORT_S, REPORT_EVERY_S = 60, 600  # of the projected end
 
 
-class Pace:
+class TimeBudget:
     """Measure steps and evaluations of one lead set and plan its epochs within a budget.
 
-    The plan is a number of epochs; the last one may be cut short.  Where the budget does not bind,
-    it is the recipe's number, exactly: then nothing depends on the clock.
+    The plan is a number of epochs; the last one may be cut short.  If the budget is long enough,
+    the plan is exactly the recipe's number, so nothing depends on the clock.
 
     Parameters
     ----------
     seconds : float
-        Budget of this lead set.
+        Time budget of this lead set.
     epochs : int
-        At most.
+        Maximum number.
     steps, evaluations : int
-        Training and validation batches of an epoch.
+        Training and validation batches per epoch.
     done : int
-        Epochs done before, by an interrupted training.
+        Epochs that an interrupted training had finished.
     used : float
         Seconds that they took.
     clock : callable
-        Gives seconds; for tests.
+        Returns seconds; for tests.
     """
 
     def __init__(
@@ -46,24 +46,24 @@ class Pace:
         self.done = float(done)  # epochs, the current one in part
         self.plan = float(epochs)
         self._evaluations, self._clock = evaluations, clock
-        self._last, self._begin = clock(), clock() - used
-        self._tell_at, self._told = self._last + FIRST_TOLD_S, False
+        self._last, self._start = clock(), clock() - used
+        self._report_at, self._reported = self._last + FIRST_REPORT_S, False
         self.step_s = self._evaluation_s = 0.0
         self._counted = 0
 
     @property
     def used(self) -> float:
-        """Seconds since the beginning, those of an interrupted training included."""
-        return max(0.0, self._clock() - self._begin)
+        """Seconds since the start, including those of an interrupted training."""
+        return max(0.0, self._clock() - self._start)
 
     @property
     def progress(self) -> float:
-        """How much of the plan is done, 0 to 1."""
+        """Finished share of the plan, 0 to 1."""
         return min(1.0, self.done / self.plan)
 
     @property
     def over(self) -> bool:
-        """Whether the plan is done."""
+        """Whether the plan is finished."""
         return self.done >= self.plan
 
     @property
@@ -73,12 +73,12 @@ class Pace:
 
     @property
     def due(self) -> bool:
-        """Whether people wait to be told: after the first minute, then ten after each word."""
-        return self._clock() >= self._tell_at
+        """Whether a report is due: after the first minute, then ten minutes after each report."""
+        return self._clock() >= self._report_at
 
-    def told(self) -> None:
-        """Note that people have just been told."""
-        self._tell_at, self._told = self._clock() + TOLD_EVERY_S, True
+    def reported(self) -> None:
+        """Note that a report was just logged."""
+        self._report_at, self._reported = self._clock() + REPORT_EVERY_S, True
 
     def stepped(self) -> None:
         """Note the end of a training step."""
@@ -86,21 +86,21 @@ class Pace:
         self._counted += 1
         if self._counted > FIRST_STEPS:
             took = min(took, OUTLIER * self.step_s)
-        share = max(0.02, 1 / self._counted)  # the mean at first, then a moving one
+        share = max(0.02, 1 / self._counted)  # first the mean, then a moving average
         self.step_s += share * (took - self.step_s)
         self.done = round(self.done * self.steps + 1) / self.steps
         self._replan()
 
     def evaluated(self) -> None:
-        """Note the end of an evaluation, which is followed by a word on the epoch."""
+        """Note the end of an evaluation; a report on the epoch follows it."""
         took = self._lap()
         self._evaluation_s = min(took, OUTLIER * self._evaluation_s) if self._evaluation_s else took
         self._replan()
-        if self._told:
-            self.told()
+        if self._reported:
+            self.reported()
 
     def stop(self) -> None:
-        """End the plan here: what has been learned is enough."""
+        """End the plan now."""
         self.plan = self.done
 
     def _lap(self) -> float:

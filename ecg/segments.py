@@ -1,0 +1,72 @@
+"""Multi-segment records: one recording in several WFDB records, in fixed or variable layout."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ecg import LeadwiseError
+from ecg.headers import GAP, Header, parse_header, parse_multi_segment, segments_of
+
+
+def read_multi_segment(text: str, stem: str, name: str) -> Header:
+    """Read the header of a multi-segment record, which needs the one of its first segment.
+
+    Raises
+    ------
+    LeadwiseError
+        A segment's header is missing, or one cannot be read.
+    """
+    folder = os.path.dirname(stem)
+    names = [segment for segment, _ in segments_of(text) if segment != GAP]
+    missing = [each for each in names if not os.path.isfile(os.path.join(folder, f"{each}.hea"))]
+    if missing or not names:
+        raise LeadwiseError(
+            f"{name}: a multi-segment record without the header of its segment "
+            f"{', '.join(missing[:3])} ({len(missing)} of {len(names)} are missing)"
+        )
+    path = Path(folder, f"{names[0]}.hea")
+    first = parse_header(path.read_text(encoding="utf-8", errors="replace"), names[0])
+    return parse_multi_segment(text, name, first)
+
+
+def segment_headers(path: Path) -> set[Path]:
+    """List the headers of the segments of a record; empty for other records."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return set()  # reading the record reports it
+    return {path.with_name(f"{segment}.hea") for segment, _ in segments_of(text)}
+
+
+def join_segments(
+    header: Header,
+    read: Callable[[str, int, int], tuple[tuple[str, ...], np.ndarray]],
+    first: int,
+    last: int,
+) -> np.ndarray:
+    """Read the samples `[first, last)` of a multi-segment record.
+
+    Parameters
+    ----------
+    read : callable
+        Gives leads and signal in mV of a segment's samples `[first, last)`.
+
+    Returns
+    -------
+    np.ndarray of float32, shape (leads, last - first)
+        In mV; NaN in gaps, and where a segment has no such lead.
+    """
+    signal = np.full((len(header.leads), last - first), np.nan, np.float32)
+    onset = 0
+    for name, samples in header.segments:
+        begin, end = max(first, onset), min(last, onset + samples)
+        if name != GAP and begin < end:
+            leads, part = read(name, begin - onset, end - onset)
+            for row, lead in enumerate(header.leads):
+                own = row if leads == header.leads else leads.index(lead) if lead in leads else None
+                if own is not None:
+                    signal[row, begin - first : end - first] = part[own]
+        onset += samples
+    return signal

@@ -1,0 +1,64 @@
+"""Decode the outputs of dense heads to annotations."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ecg.annotations import ALL_LEADS, BEAT_MASK_S, Annotations, Beats, Spans
+from ecg.beats import detect
+from ecg.records import Record
+from ecg.waves import annotate_mask
+from models.network import SignalOutput
+from models.recipe import Recipe
+
+
+def decode(
+    recipe: Recipe, classes: Mapping[str, Sequence[str]], output: SignalOutput, record: Record,
+    signal: np.ndarray,
+) -> Annotations | None:  # fmt: skip
+    """Turn classes per sample into waves, and classes around R peaks into beats.
+
+    R peaks are those of `ecg.beats.detect`.
+
+    Parameters
+    ----------
+    classes : dict of sequences of str
+        Of each head.
+    output : SignalOutput
+        Of the record's prepared signal.
+    record : Record
+    signal : np.ndarray of shape (leads, samples)
+        The record's signal in mV.
+
+    Returns
+    -------
+    Annotations or None
+        At the record's own sampling rate; None if no head is dense.
+    """
+    dense = {head.kind: head for head in recipe.heads if head.dense}
+    if not dense:
+        return None
+    read = output.positions >= 0
+    positions = output.positions[read]
+    annotations = Annotations(recipe.fs)
+    if "samples" in dense:
+        mask = np.zeros(int(positions.max(initial=-1)) + 1, np.uint8)
+        mask[positions] = output.probabilities[dense["samples"].name][:, read].argmax(0)
+        first, last = int(positions.min(initial=0)), len(mask)
+        annotated = Spans([first], [last], [ALL_LEADS]) if last else Spans()
+        annotations = Annotations(recipe.fs, waves=annotate_mask(mask), annotated=annotated)
+    annotations = annotations.resampled(record.fs)
+    if "beats" in dense:
+        head = dense["beats"]
+        samples, symbols, reach = [], [], round(BEAT_MASK_S * recipe.fs)
+        probabilities = output.probabilities[head.name][:, read]
+        for sample in detect(signal, record.fs).tolist():
+            around = np.abs(positions - round(sample * recipe.fs / record.fs)) <= reach
+            if around.any():
+                samples.append(sample)
+                symbols.append(classes[head.name][probabilities[:, around].mean(1).argmax()])
+        beats = Beats(np.array(samples), np.array(symbols))
+        annotations = Annotations(
+            record.fs, beats, annotations.waves, annotated=annotations.annotated
+        )
+    return annotations

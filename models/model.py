@@ -1,0 +1,242 @@
+"""`Model.load(folder).predict(record)`: all that other rooms use of a trained model."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from ecg import LeadwiseError
+from ecg.annotations import Annotations
+from ecg.headers import Message
+from ecg.labels import class_name
+from ecg.leads import serving_set, sort_leads
+from ecg.records import Record
+from ecg.rules import Finding
+from models.decision import decide
+from models.decode import decode
+from models.folder import ModelFolder, TrainedSet, load_weights, read_model
+from models.inputs import prepare, unfit
+from models.network import SignalOutput, build, predict_signal
+from models.recipe import Head
+from models.rules import answers_of, combine, findings_of
+
+
+class Segment(NamedTuple):
+    """A window of a record that the network read, and its probabilities (classes,)."""
+
+    start_s: float
+    end_s: float
+    probabilities: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model predicts for a record.
+
+    Attributes
+    ----------
+    record : str
+    leads : tuple of str
+        Leads that the chosen network reads.
+    classes : tuple of str
+        Codes of the classes.
+    probabilities : np.ndarray of float64, shape (classes,)
+    labels : np.ndarray of bool, shape (classes,)
+        After decision and rules.
+    warnings : tuple of Message
+        What is unusual about the record, its header or its leads.
+    findings : tuple of Finding
+        Answers of all clinical rules, if the model uses one of them.
+    segments : tuple of Segment
+        The windows of the record with their probabilities.
+    annotations : Annotations, optional
+        Waves and beats at the record's sampling rate, if the recipe has heads for them.
+    """
+
+    record: str
+    leads: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    probabilities: np.ndarray = field(default_factory=lambda: np.empty(0))
+    labels: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+    warnings: tuple[Message, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    annotations: Annotations | None = None
+
+    def named(self) -> dict[str, float]:
+        """Return the probability of each class, by its abbreviation."""
+        names = map(class_name, self.classes)
+        return dict(zip(names, self.probabilities.tolist(), strict=True))
+
+    def to_json(self) -> str:
+        """Write the prediction as JSON, for programs in other languages."""
+        content: dict[str, Any] = {
+            "record": self.record,
+            "leads": self.leads,
+            "classes": self.classes,
+            "probabilities": self.probabilities.tolist(),
+            "labels": self.labels.astype(int).tolist(),
+            "warnings": [str(message) for message in self.warnings],
+            "segments": [
+                {"start_s": one.start_s, "end_s": one.end_s,
+                 "probabilities": one.probabilities.tolist()}
+                for one in self.segments
+            ],
+        }  # fmt: skip
+        if self.annotations is not None:
+            beats, waves = self.annotations.beats, self.annotations.waves
+            content["fs"] = self.annotations.fs
+            content["beats"] = [
+                {"sample": sample, "symbol": symbol}
+                for sample, symbol in zip(*map(np.ndarray.tolist, beats), strict=True)
+            ]
+            content["waves"] = [
+                {"onset": onset, "peak": peak, "offset": offset, "kind": kind, "lead": lead}
+                for onset, peak, offset, kind, lead in zip(
+                    *map(np.ndarray.tolist, waves), strict=True
+                )
+            ]
+        return json.dumps(content, ensure_ascii=False)
+
+
+class Model:
+    """The networks of a model folder; predicts records of any leads.  Threads may share it.
+
+    Parameters
+    ----------
+    folder : ModelFolder
+        From `models.folder.read_model`.
+    device : torch.device
+    leads : sequence of str, optional
+        Always use the network that serves these leads; by default the one for the record's leads.
+    """
+
+    def __init__(
+        self, folder: ModelFolder, device: torch.device, leads: Sequence[str] | None = None
+    ) -> None:
+        self.folder, self.recipe, self.device = folder, folder.recipe, device
+        self._leads = None if leads is None else tuple(leads)
+        self._lock = Lock()
+        self._networks: dict[tuple[str, ...], torch.nn.Module | LeadwiseError] = {}
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        leads: Sequence[str] | None = None,
+        device: torch.device | None = None,
+    ) -> "Model":
+        """Load a model folder.
+
+        Raises
+        ------
+        LeadwiseError
+            The folder holds no usable model.
+
+        Examples
+        --------
+        >>> from ecg.records import read_record
+        >>> model = Model.load("weights/isibrno2020")
+        >>> prediction = model.predict(read_record("tests/data/challenge-samples/E05526.hea"))
+        >>> len(prediction.named()), len(prediction.segments)
+        (26, 1)
+        """
+        model = cls(read_model(Path(folder)), device or torch.device("cpu"), leads)
+        model.network_for(model.folder.lead_sets[0].leads if leads is None else leads)
+        return model
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes of the first head that predicts records."""
+        head = self._record_head()
+        return self.folder.classes[head.name] if head else ()
+
+    def network_for(self, leads: Sequence[str]) -> tuple[TrainedSet, torch.nn.Module]:
+        """Return the network that serves records of these leads best (`ecg.leads.serving_set`).
+
+        A network with damaged weights is skipped as long as another one is intact.
+
+        Raises
+        ------
+        LeadwiseError
+            No network is usable.
+        """
+        trained = {entry.leads: entry for entry in self.folder.lead_sets}
+        damage: list[str] = []
+        while trained:
+            entry = trained.pop(serving_set(leads, trained))
+            network = self._loaded(entry)
+            if isinstance(network, torch.nn.Module):
+                return entry, network
+            damage.append(str(network))
+        raise LeadwiseError("; ".join(damage))
+
+    def _loaded(self, entry: TrainedSet) -> torch.nn.Module | LeadwiseError:
+        """Load a network once; return the error if its weights are damaged."""
+        with self._lock:
+            if entry.leads not in self._networks:
+                try:
+                    network = build(self.recipe, entry.leads, self.folder.classes)
+                    load_weights(self.folder, entry, network)
+                    self._networks[entry.leads] = network.to(self.device).eval()
+                except LeadwiseError as error:
+                    self._networks[entry.leads] = error
+            return self._networks[entry.leads]
+
+    def predict(self, record: Record) -> Prediction:
+        """Predict a record.
+
+        Raises
+        ------
+        LeadwiseError
+            The signal cannot be used.
+        """
+        reading = record.read()
+        trained, network = self.network_for(self._leads or record.leads)
+        inputs = prepare(self.recipe, reading.signal, record.leads, trained.leads, record.fs)
+        warnings = [*record.header.warnings, *reading.errors, *reading.warnings]
+        if inputs.missing:
+            text = f"{', '.join(sort_leads(inputs.missing))} missing and not derivable; read as 0"
+            warnings.append(Message(record.name, "missing leads", text))
+        warnings += [
+            Message(record.name, "filter beyond rate", text)
+            for text in unfit(self.recipe, record.fs)
+        ]
+        output = predict_signal(self.recipe, network, inputs.signal, self.device)
+        annotations = decode(self.recipe, self.folder.classes, output, record, reading.signal)
+        head = self._record_head()
+        if head is None:
+            return Prediction(
+                record.name, trained.leads, warnings=tuple(warnings), annotations=annotations
+            )
+        classes, fitted = self.folder.classes[head.name], trained.heads[head.name]
+        probabilities = output.probabilities[head.name]
+        labels = decide(fitted.decision, probabilities[None])[0]
+        rules = [rule for rule in fitted.rules if rule.options["mode"] != "off"]
+        findings: tuple[Finding, ...] = ()
+        if rules:
+            findings = findings_of(reading.signal, record.leads, trained.leads, record.fs)
+            labels = combine(labels[None], answers_of(findings)[None], rules, classes)[0]
+        segments = tuple(self._segments(output, head))
+        return Prediction(
+            record.name, trained.leads, classes, probabilities, labels, tuple(warnings), findings,
+            segments, annotations,
+        )  # fmt: skip
+
+    def _record_head(self) -> Head | None:
+        return next((head for head in self.recipe.heads if not head.dense), None)
+
+    def _segments(self, output: SignalOutput, head: Head) -> list[Segment]:
+        """Place the windows on the record's time axis; padding belongs to no segment."""
+        segments = []
+        for (onset, offset), values in zip(output.bounds, output.windows[head.name], strict=True):
+            positions = output.positions[onset:offset]
+            inside = positions[positions >= 0]
+            start, end = (inside[0], inside[-1] + 1) if len(inside) else (0, 0)
+            segments.append(Segment(start / self.recipe.fs, end / self.recipe.fs, values))
+        return segments

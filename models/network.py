@@ -1,0 +1,135 @@
+"""From a recipe to its network, and from a prepared signal to probabilities."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from models import lookup
+from models.inputs import channels_per_lead, post_transform, window_bounds
+from models.recipe import Head, Recipe
+
+WINDOWS_AT_ONCE = 4  # of a long record: limits memory, does not change results
+
+Classes = Mapping[str, Sequence[str]]  # of each head, by name
+
+
+class SignalOutput(NamedTuple):
+    """Probabilities for one prepared signal.
+
+    Attributes
+    ----------
+    probabilities : dict of np.ndarray
+        Per head (classes,), the mean over windows; of a dense head (classes, samples).
+    windows : dict of np.ndarray
+        Per head of kind `record`: (windows, classes).
+    bounds : list of (int, int)
+        Of each window, half-open, in samples after the post-transforms.
+    positions : np.ndarray of int
+        Sample of the prepared signal at each sample after the post-transforms; −1: padding.
+    """
+
+    probabilities: dict[str, np.ndarray]
+    windows: dict[str, np.ndarray]
+    bounds: list[tuple[int, int]]
+    positions: np.ndarray
+
+
+def build(recipe: Recipe, leads: Sequence[str], classes: Classes) -> torch.nn.Module:
+    """Build the untrained network of a recipe for a lead set.
+
+    The network gets the number of classes, or a dict of numbers by head if the recipe has several
+    heads.
+    """
+    network = lookup(recipe, "NETWORKS", recipe.network.name)
+    counts = {name: len(of_head) for name, of_head in classes.items()}
+    size = counts if len(recipe.heads) > 1 else counts[recipe.head.name]
+    built: torch.nn.Module = network(
+        len(leads) * channels_per_lead(recipe), size, **recipe.network.options
+    )
+    return built
+
+
+def outputs_of(
+    recipe: Recipe, network: torch.nn.Module, signal: torch.Tensor, length: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Run a network on a batch; return its outputs (logits) by head."""
+    output = network(signal, length)
+    return dict(output) if isinstance(output, Mapping) else {recipe.head.name: output}
+
+
+def from_logits(head: Head, logits: torch.Tensor) -> np.ndarray:
+    """Turn logits into float64 probabilities: a softmax over exclusive classes, else a sigmoid.
+
+    Parameters
+    ----------
+    logits : torch.Tensor of shape (records, classes) or (records, classes, samples)
+        Classes per sample or beat are always exclusive.
+    """
+    exact = logits.double()
+    exclusive = head.exclusive or head.dense
+    return (exact.softmax(1) if exclusive else torch.sigmoid(exact)).cpu().numpy()
+
+
+@torch.inference_mode()
+def predict_signal(
+    recipe: Recipe, network: torch.nn.Module, signal: np.ndarray, device: torch.device
+) -> SignalOutput:
+    """Run a network on one prepared signal, window by window.
+
+    Probabilities of windows are averaged; those of a dense head where windows overlap.  Samples
+    that no window reads have probability 0.
+
+    Parameters
+    ----------
+    signal : np.ndarray of shape (channels, samples)
+        From `models.inputs.prepare`.
+    """
+    ready, positions = post_transform(recipe, signal)
+    bounds = window_bounds(recipe, ready.shape[1])
+    groups: dict[str, list[np.ndarray]] = {head.name: [] for head in recipe.heads}
+    dense: dict[str, np.ndarray] = {}
+    for start in range(0, len(bounds), WINDOWS_AT_ONCE):
+        group = bounds[start : start + WINDOWS_AT_ONCE]
+        batch, length = pad([ready[:, onset:offset] for onset, offset in group])
+        outputs = outputs_of(recipe, network, batch.to(device), length.to(device))
+        for head in recipe.heads:
+            probabilities = from_logits(head, outputs[head.name])
+            if head.dense:
+                shape = (probabilities.shape[1], ready.shape[1])
+                total = dense.setdefault(head.name, np.zeros(shape))
+                for (onset, offset), window in zip(group, probabilities, strict=True):
+                    total[:, onset:offset] += window[:, : offset - onset]
+            else:
+                groups[head.name].append(probabilities)
+    cover = np.zeros(ready.shape[1])
+    for onset, offset in bounds:
+        cover[onset:offset] += 1
+    record_heads = [head.name for head in recipe.heads if not head.dense]
+    return SignalOutput(
+        {
+            **{name: np.asarray(sum(one.sum(0) for one in groups[name]) / len(bounds))
+               for name in record_heads},
+            **{name: total / np.maximum(cover, 1) for name, total in dense.items()},
+        },
+        {name: np.concatenate(groups[name]) for name in record_heads},
+        bounds,
+        positions,
+    )  # fmt: skip
+
+
+def pad(signals: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stack signals (channels, samples) into a batch, padded with zeros to the longest.
+
+    Returns
+    -------
+    batch : torch.Tensor of shape (signals, channels, samples), float32
+    length : torch.Tensor of shape (signals,)
+        Valid samples.
+    """
+    length = torch.tensor([signal.shape[1] for signal in signals])
+    batch = torch.zeros(len(signals), signals[0].shape[0], int(length.max()))
+    for row, signal in zip(batch, signals, strict=True):
+        row[:, : signal.shape[1]] = torch.from_numpy(np.asarray(signal))
+    return batch, length

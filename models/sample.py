@@ -1,0 +1,66 @@
+"""Sample and Batch: what augmentations, losses and the training loop pass around."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+UNKNOWN = 255  # in targets per sample
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One record as a lead set reads it; what moves its time axis moves its targets too.
+
+    Attributes
+    ----------
+    signal : np.ndarray of shape (channels, samples)
+    leads : tuple of str
+        Of each channel.
+    fs : float
+        Sampling rate in Hz.
+    targets : dict of np.ndarray
+        Of each dense head, by name: uint8 (samples,), class indices or 255 for unknown.
+    """
+
+    signal: np.ndarray
+    leads: tuple[str, ...]
+    fs: float
+    targets: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def moved(self, signal: np.ndarray, source: np.ndarray) -> "Sample":
+        """Replace the signal, and let the targets follow.
+
+        Parameters
+        ----------
+        source : np.ndarray of int, shape (new samples,)
+            Old sample of each new one; −1 where there is none.
+        """
+        return replace(self, signal=signal, targets=follow(self.targets, source))
+
+
+def follow(targets: Mapping[str, np.ndarray], source: np.ndarray) -> dict[str, np.ndarray]:
+    """Move targets per sample along the time axis; samples without a source are unknown."""
+    return {
+        name: np.where(source >= 0, target[np.maximum(source, 0)], np.uint8(UNKNOWN))
+        for name, target in targets.items()
+    }
+
+
+class Batch(NamedTuple):
+    """Records of one training step, padded at the end with zeros.
+
+    `targets` has one tensor per head: (batch, classes) float32 from 0 to 1 with NaN for unknown, or
+    of a dense head (batch, samples) int64 with −1 for unknown.
+    """
+
+    signal: torch.Tensor  # (batch, channels, samples) float32
+    length: torch.Tensor  # (batch,) int64, in samples
+    targets: dict[str, torch.Tensor]
+
+    def to(self, device: torch.device) -> "Batch":
+        """Copy all tensors to a device."""
+        targets = {name: target.to(device) for name, target in self.targets.items()}
+        return Batch(self.signal.to(device), self.length.to(device), targets)

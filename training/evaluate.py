@@ -1,0 +1,179 @@
+"""Evaluation of a lead set's network: predictions, scores, and the fitted decision of each head."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from ecg.progress import log
+from models.decision import decide, highest
+from models.folder import FittedHead
+from models.network import build, from_logits, outputs_of, predict_signal
+from models.recipe import Head, Recipe, part
+from models.sample import UNKNOWN
+from scoring import DENSE_METRICS, METRICS
+from scoring.segments import confusion
+from training.dataset import Dataset
+from training.decisions import FITS, fit_rules, global_threshold, measure_of, rule_lines
+from training.state import TrainingState
+
+Weights = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class LeadSetRun:
+    """What the training of one lead set needs to know.
+
+    Attributes
+    ----------
+    name : str
+        In logs and file names: `12-leads`.
+    key : dict of str
+        From `training_key`.
+    recipe : Recipe
+    leads : tuple of str
+    classes : dict of tuples of str
+        Of each head.
+    device : torch.device
+    precision : str
+    init, frozen : dict of torch.Tensor
+        Weights that the network is initialised with; those of `frozen` stay as they are.
+    """
+
+    name: str
+    key: dict[str, str]
+    recipe: Recipe
+    leads: tuple[str, ...]
+    classes: Mapping[str, tuple[str, ...]]
+    device: torch.device
+    precision: str = "float32"
+    init: Weights = field(default_factory=dict)
+    frozen: Weights = field(default_factory=dict)
+
+    def network(self, weights: Weights | None = None) -> torch.nn.Module:
+        """Build the network, with weights if they are given, on the device."""
+        network = build(self.recipe, self.leads, self.classes)
+        if weights is not None:
+            network.load_state_dict(weights)
+        return network.to(self.device)
+
+
+def score_head(
+    head: Head, predicted: np.ndarray, part: Dataset, classes: tuple[str, ...]
+) -> tuple[float, float]:
+    """Compute the validation score of a head, and the global threshold or NaN."""
+    if head.dense:
+        return DENSE_METRICS[head.metric](predicted), math.nan
+    labels, threshold = part.labels[head.name], math.nan
+    if head.exclusive:
+        outputs = highest(predicted)
+    else:
+        threshold, _ = global_threshold(predicted, measure_of(labels, classes))
+        outputs = predicted >= threshold
+    return float(METRICS[head.metric](labels, outputs, predicted, classes)), threshold
+
+
+def fit_heads(
+    run: LeadSetRun, state: TrainingState, validation_part: Dataset, answers: np.ndarray
+) -> dict[str, FittedHead]:
+    """Fit decision and rules of each head to the best epoch's validation predictions.
+
+    Parameters
+    ----------
+    answers : np.ndarray of shape (records, rules)
+        The rules' answers for the validation records; unused if the head's rules are off.
+    """
+    predictions = predict(run, run.network(state.best), validation_part)
+    best = state.history[state.best_epoch - 1]
+    fitted = {}
+    for head in run.recipe.heads:
+        name = "score" if head == run.recipe.head else f"score {head.name}"
+        scores = {head.metric: best[name]}
+        if head.dense:
+            fitted[head.name] = FittedHead(part("highest"), scores)
+            continue
+        probabilities, labels = predictions[head.name], validation_part.labels[head.name]
+        classes = run.classes[head.name]
+        decision = FITS[head.decision](probabilities, labels, classes, run.recipe.seed)
+        outputs = decide(decision, probabilities)
+        rules = fit_rules(head.rules, outputs, answers, labels, classes)
+        for line in rule_lines(rules):
+            log(f"{run.name}: {line}")
+        fitted[head.name] = FittedHead(decision, scores, rules)
+    return fitted
+
+
+def predict(run: LeadSetRun, network: torch.nn.Module, records: Dataset) -> dict[str, np.ndarray]:
+    """Predict all records.
+
+    Records are taken by length; padding and neighbours do not change what the network outputs.
+
+    Returns
+    -------
+    dict of np.ndarray
+        Of a record head: float64 probabilities (records, classes).  Of a dense head: int64
+        confusion (classes, classes), since the outputs of all samples need too much memory.
+    """
+    network.eval()
+    recipe = run.recipe
+    whole = records.lengths <= recipe.max_samples
+    sizes = {head.name: len(run.classes[head.name]) for head in recipe.heads}
+    predictions = {
+        head.name: np.zeros((sizes[head.name],) * 2, np.int64)
+        if head.dense
+        else np.empty((len(records), sizes[head.name]))
+        for head in recipe.heads
+    }
+    order = np.argsort(records.lengths, kind="stable").tolist()
+    short = [index for index in order if whole[index]]
+    with torch.inference_mode():
+        for start in range(0, len(short), recipe.batch):
+            for indices in records.micro_batches(short[start : start + recipe.batch]):
+                batch = records.batch(indices)
+                signal, length = batch.signal.to(run.device), batch.length.to(run.device)
+                outputs = outputs_of(recipe, network, signal, length)
+                for head in recipe.heads:
+                    probabilities = from_logits(head, outputs[head.name])
+                    if head.dense:
+                        target = batch.targets[head.name].numpy()
+                        for row, one in zip(target, probabilities, strict=True):
+                            predictions[head.name] += _confusion(head, row, one)
+                    else:
+                        predictions[head.name][indices] = probabilities
+    for index in (index for index in order if not whole[index]):
+        signal_of = records.signals[index][records.channels].astype(np.float32)
+        output = predict_signal(recipe, network, signal_of, run.device)
+        for head in recipe.heads:
+            if head.dense:
+                target = np.full(len(output.positions), -1, np.int64)
+                inside = output.positions >= 0
+                known = records.dense[head.name][index][0][output.positions[inside]]
+                target[inside] = np.where(known == UNKNOWN, -1, known.astype(np.int64))
+                predictions[head.name] += _confusion(head, target, output.probabilities[head.name])
+            else:
+                predictions[head.name][index] = output.probabilities[head.name]
+    return predictions
+
+
+def _confusion(head: Head, target: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Count target and predicted classes of one record: per sample, or once per beat.
+
+    Parameters
+    ----------
+    target : np.ndarray of int, shape (samples,)
+        −1: unknown.
+    probabilities : np.ndarray of shape (classes, samples)
+    """
+    classes = len(probabilities)
+    if head.kind == "beats":  # a beat is a run of known samples, predicted by its mean
+        edges = np.flatnonzero(np.diff(target, prepend=-1, append=-1))
+        runs = [(onset, offset) for onset, offset in zip(edges[:-1], edges[1:], strict=True)
+                if target[onset] >= 0]  # fmt: skip
+        predicted = [probabilities[:, onset:offset].mean(1).argmax() for onset, offset in runs]
+        return confusion(
+            np.array([target[onset] for onset, _ in runs], int), np.array(predicted, int),
+            classes, unknown=-1,
+        )  # fmt: skip
+    return confusion(target, probabilities[:, : len(target)].argmax(0), classes, unknown=-1)

@@ -1,0 +1,223 @@
+"""One training from start to end: read, split, train each lead set, fit decisions, save."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ecg import LeadwiseError
+from ecg.files import atomic_write, make_folder, remove_drafts, sync_folder
+from ecg.headers import Message
+from ecg.labels import POLICIES
+from ecg.lock import locked, remove_all_but
+from ecg.progress import duration, log
+from models import lookup
+from models.device import device_of, precision_of
+from models.folder import ModelFolder, TrainedSet, write_model, write_weights
+from models.inputs import check_rate
+from models.recipe import KINDS, Recipe
+from scoring import DENSE_METRICS, METRICS
+from training.augment import AUGMENTATIONS
+from training.cache import fingerprint, open_cache
+from training.data import (
+    MASKS,
+    chosen_recipe,
+    labelled_records,
+    log_problems,
+    log_rates,
+    split_data,
+)
+from training.decisions import FITS, USES, read_answers
+from training.evaluate import LeadSetRun, fit_heads
+from training.loop import train, training_key
+from training.optim import OPTIMISERS, SCHEDULES, STOPS
+from training.settings import Settings, workers_of
+from training.transfer import (
+    FirstRun,
+    LeadSet,
+    Pretrained,
+    check_transfer,
+    initialised,
+    read_pretrained,
+    transferred,
+)
+
+COLUMNS = ("epoch", "loss", "score", "threshold", "lr")
+
+History = Mapping[str, Sequence[Mapping[str, float]]]  # of each lead set, one row per epoch
+
+
+def train_folder(data_folder: str, model_folder: str, settings: Settings) -> None:
+    """Train a network for each lead set and write the model folder.
+
+    An interrupted training that is started again on the same data continues after its last epoch.
+
+    Raises
+    ------
+    LeadwiseError
+        The data folder has nothing to learn from, or the model folder cannot be written.
+    """
+    started = time.monotonic()
+    recipe, device = chosen_recipe(settings), device_of(settings.device)
+    check_recipe(recipe)
+    pretrained = read_pretrained(settings.init_from, recipe)
+    folder, state = Path(model_folder), Path(model_folder, "state")
+    lock = state / "lock"
+    with locked(lock, "trains here; wait for it, stop it, or choose another model folder"):
+        make_folder(folder)
+        remove_drafts(folder)
+        remove_drafts(state)
+        _warn_of_finished_model(folder, state)
+        _train_lead_sets(data_folder, folder, settings, recipe, device, pretrained, started)
+        sync_folder(folder)
+        remove_all_but(state, lock)
+    with suppress(OSError):  # another process may already train here
+        state.rmdir()
+    sets = len(recipe.lead_sets)
+    log(f"Trained {sets} lead sets in {duration(time.monotonic() - started)}: {folder}")
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Check all names and combinations of a recipe before long work starts.
+
+    Raises
+    ------
+    LeadwiseError
+        A name is unknown (the message lists the known ones), or parts do not fit each other.
+    """
+    named: list[tuple[str, str, Mapping[str, object] | Sequence[str]]] = [
+        ("optimiser", recipe.optimiser.name, OPTIMISERS),
+        ("schedule", recipe.schedule.name, SCHEDULES),
+        ("stop", recipe.stop.name, STOPS),
+    ]
+    for head in recipe.heads:
+        named += [
+            ("kind of head", head.kind, KINDS),
+            ("classes", head.classes, POLICIES),
+            ("mask", head.mask, MASKS),
+            ("decision", head.decision, FITS),
+            ("rules", head.rules, USES),
+            ("metric", head.metric, DENSE_METRICS if head.dense else METRICS),
+        ]
+    for kind, name, known in named:
+        if name not in known:
+            raise LeadwiseError(f"no {kind} '{name}'; known are {', '.join(known)}")
+    for part in recipe.augment:
+        lookup(recipe, "AUGMENTATIONS", part.name, AUGMENTATIONS)
+        if part.name == "mixup" and any(head.dense for head in recipe.heads):
+            raise LeadwiseError(f"{recipe.name}: mixup cannot mix classes per sample")
+    lookup(recipe, "NETWORKS", recipe.network.name)
+    for loss in (head.loss for head in recipe.heads):
+        lookup(recipe, "LOSSES", loss.name)
+    for part in (*recipe.transforms, *recipe.post_transforms):
+        lookup(recipe, "TRANSFORMS", part.name)
+    check_rate(recipe)
+    check_transfer(recipe)
+
+
+def _warn_of_finished_model(folder: Path, state: Path) -> None:
+    """Log that a finished model is about to be replaced, so that the user can still stop."""
+    if (folder / "model.json").exists() and not any(state.glob("*.safetensors")):
+        log(
+            f"{folder}: holds a finished model; it is trained again, and the old model stays until "
+            "the first lead set is finished. To keep it, choose another model folder."
+        )
+
+
+def _train_lead_sets(
+    data_folder: str, folder: Path, settings: Settings, recipe: Recipe, device: torch.device,
+    pretrained: dict[LeadSet, Pretrained], started: float,
+) -> None:  # fmt: skip
+    """Prepare the records, train each lead set, and write a usable model after each."""
+    state, workers = folder / "state", workers_of(settings)
+    precision = precision_of(settings.precision, device)
+    records, left_out = labelled_records(data_folder, recipe.heads)
+    data_key = fingerprint(records)  # before they are read: a later change is one of the data
+    cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)
+    cache = open_cache(records, recipe, cache_folder, workers, keep=keep)
+    left_out = [*left_out, *cache.left_out]
+    log_problems(left_out, cache.warnings)
+    log_rates(records, recipe)
+    write_problems(folder, left_out, cache.warnings)
+    data = split_data(records, cache, data_folder, recipe, settings)
+    train_indices, validation_indices = (
+        np.flatnonzero(part) for part in (~data.validation, data.validation)
+    )
+    with_rules = any(head.rules != "off" for head in recipe.heads)
+    judged = [records[index] for index in cache.usable[validation_indices]] if with_rules else []
+    answers = read_answers(judged, recipe.lead_sets, workers)
+    del records, judged  # 3 kB each
+
+    log(f"{recipe.name}: {len(recipe.lead_sets)} lead sets, at most {recipe.epochs} epochs each, "
+        f"budget {duration(60 * recipe.minutes)} for all.")  # fmt: skip
+    key = training_key(recipe, device, precision, data_key, data.labels, data.validation)
+    about = {"data": data_key, "train_records": len(train_indices),
+             "validation_records": len(validation_indices), "device": str(device),
+             "precision": precision, "command": " ".join(sys.argv)}  # fmt: skip
+    if pretrained:
+        sources = {f"{len(leads)}-leads": one.sha256 for leads, one in pretrained.items()}
+        about["init_from"] = {"model": settings.init_from, **sources}
+    spent = time.monotonic() - started
+    trained: list[TrainedSet] = []
+    first: FirstRun | None = None
+    history = {}
+    for number, leads in enumerate(recipe.lead_sets):
+        name, sets_left = f"{len(leads)}-leads", len(recipe.lead_sets) - number
+        dataset = data.dataset(leads, recipe)
+        asked = time.monotonic()
+        run = LeadSetRun(name, key, recipe, leads, data.classes, device, precision)
+        run, train_part = transferred(
+            initialised(run, pretrained), dataset.subset(train_indices), first
+        )
+        validation_part = dataset.subset(validation_indices)
+        spent += time.monotonic() - asked
+        seconds = (60 * recipe.minutes - spent) / sets_left
+        ended = train(
+            run, train_part, validation_part, seconds, state / f"{name}.safetensors", sets_left
+        )
+        spent += ended.used_s  # including that of an interrupted training
+        heads = fit_heads(run, ended, validation_part, answers[leads])
+        file, sha256 = write_weights(folder, name, ended.best)
+        first = first or FirstRun(run, train_part, ended.best, sha256)
+        trained.append(TrainedSet(leads, file, sha256, ended.best_epoch, heads))
+        history[f"{len(leads)} leads"] = ended.history
+        took = {"minutes": round(spent / 60, 1)}
+        write_model(ModelFolder(folder, recipe, data.classes, tuple(trained), {**about, **took}))
+        write_history(folder, history)
+
+
+def write_history(folder: Path, history: History) -> None:
+    """Write `history.tsv`, one row per epoch, and `training.png` if Matplotlib is installed.
+
+    Parameters
+    ----------
+    history : mapping
+        From the lead set's name (`12 leads`) to its rows.  Losses and scores of further heads have
+        columns of their own.
+    """
+    rows = [row for rows in history.values() for row in rows]
+    further = sorted({name for row in rows for name in row} - set(COLUMNS))
+    columns = (*COLUMNS, *further)
+    lines = ["\t".join(("lead_set", *columns))]
+    for name, epochs in history.items():
+        lines += ["\t".join([name, *(f"{row[key]:.6g}" for key in columns)]) for row in epochs]
+    with atomic_write(folder / "history.tsv") as draft:
+        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if find_spec("matplotlib") is not None:
+        from ecg.plots import plot_training
+
+        plot_training(folder / "training.png", history)
+
+
+def write_problems(folder: Path, left_out: Sequence[Message], warnings: Sequence[Message]) -> None:
+    """Write `problems.tsv`: each record that was left out or is unusual, and why."""
+    lines = ["record\tused\tkind\twhat"]
+    lines += [f"{one.record}\tno\t{one.kind}\t{one.text}" for one in left_out]
+    lines += [f"{one.record}\tyes\t{one.kind}\t{one.text}" for one in warnings]
+    with atomic_write(folder / "problems.tsv") as draft:
+        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
