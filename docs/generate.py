@@ -29,9 +29,10 @@ def settings_table() -> str:
     rows = ["| variable | option | what | example | default |", "| --- | --- | --- | --- | --- |"]
     for name, entry in VARIABLES.items():
         default = getattr(defaults, entry.name)
-        said, example = entry.metadata["said"], entry.metadata["example"]
+        text, example = entry.metadata["help"], entry.metadata["example"]
+        option = f"--{entry.name.replace('_', '-')}"
         shown = "–" if default is None else f"`{default}`"
-        rows.append(f"| `{name}` | `--{entry.name}` | {said} | `{example}` | {shown} |")
+        rows.append(f"| `{name}` | `{option}` | {text} | `{example}` | {shown} |")
     return "\n".join(rows)
 
 
@@ -115,10 +116,10 @@ def rates_table() -> str:
 
 
 def _rates(recipe: Recipe) -> tuple[str, str, str]:
-    filters = [step for step in recipe.steps if "high_hz" in step.options]
-    said = [f"{step.name}, {step.options['high_hz']:g} Hz" for step in filters]
+    filters = [step for step in recipe.transforms if "high_hz" in step.options]
+    words = [f"{step.name}, {step.options['high_hz']:g} Hz" for step in filters]
     needed = [f"more than {2 * step.options['high_hz']:g} Hz" for step in filters]
-    return f"{recipe.fs:g} Hz", "; ".join(said) or "none", "; ".join(needed) or "any rate"
+    return f"{recipe.fs:g} Hz", "; ".join(words) or "none", "; ".join(needed) or "any rate"
 
 
 def ludb_classes_table() -> str:

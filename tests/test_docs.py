@@ -35,7 +35,7 @@ def commands_of(page: Path) -> list[str]:
 
 def run_blocks(page: Path) -> int:
     """Run the Python of a page in order, and the checks that follow it in comments."""
-    text, names = page.read_text(encoding="utf-8"), {"__name__": page.stem}
+    text, names = page.read_text(encoding="utf-8"), {"__name__": page.stem, "Path": Path}
     pattern = r"^```python\n(.*?)^```|^<!-- check: (.*?) -->"
     blocks = list(re.finditer(pattern, text, re.MULTILINE | re.DOTALL))
     for block in blocks:
