@@ -291,6 +291,41 @@ def read_record(path: str | os.PathLike[str]) -> Record:
     return Record(header, stem)
 
 
+def record_of(
+    signal: np.ndarray, leads: Sequence[str], fs: float, *, name: str = "record"
+) -> Record:
+    """Make a record from an array.
+
+    Parameters
+    ----------
+    signal : np.ndarray of shape (leads, samples)
+        In mV, NaN where a sample has no value; kept as float32.
+    leads : sequence of str
+        In the order of the rows.
+    fs : float
+        Hz.
+    name : str
+        Without spaces.
+
+    Raises
+    ------
+    LeadwiseError
+        The signal has no samples or not one row per lead, or the name or fs is not valid.
+
+    Examples
+    --------
+    >>> record = record_of(np.zeros((2, 5000)), ["I", "II"], 500, name="two-leads")
+    >>> record.signal.shape, record.leads
+    ((2, 5000), ('I', 'II'))
+    """
+    values = np.asarray(signal, np.float32)
+    if values.ndim != 2 or len(values) != len(leads) or not values.size:
+        raise LeadwiseError(f"{name}: a signal of shape {values.shape} is not {len(leads)} leads")
+    lines = [f"{name} {len(leads)} {fs:.10g} {values.shape[1]}"]
+    lines += [f"{name}.mat 16 1(0)/mV 16 0 0 0 0 {lead}" for lead in leads]
+    return Record(parse_header("\n".join(lines) + "\n", name), recording=values)
+
+
 def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Message]]:
     """Find the headers in a folder, flat or nested; hidden files and folders are skipped.
 

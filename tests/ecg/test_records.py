@@ -20,6 +20,7 @@ from ecg.records import (
     find_headers,
     find_records,
     read_record,
+    record_of,
     summarise,
     write_record,
 )
@@ -334,3 +335,23 @@ def test_many_messages_of_one_kind_are_summarised() -> None:
         "5 records (R1, R2, R3, …): flat leads; the first: V1 flat",
         "X: long",
     ]
+
+
+def test_a_record_of_an_array_has_its_signal_leads_and_rate() -> None:
+    signal = np.random.default_rng(0).normal(size=(3, 700))
+    signal[1, 5] = np.nan
+    record = record_of(signal, ["V1", "ii", "aVR"], 257.5, name="A1")
+    assert (record.name, record.leads, record.fs) == ("A1", ("V1", "II", "aVR"), 257.5)
+    np.testing.assert_array_equal(record.signal, signal.astype(np.float32))
+    reading = record.read()
+    assert reading.errors == ()
+    assert [message.kind for message in reading.warnings] == ["samples without value"]
+    np.testing.assert_array_equal(record.window(1, 2).signal, record.signal[:, 258:515])
+
+
+@pytest.mark.parametrize("shape", [(700,), (2, 700), (3, 0)])
+def test_an_array_of_another_shape_is_no_record(shape: tuple[int, ...]) -> None:
+    with pytest.raises(LeadwiseError, match="A1: a signal of shape .* is not 3 leads"):
+        record_of(np.zeros(shape), ["I", "II", "V2"], 500, name="A1")
+    with pytest.raises(LeadwiseError, match="line 1 of the header"):
+        record_of(np.zeros((1, 700)), ["I"], 500, name="two words")
