@@ -49,7 +49,7 @@ def test_what_is_measured_is_kept_and_refused_for_other_records(study, tmp_path:
     write_records(tmp_path, 3, fs=100)
     with pytest.raises(LeadwiseError, match="measured on other records"):
         read_table(tmp_path, out, 12)
-    with pytest.raises(LeadwiseError, match="run `measure` first"):
+    with pytest.raises(LeadwiseError, match="run `rules-measure` first"):
         read_table(data, tmp_path, 12)
 
 

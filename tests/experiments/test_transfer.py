@@ -13,13 +13,14 @@ from ecg import LeadwiseError
 from ecg.labels import CODES, class_name
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import find_records, read_record
+from experiments import __main__ as command
 from experiments import transfer
 from experiments.transfer import (
     UNSEEN,
     Answers,
     answers_on,
     ask,
-    channels_of,
+    class_rows,
     data_row,
     labelled_as,
     measure,
@@ -143,7 +144,7 @@ def made_up() -> transfer.Labelled:
 
 def test_classes_too_rare_or_never_seen_are_said_not_reported(made_up) -> None:
     assert [class_name(CODES[place]) for place in made_up.reported] == ["NSR", "SB"]
-    assert data_row(made_up) == "| made up | none | 40 | AF 7 | PVC 16 |"
+    assert data_row(made_up) == "made up | none | 40 | AF 7 | PVC 16"
     assert [class_name(code) for code in UNSEEN] == ["BBB", "Brady", "PRWP", "PVC"]
 
 
@@ -157,7 +158,7 @@ def test_rows_have_intervals_changes_and_the_figures_at_home(made_up) -> None:
     rules = (part("sinus bradycardia", mode="veto"),)
     asked = transfer.Asked(SimpleNamespace(rules=rules, leads=("I", "II")), (6, 2))
     home = np.array([[0.5] * 3, [0.25] * 3, [0.9] * 3, [0.0] * 3])
-    nsr, row, mean = (line.split(" | ") for line in channels_of(made_up, asked, good, None, home))
+    nsr, row, mean = (line.split(" | ") for line in class_rows(made_up, asked, good, None, home))
     assert row[:3] == ["6, 2 (network of 2)", "SB", "16"]
     assert row[3] == "1.000 (1.000 to 1.000)"
     change, low, high = (float(word.strip("(),")) for word in row[4].split()[1:] if word != "to")
@@ -169,10 +170,10 @@ def test_rows_have_intervals_changes_and_the_figures_at_home(made_up) -> None:
     assert nsr[-1] == "0.500 / – / 0.900"  # no rule speaks of it
     assert mean[1:3] == ["**mean**", ""]
     assert mean[4].startswith("0.833, -0.167 (")
-    *_, less = (line.split(" | ") for line in channels_of(made_up, asked, bad, good, None))
+    *_, less = (line.split(" | ") for line in class_rows(made_up, asked, bad, good, None))
     assert -0.8 < float(less[6].split()[0]) < -0.2
     assert less[7] == "–"
-    assert list(channels_of(made_up, asked, bad, good, None))[-1].split(" | ") == less  # seeded
+    assert list(class_rows(made_up, asked, bad, good, None))[-1].split(" | ") == less  # seeded
 
 
 def test_the_command_fills_the_page(
@@ -182,11 +183,11 @@ def test_the_command_fills_the_page(
     marks = [f"<!-- transfer-{name} -->\n<!-- /transfer-{name} -->" for name in
              ("data", "samples", "ludb")]  # fmt: skip
     page.write_text("before\n" + "\n".join(marks) + "\nafter\n")
-    monkeypatch.setattr(transfer, "PAGE", page)
     monkeypatch.setattr(transfer, "ENOUGH", 4)
     monkeypatch.setattr(transfer, "RESAMPLES", 20)
-    report(samples, ludb, [model_folder], samples)
+    lines = list(report(samples, ludb, [model_folder], ptbxl=samples, page=page))
     text = page.read_text()
+    assert set(lines) <= set(text.splitlines()) | {""}
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     of_ludb = text.split("<!-- transfer-ludb -->")[1].splitlines()[3:-2]
@@ -200,10 +201,10 @@ def test_the_command_fills_the_page(
 def test_what_is_wrong_is_said_without_a_traceback(
     samples: Path, ludb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["transfer", str(samples), str(ludb), str(tmp_path / "nothing")]
+    words = ["experiments", "transfer", str(samples), str(ludb), str(tmp_path / "nothing")]
     monkeypatch.setattr("sys.argv", words)
     with pytest.raises(SystemExit, match="^Error: .*nothing"):
-        transfer.main()
-    monkeypatch.setattr("sys.argv", [*words[:2], str(samples), str(SHIPPED)])
+        command.main()
+    monkeypatch.setattr("sys.argv", [*words[:3], str(samples), str(SHIPPED)])
     with pytest.raises(SystemExit, match="is this LUDB's folder"):
-        transfer.main()
+        command.main()
