@@ -131,72 +131,56 @@ def ablation_0(rate: str) -> Grid:
         "base": 0.6870, "weighted-bce": 0.6350, "constant-rate": 0.6808, "no-z-score": 0.6943,
         "no-z-score-no-mixup": 0.6907, "no-z-score-label-smoothing": 0.6807,
     }  # fmt: skip
-    return Grid(
-        f"ablation-0{rate}", "loss, filter, normalisation, augmentation, schedule, batch size",
-        variants(base, changes), published=_of_12(published), source=LOGS,
-    )  # fmt: skip
+    summary = "loss, filter, normalisation, augmentation, schedule, batch size"
+    return of_paper(f"ablation-0{rate}", summary, variants(base, changes), published)
 
 
-def ablation_i(rate: str) -> Grid:
-    """Remove the layers after ResNet-NC-SE: section 7.2, figure 8."""
-    published = {"lstm-se-2": 0.6870, "se-2": 0.6743, "2": 0.6726, "1": 0.6831}
-    changes = {name: {"network": network("nc-se", name)} for name in published}
-    return Grid(
-        f"ablation-i{rate}", "layers after ResNet-NC-SE: LSTM, SE, one or two linear layers",
-        variants(find(f"revenger-nc-se{rate}"), changes),
-        published=_of_12(published), source=LOGS,
-    )  # fmt: skip
+def of_paper(
+    name: str, summary: str, recipes: Mapping[str, Recipe], published: Mapping[str, float]
+) -> Grid:
+    """Make a study of Kang & Wen with 12 leads."""
+    return Grid(name, summary, recipes, published=_of_12(published), source=LOGS)
 
 
-def ablation_ii(rate: str) -> Grid:
-    """Change the backbone before LSTM, SE and two layers: section 7.2, figure 9."""
-    published = {
+def architectures(rate: str) -> Iterator[Grid]:
+    """Change backbone and layers: section 7.2, figures 8 to 11; and lead sets: 6, figure 5."""
+    nc_se, nc_bs = find(f"revenger-nc-se{rate}"), find(f"revenger-nc-bs{rate}")
+    scores = {"lstm-se-2": 0.6870, "se-2": 0.6743, "2": 0.6726, "1": 0.6831}
+    networks = {layers: {"network": network("nc-se", layers)} for layers in scores}
+    summary = "layers after ResNet-NC-SE: LSTM, SE, one or two linear layers"
+    yield of_paper(f"ablation-i{rate}", summary, variants(nc_se, networks), scores)
+
+    scores = {
         "nc-se": 0.6870, "nc-bs": 0.7012, "n": 0.7028, "p": 0.6999, "f": 0.6795,
         "branched": 0.6980, "lw": 0.6988,
     }  # fmt: skip
-    recipes = {name: find(f"revenger-{BACKBONES[name]}{rate}") for name in published}
-    return Grid(
-        f"ablation-ii{rate}", "the backbone before LSTM, SE and two layers", recipes,
-        published=_of_12(published), source=LOGS,
-    )  # fmt: skip
+    recipes = {name: find(f"revenger-{BACKBONES[name]}{rate}") for name in scores}
+    summary = "the backbone before LSTM, SE and two layers"
+    yield of_paper(f"ablation-ii{rate}", summary, recipes, scores)
 
-
-def ablation_iii(rate: str) -> Grid:
-    """Change the backbone before a single layer: section 7.2, figure 10."""
-    published = {
+    scores = {
         "nc-se": 0.6831, "nc-bs": 0.7050, "n": 0.6740, "p": 0.6581, "f": 0.6435,
         "branched": 0.6471, "lw": 0.6544,
     }  # fmt: skip
-    changes = {name: {"network": network(BACKBONES[name], "1")} for name in published}
-    return Grid(
-        f"ablation-iii{rate}", "the backbone before a single layer",
-        variants(find(f"revenger-nc-se{rate}"), changes),
-        published=_of_12(published), source=LOGS,
-    )  # fmt: skip
+    networks = {name: {"network": network(BACKBONES[name], "1")} for name in scores}
+    summary = "the backbone before a single layer"
+    yield of_paper(f"ablation-iii{rate}", summary, variants(nc_se, networks), scores)
 
-
-def eight_way(rate: str) -> Grid:
-    """ResNet-NC-BS with and without LSTM, SE and a second layer: section 7.2, figure 11."""
-    published = {
+    scores = {
         "1": 0.7156, "2": 0.7002, "se-1": 0.7122, "se-2": 0.7019, "lstm-1": 0.7102,
-        "lstm-2": 0.7128, "lstm-se-1": 0.7080, "lstm-se-2": 0.7079, "gc-backbone-1": 0.7144,
+        "lstm-2": 0.7128, "lstm-se-1": 0.7080, "lstm-se-2": 0.7079,
     }  # fmt: skip
-    changes = {name: {"network": network("nc-bs", name)} for name in published if name[0] != "g"}
-    changes["gc-backbone-1"] = {"network": network("nc-bg", "1")}
-    return Grid(
-        f"eight-way{rate}", "ResNet-NC-BS with and without LSTM, SE, a second layer; and NC-BG",
-        variants(find(f"revenger-nc-bs{rate}"), changes),
-        published=_of_12(published), source=LOGS,
-    )  # fmt: skip
+    networks = {layers: {"network": network("nc-bs", layers)} for layers in scores}
+    networks["gc-backbone-1"] = {"network": network("nc-bg", "1")}
+    summary = "ResNet-NC-BS with and without LSTM, SE, a second layer; and NC-BG"
+    scores["gc-backbone-1"] = 0.7144
+    yield of_paper(f"eight-way{rate}", summary, variants(nc_bs, networks), scores)
 
-
-def lead_sets(rate: str) -> Grid:
-    """Train the base for each lead set: section 6, figure 5."""
-    published = {12: 0.6870, 6: 0.6670, 4: 0.6569, 3: 0.6638, 2: 0.6512}
-    return Grid(
-        f"lead-sets{rate}", "the base for each of the five lead sets",
-        {"base": find(f"revenger-nc-se{rate}")}, leads=tuple(published),
-        published={("base", size): score for size, score in published.items()}, source=LOGS,
+    of_leads = {12: 0.6870, 6: 0.6670, 4: 0.6569, 3: 0.6638, 2: 0.6512}
+    yield Grid(
+        f"lead-sets{rate}", "the base for each of the five lead sets", {"base": nc_se},
+        leads=tuple(of_leads), source=LOGS,
+        published={("base", size): score for size, score in of_leads.items()},
     )  # fmt: skip
 
 
@@ -227,25 +211,23 @@ def isibrno() -> Grid:
 
 def isibrno_entries() -> Grid:
     """Train ISIBrno 2020's entries on few records, each with one global threshold."""
-    names = {"entry1": 0.569, "entry2": 0.624, "entry3": 0.608, "entry5": 0.659, "entry7": 0.652}
-    recipes = {name: find(f"isibrno-{name}") for name in names if name != "entry5"}
-    recipes["entry5"] = find("isibrno-published")
-    recipes["leadwise"] = find("isibrno-leadwise")
-    recipes = {name: recipes[name] for name in (*names, "leadwise")}
-    short = {name: _short(recipe, 8) for name, recipe in recipes.items()}
+    published = {"entry1": 0.569, "entry2": 0.624, "entry3": 0.608, "entry5": 0.659,
+                 "entry7": 0.652}  # fmt: skip
+    names = {name: name for name in published} | {"entry5": "published", "leadwise": "leadwise"}
+    recipes = {name: _short(f"isibrno-{recipe}", 8) for name, recipe in names.items()}
     # The plateau schedule reduces the rate only after 7 epochs without a gain.
-    longer = {"plateau-24": _short(recipes["entry5"], 24),
-              "falling-24": _short(recipes["leadwise"], 24)}  # fmt: skip
+    recipes["plateau-24"] = _short("isibrno-published", 24)
+    recipes["falling-24"] = _short("isibrno-leadwise", 24)
     return Grid(
-        "isibrno2020-entries", "the entries on 3,000 records, one global threshold",
-        {**short, **longer}, records=3000, published=_of_12(names),
+        "isibrno2020-entries", "the entries on 3,000 records, one global threshold", recipes,
+        records=3000, published=_of_12(published),
         source="the Challenge's hidden validation part of 2020",
     )  # fmt: skip
 
 
-def _short(recipe: Recipe, epochs: int) -> Recipe:
-    name = f"{recipe.name}-{epochs}-epochs"
-    return replace(recipe, name=name, epochs=epochs, decision="global")
+def _short(name: str, epochs: int) -> Recipe:
+    own = f"{name}-{epochs}-epochs"
+    return replace(find(name), name=own, epochs=epochs, decision="global")
 
 
 def ptbxl() -> Grid:
@@ -354,15 +336,12 @@ def _of_12(published: Mapping[str, float]) -> dict[tuple[str, int], float]:
 
 def _all() -> Iterator[Grid]:
     for rate in ("", "-100hz"):
-        for of_rate in (ablation_0, ablation_i, ablation_ii, ablation_iii, eight_way, lead_sets):
-            yield of_rate(rate)
+        yield ablation_0(rate)
+        yield from architectures(rate)
     for study in (losses, isibrno, isibrno_entries, ptbxl, few_leads, statements):
         yield study()
     yield leave_one_source_out(find(DEFAULT_RECIPE))
-    yield dualnet()
-    yield dualnet_submission()
-    for size in ("s", "l"):
-        yield dualnet_ablation(size)
+    yield from (dualnet(), dualnet_submission(), dualnet_ablation("s"), dualnet_ablation("l"))
 
 
 GRIDS = {grid.name: grid for grid in _all()}

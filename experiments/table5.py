@@ -116,12 +116,8 @@ def _lines(runs: Path | None, batch: int, rounds: int) -> Iterator[str]:
 
 def score(part: Part, runs: Path | None) -> str:
     """Give the score of a network's cells, or the command that trains one."""
-    studies = [
-        (grid, name)
-        for grid in STUDIES
-        for name, recipe in grid.recipes.items()
-        if recipe.network == part
-    ]
+    studies = [(grid, name) for grid in STUDIES for name, recipe in grid.recipes.items()
+               if recipe.network == part]  # fmt: skip
     for grid, name in studies:
         done = [cell for cell in (cells_done(runs, grid.name) if runs else [])
                 if cell.variant == name and cell.leads == (12,)]  # fmt: skip

@@ -12,7 +12,7 @@ from ecg import LeadwiseError
 from ecg.files import atomic_write
 from ecg.labels import CODES
 from experiments.cells import Cell, cells_done
-from experiments.charts import Point, plot_lines, plot_points
+from experiments.charts import plot_lines
 from experiments.grids import Grid
 from experiments.outputs import (
     MEASURES,
@@ -29,8 +29,6 @@ from experiments.runs import fold_path
 from models.classifier import build
 from models.folder import ModelFolder, TrainedSet, read_model
 from models.recipe import Recipe
-
-SIZES_DIFFER = 1.05  # ratio of parameter counts from which on a picture shows them
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,48 +240,29 @@ def write_report(grid: Grid, runs: Path, *, on: str = "test", page: Path | None 
 
 
 def draw(grid: Grid, results: Sequence[Result], here: Path) -> list[str]:
-    """Draw learning curves, scores by size and by lead set, and return the files' names."""
+    """Draw learning curves and scores by lead set, and return the files' names."""
     groups: dict[tuple[str, int], list[Result]] = {}
     for result in results:
         groups.setdefault(result.key[:2], []).append(result)
-    scores = {key: [measured(each.test, grid.measures[0]) for each in group]
-              for key, group in groups.items()}  # fmt: skip
     several = len({size for _, size in groups}) > 1
     names = {key: f"{key[0]}, {key[1]} leads" if several else key[0] for key in groups}
-    title = MEASURES[grid.measures[0]].title
-    pictures = ["epochs.png"]
     plot_lines(
         here / "epochs.png",
         {names[key]: [result.curve for result in group] for key, group in groups.items()},
         title=f"{grid.name}: validation", x_name="epoch", y_name=results[0].validation_score[0],
     )  # fmt: skip
-    sizes = [result.parameters for result in results]
-    if max(sizes) > SIZES_DIFFER * min(sizes):
-        pictures.append("parameters.png")
-        points = {}
-        for key, group in groups.items():
-            values = [score.value for score in scores[key]]
-            # A single cell has the range of its interval, several that of their scores.
-            ends = values if len(values) > 1 else scores[key][0][1:]
-            published = grid.published.get(key, float("nan"))
-            points[names[key]] = Point(
-                group[0].parameters / 1e6, mean(values), min(ends), max(ends), published
-            )
-        plot_points(
-            here / "parameters.png", points, title=f"{grid.name}: test fold",
-            x_name="parameters, millions", y_name=title,
-        )  # fmt: skip
     if several:
-        pictures.append("leads.png")
-        means = {key: mean(score.value for score in values) for key, values in scores.items()}
-        _draw_lead_sets(grid, means, title, here / "leads.png")
-    return pictures
+        _draw_lead_sets(grid, groups, here / "leads.png")
+    return ["epochs.png", *["leads.png"] * several]
 
 
-def _draw_lead_sets(
-    grid: Grid, means: dict[tuple[str, int], float], title: str, path: Path
-) -> None:
+def _draw_lead_sets(grid: Grid, groups: dict[tuple[str, int], list[Result]], path: Path) -> None:
     """Draw each variant's change from the most leads, ours and published."""
+    measure = MEASURES[grid.measures[0]]
+    means = {
+        key: mean(float(measure.of(result.test, None)) for result in group)
+        for key, group in groups.items()
+    }
     sizes = sorted({size for _, size in means}, reverse=True)
     positions = {size: float(index) for index, size in enumerate(sizes)}
 
@@ -297,7 +276,7 @@ def _draw_lead_sets(
     plot_lines(
         path, {name: [line] for name, line in changes(means).items()},
         title=f"{grid.name}: change from {sizes[0]} leads", x_name="leads",
-        y_name=f"change of the {title}",
+        y_name=f"change of the {measure.title}",
         ticks={position: str(size) for size, position in positions.items()},
         dashed=changes({key: grid.published[key] for key in means if key in grid.published}),
     )  # fmt: skip

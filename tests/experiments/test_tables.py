@@ -68,7 +68,7 @@ def test_seeds_get_a_row_of_their_own_and_lead_sets_a_picture(runs: Path) -> Non
     assert any(line.startswith("| base | 2 |") and "+0.0000 ± 0.0000" in line for line in lines)
     counts = {line.count("|") for line in lines if line.startswith("|")}
     assert len(counts) == 1
-    for name in ("epochs", "parameters", "leads"):
+    for name in ("epochs", "leads"):
         assert f"![{name}.png]({name}.png)" in page
         assert (runs / "tiny" / f"{name}.png").stat().st_size > 10_000
 
