@@ -260,7 +260,7 @@ def elsewhere(waves: Path, samples: Path) -> None:
     for folder, paced in PACED.items():
         answers = {path.stem: _is_paced(path) for path in sorted((waves / folder).glob("*.hea"))}
         rows.append(_pacing_row(folder, answers, set(paced)))
-    fast = {name: found["pacing"].answer for name, (r, found) in genuine.items() if r.fs >= 250}
+    fast = {name: answer["pacing"].answer for name, (r, answer) in genuine.items() if r.fs >= 250}
     labelled = {name for name, (r, _) in genuine.items() if PACEMAKER in r.header.codes}
     rows.append(_pacing_row("genuine samples, 250 Hz and more", fast, labelled))
     names = [f"{diagnosis} {seed}" for diagnosis in PACING_TEST for seed in range(SIMULATED)]

@@ -1,4 +1,4 @@
-"""Further tables of a study's report, made from validation and test outputs of its cells.
+"""Further tables of a study's report, from validation and test outputs of its cells.
 
 `section(grid, results, folder) -> lines`; a grid names its sections by their keys in `SECTIONS`.
 """
@@ -25,7 +25,7 @@ from experiments.outputs import (
     signed,
     table,
 )
-from experiments.tables import Result, by_seed
+from experiments.results import Result, by_seed
 from models.decision import logit, sigmoid
 from models.recipe import Part, part
 from models.rules import MODES, PUBLISHED, combine
@@ -164,15 +164,15 @@ def rules(_: Grid, results: Sequence[Result], __: Path) -> list[str]:
 
 def rule_rows(validation: Side, test: Side) -> Iterator[str]:
     """Give each rule alone and all together; the last columns force a rule into a mode."""
-    learned = validation.choose()
-    for rule in learned:
+    chosen = validation.choose()
+    for rule in chosen:
         gains = [signed(test.gain([part(rule.name, mode=mode)]).gain) for mode in FORCED]
         row = _rule_cells(rule.name, rule.options["mode"], validation, test, [rule])
         yield " | ".join([row, *gains])
-    together = test.gain(learned)
+    together = test.gain(chosen)
     goal = "met" if together.gain >= -together.error else "missed"
     for name, mode, parts in (
-        ("**all, as learned**", f"goal {goal}", learned),
+        ("**all, as learned**", f"goal {goal}", chosen),
         ("**all, as published**", "replace", PUBLISHED),
     ):
         row = _rule_cells(name, mode, validation, test, parts)

@@ -19,7 +19,7 @@ from experiments import outputs
 from experiments.cells import cells_done
 from experiments.grids import GRIDS, network
 from experiments.outputs import measured, spread
-from experiments.tables import results_of
+from experiments.results import results_of
 from models import find
 from models.classifier import build
 from models.recipe import Part

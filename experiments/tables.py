@@ -1,141 +1,17 @@
 """The report of a study: one table of the cells that are done, further tables, and pictures."""
 
-import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
 from pathlib import Path
 from statistics import mean
 
 from docs.generate import write_tables
 from ecg import LeadwiseError
 from ecg.files import atomic_write
-from ecg.labels import CODES
-from experiments.cells import Cell, cells_done
 from experiments.charts import plot_lines
 from experiments.grids import Grid
-from experiments.outputs import (
-    MEASURES,
-    NO,
-    Scored,
-    measured,
-    paired_gain,
-    read_scored,
-    signed,
-    spread,
-    table,
-)
-from experiments.runs import fold_path
-from models.classifier import build
-from models.folder import ModelFolder, TrainedSet, read_model
-from models.recipe import Recipe
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """A lead set of a cell that is done."""
-
-    cell: Cell
-    model: ModelFolder
-    entry: TrainedSet
-    runs: Path
-
-    @property
-    def size(self) -> int:
-        """Number of leads."""
-        return len(self.entry.leads)
-
-    @cached_property
-    def test(self) -> Scored:
-        """The test fold."""
-        return self.scored(self.cell.test)
-
-    @cached_property
-    def validation(self) -> Scored:
-        """The validation fold.
-
-        Raises
-        ------
-        LeadwiseError
-            The cell has none: it validated on a quarter of its training records.
-        """
-        if not self.cell.validation:
-            raise LeadwiseError(f"{self.cell.name}: has no validation fold, and so no such table")
-        return self.scored(self.cell.validation)
-
-    def scored(self, fold: str) -> Scored:
-        """Read labels and outputs of a fold."""
-        classes = self.model.classes
-        # Recipes may have classes of their own; the Challenge scores its 26.
-        own = classes if not all(name.isdigit() for name in classes) else CODES
-        outputs = self.cell.outputs(self.runs, fold, self.size)
-        return read_scored(self.records(fold), outputs, own)
-
-    def records(self, fold: str) -> Path:
-        """Give a fold's data folder."""
-        return fold_path(self.runs, (fold,))
-
-    @property
-    def parameters(self) -> int:
-        """Number of the network's parameters."""
-        return parameters(self.model.recipe, self.entry.leads, len(self.model.classes))
-
-    @property
-    def validation_score(self) -> tuple[str, float]:
-        """Name and value of the metric that chose the epoch."""
-        metric = self.model.recipe.select
-        return metric, self.entry.scores[metric]
-
-    @property
-    def curve(self) -> list[tuple[float, float]]:
-        """Validation score per epoch."""
-        with open(self.model.path / "history.tsv", newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-        own = [row for row in rows if row["lead_set"] == f"{self.size} leads"]
-        return [(float(row["epoch"]), float(row["score"])) for row in own]
-
-    @property
-    def key(self) -> tuple[str, int, str, int]:
-        """Variant, leads, test fold and seed."""
-        return self.cell.variant, self.size, self.cell.test, self.cell.seed
-
-
-@cache
-def parameters(recipe: Recipe, leads: tuple[str, ...], classes: int) -> int:
-    """Count the parameters of a recipe's network for a lead set."""
-    return sum(weights.numel() for weights in build(recipe, leads, classes).parameters())
-
-
-def read_results(grid: Grid, runs: Path) -> list[Result]:
-    """Read the cells of a grid that are done, in the order of its recipes.
-
-    Raises
-    ------
-    LeadwiseError
-        No cell is done, or one cannot be read.
-    """
-    cells = [cell for cell in cells_done(runs, grid.name) if cell.variant in grid.recipes]
-    if not cells:
-        raise LeadwiseError(f"{runs / grid.name}: no cell of this study is done; run it first")
-    results = [result for cell in cells for result in results_of(cell, runs)]
-    order = list(grid.recipes)
-    return sorted(
-        results, key=lambda r: (order.index(r.cell.variant), -r.size, r.cell.test, r.cell.seed)
-    )
-
-
-def results_of(cell: Cell, runs: Path) -> list[Result]:
-    """Read the lead sets of a cell."""
-    model = read_model(cell.path(runs) / "model")
-    return [Result(cell, model, entry, runs) for entry in model.lead_sets]
-
-
-def by_seed(results: Sequence[Result]) -> dict[tuple[str, int, str], list[Result]]:
-    """Group results that differ by seed only."""
-    groups: dict[tuple[str, int, str], list[Result]] = {}
-    for result in results:
-        groups.setdefault(result.key[:3], []).append(result)
-    return groups
+from experiments.outputs import MEASURES, NO, measured, paired_gain, signed, spread, table
+from experiments.results import Result, by_seed, read_results
+from experiments.sections import SECTIONS
 
 
 def main_table(grid: Grid, results: Sequence[Result], on: str = "test") -> list[str]:
@@ -177,8 +53,9 @@ def _rows(
             f"{result.parameters:,}", f"{result.model.training['minutes']:.0f}",
         ]  # fmt: skip
     if len(group) > 1:
-        gained = f"{signed(mean(gains))} ({signed(min(gains))} to {signed(max(gains))})" \
-            if len(gains) == len(group) else NO  # fmt: skip
+        gained = NO
+        if len(gains) == len(group):
+            gained = f"{signed(mean(gains))} ({signed(min(gains))} to {signed(max(gains))})"
         scores = [spread([value.value for value in of]) for of in zip(*values, strict=True)]
         validation = spread([result.validation_score[1] for result in group])
         yield [*fixed, f"**mean and range of {len(group)}**", "", validation, *scores, gained,
@@ -208,8 +85,6 @@ def write_report(grid: Grid, runs: Path, *, on: str = "test", page: Path | None 
     LeadwiseError
         No cell of the grid is done, or the page has no mark of these tables.
     """
-    from experiments.sections import SECTIONS
-
     results, here = read_results(grid, runs), runs / grid.name
     tables = {grid.name: main_table(grid, results, on)}
     pictures = draw(grid, results, here) if on == "test" else []
@@ -234,7 +109,8 @@ def write_report(grid: Grid, runs: Path, *, on: str = "test", page: Path | None 
         *(f"![{name}]({name})" for name in pictures),
     ]  # fmt: skip
     text = "\n".join(lines) + "\n"
-    with atomic_write(here / "report.md") as draft:
+    name = "report.md" if on == "test" else f"report-{on}.md"
+    with atomic_write(here / name) as draft:
         draft.write_text(text, encoding="utf-8")
     return text
 

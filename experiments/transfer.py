@@ -81,7 +81,7 @@ class Answers(NamedTuple):
 def read_samples(folder: Path) -> Labelled:
     """Read the Challenge's samples: labelled, not of PTB-XL, each signal once.
 
-    A Dx line without a code means that the label was removed, not that nothing was found.
+    A Dx line without a code means that the label was removed, not that the ECG was normal.
 
     Raises
     ------
@@ -107,9 +107,9 @@ def labelled_as(name: str, records: Sequence[Record], left_out: str = "none") ->
     return Labelled(name, tuple(records), labels, left_out)
 
 
-def _usable(found: tuple[list[Record], list[Message]]) -> list[Record]:
+def _usable(result: tuple[list[Record], list[Message]]) -> list[Record]:
     """Print the problems and return the records."""
-    records, problems = found
+    records, problems = result
     for line in summarise(problems):
         print(line, file=sys.stderr)
     return records

@@ -70,8 +70,8 @@ def test_runs_belong_to_one_data(ran: Ran, simulated_folder: Path) -> None:
 
 
 def test_a_limit_keeps_the_validation_fold_whole(folded: Path, tmp_path: Path) -> None:
-    made = fold_folder(folded, tmp_path, ("1", "8"), 5, whole="8")
-    rows = (made / "folds.tsv").read_text().splitlines()[1:]
+    target = fold_folder(folded, tmp_path, ("1", "8"), 5, whole="8")
+    rows = (target / "folds.tsv").read_text().splitlines()[1:]
     assert sorted(row.split("\t")[1] for row in rows) == ["1"] * 5 + ["8"] * 12
-    assert len(list(made.glob("*.hea"))) == len(list(made.glob("*.mat"))) == 17
+    assert len(list(target.glob("*.hea"))) == len(list(target.glob("*.mat"))) == 17
     assert set(by_source(folded).values()) == {("simulated", f"p{number}") for number in range(48)}

@@ -28,8 +28,8 @@ def test_the_matrix_is_the_mean_over_the_records_of_each_label() -> None:
     probabilities = rng.random((50, 26))
     matrix = mean_probabilities(scored(labels, probabilities))
     assert np.isnan(matrix[AF]).all()
-    for place in np.flatnonzero(labels.any(0)):
-        np.testing.assert_allclose(matrix[place], probabilities[labels[:, place]].mean(0))
+    for column in np.flatnonzero(labels.any(0)):
+        np.testing.assert_allclose(matrix[column], probabilities[labels[:, column]].mean(0))
 
 
 def test_the_strongest_contradictions_of_both_kinds_come_first(
@@ -40,12 +40,12 @@ def test_the_strongest_contradictions_of_both_kinds_come_first(
     probabilities = np.full((6, 26), 0.1)
     probabilities[:3, NSR] = 0.02, 0.9, 0.3  # denied, fine, denied less
     probabilities[3:, AF] = 0.97, 0.4, 0.99  # sure, not sure, surer
-    found = contradictions(scored(labels, probabilities), 4)
-    assert [(one.record, one.column, one.labelled) for one in found] == [
+    strongest = contradictions(scored(labels, probabilities), 4)
+    assert [(one.record, one.column, one.labelled) for one in strongest] == [
         (0, NSR, True), (2, NSR, True), (5, AF, False), (3, AF, False),
     ]  # fmt: skip
-    assert found[0].text == "NSR labelled, probability 0.02"
-    assert found[2].text == "AF not labelled, probability 0.99"
+    assert strongest[0].text == "NSR labelled, probability 0.02"
+    assert strongest[2].text == "AF not labelled, probability 0.99"
     monkeypatch.setattr(errors, "PER_CLASS", 1)
     assert [one.record for one in contradictions(scored(labels, probabilities), 4)] == [0, 5]
 
@@ -63,7 +63,7 @@ def test_the_commands_draw(
     simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    outputs, out = tmp_path / "outputs", tmp_path / "odd"
+    outputs, out = tmp_path / "outputs", tmp_path / "contradictions"
     outputs.mkdir()
     records = find_records(simulated_folder)[0]
     labels = label_matrix([record.header.codes for record in records])

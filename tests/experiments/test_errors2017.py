@@ -17,9 +17,10 @@ from experiments.cells import run_cells
 from experiments.errors import common_errors, rhythm, rhythm_rows
 from experiments.grids import OF_2017, Grid
 from experiments.outputs import MEASURES, Scored, measured, read_scored
+from experiments.results import read_results
 from experiments.runs import by_class, by_submission, fold_path
 from experiments.sections import SECTIONS
-from experiments.tables import main_table, read_results
+from experiments.tables import main_table
 from models import find
 from scoring.af import score
 from simulate import simulate
@@ -42,9 +43,9 @@ def answered(confusion: dict[tuple[str, str], int], sure: float = 0.7) -> Scored
     labels, answers = (np.repeat([AF_LETTERS.index(pair[at]) for pair in confusion],
                                  list(confusion.values())) for at in (0, 1))  # fmt: skip
     probabilities = np.full((len(labels), 4), (1 - sure) / 4)
-    places = np.arange(len(labels))
-    probabilities[places, answers] = sure + 0.001 * places
-    names = tuple(f"A{at:05d}" for at in places)
+    indices = np.arange(len(labels))
+    probabilities[indices, answers] = sure + 0.001 * indices
+    names = tuple(f"A{at:05d}" for at in indices)
     one_hot = np.eye(4, dtype=bool)
     return Scored(one_hot[labels], probabilities, one_hot[answers], names, AF_LETTERS)
 
@@ -133,8 +134,8 @@ def test_the_most_frequent_errors_and_their_most_probable_records() -> None:
 def test_a_rhythm_is_measured(
     diagnosis: str, rate: tuple, early: tuple, change: tuple, tmp_path: Path
 ) -> None:
-    made = simulate([diagnosis], seed=3, duration_s=30, fs=300, leads=["I"])
-    write_record(tmp_path, "A", made.signal, ["ECG"], 300.0)
+    record = simulate([diagnosis], seed=3, duration_s=30, fs=300, leads=["I"])
+    write_record(tmp_path, "A", record.signal, ["ECG"], 300.0)
     for value, (least, most) in zip(
         rhythm(read_record(tmp_path / "A.hea")), (rate, early, change), strict=True
     ):

@@ -1,4 +1,4 @@
-"""Grids are data: what they change, and the published figures beside them."""
+"""Grids are data: what they change, and the published figures."""
 
 from dataclasses import fields
 
@@ -42,7 +42,7 @@ def test_ablation_0_changes_one_component_at_a_time(rate: str) -> None:
     changed = {name: differing(recipe, base) for name, recipe in grid.recipes.items()}
     assert changed["constant-rate"] == {"schedule", "optimiser"}
     two = {"no-z-score-no-mixup", "no-z-score-label-smoothing", "constant-rate"}
-    assert {name for name, some in changed.items() if len(some) != 1} == {"base", *two}
+    assert {name for name, fields_ in changed.items() if len(fields_) != 1} == {"base", *two}
     assert set().union(*changed.values()) == {
         "loss", "steps", "finish", "augment", "schedule", "optimiser", "batch",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Further tables of reports: on made-up folds, and from a cell's files to the page."""
+"""Further tables of reports: on invented folds, and from a cell's files to the page."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +14,9 @@ from experiments import sections
 from experiments.cells import cells_of, run_cells
 from experiments.grids import GRIDS, Grid
 from experiments.outputs import MEASURES, Scored, measured, paired_gain, rule_answers
+from experiments.results import Result, read_results
 from experiments.sections import SECTIONS, Side, cross_fitted, rule_rows
-from experiments.tables import Result, read_results, write_report
+from experiments.tables import write_report
 from models import find
 from models.recipe import part
 from models.rules import CANNOT_SAY, NO, YES
@@ -81,16 +82,16 @@ def test_the_error_is_that_of_a_paired_difference() -> None:
 
 def test_cross_fitting_keeps_patients_together_and_does_not_see_what_it_is_measured_on() -> None:
     """A rule that is right for one patient only: chosen where he is, never applied to him."""
-    some = side(300, 0)
-    (missed,) = np.nonzero((some.scored.labels & ~some.scored.outputs)[:, COLUMN])
+    example = side(300, 0)
+    (missed,) = np.nonzero((example.scored.labels & ~example.scored.outputs)[:, COLUMN])
     patients = np.array([f"p{number}" for number in range(300)])
     patients[missed] = "one"
-    answers = np.full_like(some.answers, CANNOT_SAY)
+    answers = np.full_like(example.answers, CANNOT_SAY)
     answers[missed, PLACE] = YES
-    gain, modes = cross_fitted(some._replace(answers=answers), patients.tolist())
+    gain, modes = cross_fitted(example._replace(answers=answers), patients.tolist())
     assert modes == {f"{RULE} or": 4}
     assert gain == (0, 0)
-    alone = cross_fitted(some._replace(answers=answers), [str(number) for number in range(300)])
+    alone = cross_fitted(example._replace(answers=answers), [str(number) for number in range(300)])
     assert alone[0].gain > 0
     assert alone[1] == {f"{RULE} or": 5}
 

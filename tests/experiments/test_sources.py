@@ -31,10 +31,10 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / prefix).mkdir()
         for number in range(32):
             shown = labelled if number % 4 else silent
-            made = simulate([shown], seed=number, duration_s=3, fs=250)
+            record = simulate([shown], seed=number, duration_s=3, fs=250)
             known = (codes[labelled],) if number % 4 else (codes["LAD"],)
             write_record(
-                folder / prefix, f"{prefix}{number:04d}", made.signal, made.leads, made.fs,
+                folder / prefix, f"{prefix}{number:04d}", record.signal, record.leads, record.fs,
                 codes=known, comments=("simulated",),
             )  # fmt: skip
     return folder
@@ -51,20 +51,20 @@ def test_each_source_is_tested_by_a_model_that_never_saw_it(
                    "--only", "masked"], ["report", study, str(runs)]):  # fmt: skip
         monkeypatch.setattr("sys.argv", ["experiments", *words])
         command.main()
-    said = capfd.readouterr()
+    printed = capfd.readouterr()
     cells = cells_done(runs, "leave-one-source-out")
     assert [cell.test for cell in cells] == ["cpsc2018", "georgia"]
     for cell, prefix, other in zip(cells, "AE", "EA", strict=True):
         model = read_model(cell.path(runs) / "model")
         assert model.recipe.mask == "sources"
         assert (model.training["learned"], model.training["chosen"]) == (24, 8)
-        learned = runs / "data" / ("folds-georgia" if prefix == "A" else "folds-cpsc2018")
-        assert {path.stem[0] for path in learned.glob("*.hea")} == {other}
+        training = runs / "data" / ("folds-georgia" if prefix == "A" else "folds-cpsc2018")
+        assert {path.stem[0] for path in training.glob("*.hea")} == {other}
         assert {path.stem[0] for path in cell.outputs(runs, cell.test, 12).iterdir()} == {prefix}
-    rows = [line for line in said.out.splitlines() if line.startswith("| masked |")]
+    rows = [line for line in printed.out.splitlines() if line.startswith("| masked |")]
     assert [row.split("|")[3].strip() for row in rows] == ["cpsc2018", "georgia"]
-    assert "Not known of georgia (32 records): AF," in said.err
-    assert "Not known of cpsc2018 (32 records): AFL," in said.err
+    assert "Not known of georgia (32 records): AF," in printed.err
+    assert "Not known of cpsc2018 (32 records): AFL," in printed.err
 
 
 def test_one_source_alone_is_refused(simulated_folder: Path, tmp_path: Path) -> None:

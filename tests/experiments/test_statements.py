@@ -1,4 +1,4 @@
-"""PTB-XL's statements as classes: the tables that are read, the folder that is made, a tiny run."""
+"""PTB-XL's statements as classes: their tables, the data folder and a tiny run."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +10,8 @@ from ecg import LeadwiseError
 from ecg.headers import parse_header
 from experiments import __main__ as command
 from experiments.grids import GRIDS
+from experiments.results import read_results
 from experiments.statements import read_statements, write_statements
-from experiments.tables import read_results
 from models import find
 from models.folder import read_model
 from scoring.measures import areas
@@ -34,20 +34,20 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
 
 def test_headers_name_statements_behind_the_codes(folded: Path, tmp_path: Path) -> None:
     first, second, *_ = sorted(path.stem for path in folded.glob("*.hea"))
-    made, table = tmp_path / "made", tmp_path / "records.tsv"
+    stated, table = tmp_path / "stated", tmp_path / "records.tsv"
     table.write_text(f"record\tscp\n{second}\tNORM,SR\n")
-    write_statements(folded, table, made)
-    before, after = ((folder / f"{second}.hea").read_text() for folder in (folded, made))
+    write_statements(folded, table, stated)
+    before, after = ((folder / f"{second}.hea").read_text() for folder in (folded, stated))
     codes = parse_header(before, second).codes
     assert codes
     assert parse_header(after, second).codes == (*codes, "NORM", "SR")
     assert [line for line in after.splitlines() if "Dx" not in line] == [
         line for line in before.splitlines() if "Dx" not in line
     ]
-    assert (made / f"{first}.hea").read_text() == (folded / f"{first}.hea").read_text()
-    assert (made / "folds.tsv").read_text() == (folded / "folds.tsv").read_text()
-    with pytest.raises(LeadwiseError, match="made: exists already; choose a new folder"):
-        write_statements(folded, table, made)
+    assert (stated / f"{first}.hea").read_text() == (folded / f"{first}.hea").read_text()
+    assert (stated / "folds.tsv").read_text() == (folded / "folds.tsv").read_text()
+    with pytest.raises(LeadwiseError, match="stated: exists already; choose a new folder"):
+        write_statements(folded, table, stated)
 
 
 def test_a_tiny_run_from_table_to_row(
@@ -56,8 +56,10 @@ def test_a_tiny_run_from_table_to_row(
 ) -> None:  # fmt: skip
     """A statement that comes and goes, one that all have, one that fold 9 does not have."""
     names = sorted(path.stem for path in folded.glob("*.hea"))
-    said = [("SR", "NORM,SR", "IMI,SR")[2 * (place == 0) or place // 4 % 2] for place in range(48)]
-    lines = [f"{name}\t{codes}" for name, codes in zip(names, said, strict=True)]
+    codes_ = [
+        ("SR", "NORM,SR", "IMI,SR")[2 * (index == 0) or index // 4 % 2] for index in range(48)
+    ]
+    lines = [f"{name}\t{codes}" for name, codes in zip(names, codes_, strict=True)]
     table, runs = tmp_path / "records.tsv", tmp_path / "runs"
     table.write_text("\n".join(["record\tscp", *lines]) + "\n")
     recipes = {"house": replace(small(find("house-statements")), epochs=1)}

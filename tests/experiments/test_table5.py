@@ -1,4 +1,4 @@
-"""Table 5: every row's size is the published one, and no score is made up."""
+"""Table 5: every row's size is the published one, and no score is invented."""
 
 from pathlib import Path
 
@@ -36,20 +36,20 @@ def test_speed_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_score_is_that_of_the_cells_that_ran(
     ran: Ran, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The tiny grid has 2 leads: it fills nothing, unless it says that it has 12."""
+    """The tiny grid has 2 leads: it fills no row unless its cell has 12."""
     bare = TINY.recipes["bare"].network
     study = Grid("tiny", "", TINY.recipes)
     monkeypatch.setattr(table5, "STUDIES", (study,))
     assert score(bare, ran.runs).startswith("open: `python -m experiments run tiny")
-    place = tmp_path / "tiny" / "bare-12-leads-fold-9-seed-0"
-    place.parent.mkdir()
+    folder = tmp_path / "tiny" / "bare-12-leads-fold-9-seed-0"
+    folder.parent.mkdir()
     (tmp_path / "data").symlink_to(ran.runs / "data")
-    place.mkdir()
+    folder.mkdir()
     done = ran.runs / "tiny" / "bare-2-leads-fold-9-seed-0"
-    (place / "model").symlink_to(done / "model")
+    (folder / "model").symlink_to(done / "model")
     for name in ("fold-9-2-leads", "fold-9-12-leads"):
-        (place / name).symlink_to(done / "fold-9-2-leads")
-    (place / "cell.json").write_text(
+        (folder / name).symlink_to(done / "fold-9-2-leads")
+    (folder / "cell.json").write_text(
         (done / "cell.json").read_text().replace(": [\n  2\n ]", ": [12]")
     )
     assert score(bare, tmp_path).endswith(", tiny, 1 epochs at most")

@@ -1,4 +1,4 @@
-"""The report of a grid: what stands in its rows, and that its pictures are drawn."""
+"""The report of a grid: its rows and pictures."""
 
 import json
 import shutil
@@ -13,7 +13,8 @@ from experiments import __main__ as command
 from experiments.cells import cells_done
 from experiments.grids import GRIDS
 from experiments.outputs import measured, read_scored
-from experiments.tables import read_results, write_report
+from experiments.results import read_results
+from experiments.tables import write_report
 from models.decision import decide
 from models.folder import read_model, write_model
 from scoring.challenge import challenge_metric
@@ -81,10 +82,10 @@ def test_the_command_prints_the_page(
                   ["report", "tiny", str(ran.runs)]):  # fmt: skip
         monkeypatch.setattr("sys.argv", ["experiments", *words])
         command.main()
-    said = capsys.readouterr()
-    assert "tiny: a network and half of it (2 cells)" in said.out
-    assert said.out.endswith((ran.runs / "tiny" / "report.md").read_text())
-    assert "tiny: 0 of 2 cells to run" in said.err
+    printed = capsys.readouterr()
+    assert "tiny: a network and half of it (2 cells)" in printed.out
+    assert printed.out.endswith((ran.runs / "tiny" / "report.md").read_text())
+    assert "tiny: 0 of 2 cells to run" in printed.err
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,7 @@ def test_validation_reports_show_no_score_of_the_test_fold(ran: Ran) -> None:
     assert row.split("|")[3].strip() == "8"
     assert f"| {value} |" in row
     assert ".png" not in page
+    assert (ran.runs / "tiny" / "report-validation.md").read_text() == page
 
 
 def test_the_tables_go_into_their_page(ran: Ran, tmp_path: Path) -> None:

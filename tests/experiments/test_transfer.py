@@ -122,14 +122,14 @@ def test_the_measures_of_a_table_by_hand() -> None:
     joined = outputs.copy()
     joined[1, 0] = True  # a rule finds the second one
     most = Answers(labels.astype(float), labels, labels)
-    found = measure(labels, Answers(probabilities, outputs, joined), most)
-    np.testing.assert_allclose(found[0], [0.5, 1, 0.75])  # 1 right, 1 wrong, 1 missed
-    np.testing.assert_allclose(found[1], [0.3, 0, 0.15])  # 2 right, 1 wrong: 0.8
-    np.testing.assert_allclose(found[2], [0.75, 1, 0.875])  # 3 of 4 pairs in order
-    np.testing.assert_allclose(found[3], [-0.25, 0, -0.125])
+    values = measure(labels, Answers(probabilities, outputs, joined), most)
+    np.testing.assert_allclose(values[0], [0.5, 1, 0.75])  # 1 right, 1 wrong, 1 missed
+    np.testing.assert_allclose(values[1], [0.3, 0, 0.15])  # 2 right, 1 wrong: 0.8
+    np.testing.assert_allclose(values[2], [0.75, 1, 0.875])  # 3 of 4 pairs in order
+    np.testing.assert_allclose(values[3], [-0.25, 0, -0.125])
     times = np.array([[1, 1, 1, 1], [1, 1, 0, 1]])
     twice = measure(labels, Answers(probabilities, outputs, joined), most, times)
-    np.testing.assert_allclose(twice[0], found)
+    np.testing.assert_allclose(twice[0], values)
     assert twice[1, 2, 0] == 1  # without the third record all pairs are in order
 
 
@@ -138,12 +138,12 @@ def made_up() -> transfer.Labelled:
     """Forty records without signals: sixteen SB, seven AF, sixteen PVC."""
     code = {class_name(one): one for one in CODES}
     codes = [[code["SB"], code["PVC"]]] * 16 + [[code["AF"]]] * 7 + [[code["NSR"]]] * 17
-    headers = [SimpleNamespace(codes=some) for some in codes]
+    headers = [SimpleNamespace(codes=own) for own in codes]
     return labelled_as("made up", [SimpleNamespace(header=header) for header in headers])
 
 
 def test_classes_too_rare_or_never_seen_are_said_not_reported(made_up) -> None:
-    assert [class_name(CODES[place]) for place in made_up.reported] == ["NSR", "SB"]
+    assert [class_name(CODES[column]) for column in made_up.reported] == ["NSR", "SB"]
     assert data_row(made_up) == "made up | none | 40 | AF 7 | PVC 16"
     assert [class_name(code) for code in UNSEEN] == ["BBB", "Brady", "PRWP", "PVC"]
 
