@@ -2,7 +2,7 @@
 
     python -m benchmarks.batches [--records 4000] [--rounds 8] [--leads 12 2] [--threads 1 2]
 
-The training's own `Items.batch` draws random records of 10 s from a cache file of random numbers
+The training's own `Dataset.batch` draws random records of 10 s from a cache file of random numbers
 (0.18 MB per record: larger than a processor's cache, smaller than the system's).  The recipe
 isibrno-leadwise takes steps on them.  Reading and step take turns after one round as warm-up.
 Figures are wall time in the best round, CPU time in brackets.
@@ -19,36 +19,38 @@ from benchmarks.common import best, machine, parse_options, print_table, run, ta
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from models import find, lookup
-from models.classifier import build
 from models.inputs import channels_per_lead
-from models.losses import Batch
+from models.network import build
 from models.recipe import Recipe
-from training.items import Items, items_of
-from training.mapped import Signals, map_file
+from models.sample import Batch
+from training.cache import MappedArrays, map_file
+from training.dataset import Dataset, dataset_of
 
 RECIPE = "isibrno-leadwise"
 SAMPLES = 2500  # 10 s at 250 Hz
+HEAD = "diagnosis"
 
 
-def write_signals(path: Path, recipe: Recipe, records: int) -> Signals:
+def write_signals(path: Path, recipe: Recipe, records: int) -> MappedArrays:
     """Write random signals of 12 leads into a cache file and map it."""
     generator, channels = np.random.default_rng(0), channels_per_lead(recipe) * 12
     with path.open("wb") as file:
         for _ in range(records):
             signal = generator.standard_normal((channels, SAMPLES), np.float32)
             signal.astype(np.float16).tofile(file)
-    return Signals(map_file(path), channels, np.full(records, SAMPLES))
+    return MappedArrays(map_file(path), np.float16, channels, np.full(records, SAMPLES))
 
 
 def training_step(recipe: Recipe, leads: int) -> Callable[[Batch], None]:
     """Build an untrained network and return a function that trains it on a batch."""
     torch.manual_seed(0)
-    network = build(recipe, LEAD_SETS[leads], len(CODES)).train()
+    network = build(recipe, LEAD_SETS[leads], {HEAD: CODES}).train()
     optimiser = torch.optim.Adam(network.parameters(), **recipe.optimiser.options)
-    loss_function = lookup(recipe, "LOSSES", recipe.loss.name)
+    loss_function = lookup(recipe, "LOSSES", recipe.head.loss.name)
 
     def step(batch: Batch) -> None:
-        loss, _ = loss_function(network, batch, **recipe.loss.options)
+        output = network(batch.signal, batch.length)
+        loss = loss_function(output, batch.targets[HEAD], **recipe.head.loss.options)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -56,14 +58,14 @@ def training_step(recipe: Recipe, leads: int) -> Callable[[Batch], None]:
     return step
 
 
-def measure(items: Items, recipe: Recipe, leads: int, threads: int, rounds: int) -> list[str]:
+def measure(dataset: Dataset, recipe: Recipe, leads: int, threads: int, rounds: int) -> list[str]:
     """Measure reading a batch and a step, and return the row of the table."""
     torch.set_num_threads(threads)
     generator, step = np.random.default_rng(1), training_step(recipe, leads)
 
     def read() -> Batch:
-        indices = generator.integers(0, len(items), recipe.batch).tolist()
-        return items.batch(indices, generator)
+        indices = generator.integers(0, len(dataset), recipe.batch).tolist()
+        return dataset.batch(indices, generator)
 
     batch = read()
     reading, stepping = map(best, take_turns([read, lambda: step(batch)], rounds))
@@ -84,7 +86,7 @@ def main() -> None:
             ["leads", "threads", "batch", "step", "share"],
             (
                 measure(
-                    items_of(signals, labels, LEAD_SETS[leads], recipe),
+                    dataset_of(signals, {HEAD: labels}, LEAD_SETS[leads], recipe),
                     recipe, leads, threads, options.rounds,
                 )
                 for leads in options.leads

@@ -26,8 +26,8 @@ from benchmarks.peers import torch_ecg_networks
 from ecg import LeadwiseError
 from ecg.labels import label_matrix
 from ecg.records import Record, find_records
-from models.classifier import Classifier
 from models.folder import read_model
+from models.model import Model
 from models.revenger2021 import Network
 from scoring.challenge import challenge_metric
 
@@ -137,19 +137,19 @@ def measure(backbone: str, beside: str, batch: int, rounds: int) -> list[str]:
 def score(model: Path, records: list[Record]) -> list[str]:
     """Score a model in both precisions and return its row of the table."""
     leads = read_model(model).lead_sets[0].leads
-    classifier = Classifier.load(model, leads)
-    exact = [classifier.answer(record) for record in records]
+    loaded = Model.load(model, leads)
+    exact = [loaded.predict(record) for record in records]
     with torch.autocast("cpu", torch.bfloat16):
-        low = [classifier.answer(record) for record in records]
-    labels = label_matrix([record.header.codes for record in records], classifier.classes)
+        low = [loaded.predict(record) for record in records]
+    labels = label_matrix([record.header.codes for record in records], loaded.classes)
     outputs = [np.array([answer.labels for answer in answers]) for answers in (exact, low)]
-    metrics = [challenge_metric(labels, output, classifier.classes) for output in outputs]
+    metrics = [challenge_metric(labels, output, loaded.classes) for output in outputs]
     change = max(
         np.abs(a.probabilities - b.probabilities).max() for a, b in zip(exact, low, strict=True)
     )
     changed = int((outputs[0] != outputs[1]).any(1).sum())
     scores = [f"{metric:.4f}" for metric in metrics]
-    return [f"`{classifier.recipe.name}`", str(len(leads)), *scores,
+    return [f"`{loaded.recipe.name}`", str(len(leads)), *scores,
             f"{change:.3f}", f"{changed} of {len(records)}"]  # fmt: skip
 
 

@@ -15,20 +15,19 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from benchmarks.batches import RECIPE, SAMPLES, training_step
+from benchmarks.batches import HEAD, RECIPE, SAMPLES, training_step
 from benchmarks.common import ROOT, best, machine, parse_options, run, table_lines, take_turns
 from docs.generate import write_tables
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from ecg.records import find_records
 from models import find
-from models.classifier import build
 from models.inputs import channels_per_lead
-from models.losses import Batch
-from models.recipe import Recipe, longest
-from training.cache import prepare_record
-from training.items import Items, batches
-from training.mapped import Signals
+from models.network import build
+from models.recipe import Recipe
+from models.sample import Batch
+from training.cache import MappedArrays, prepare_record
+from training.dataset import Dataset, batches
 from training.splits import SHARE
 
 PAGE = ROOT / "docs" / "scale.md"
@@ -78,15 +77,16 @@ def draw_durations(generator: np.random.Generator) -> np.ndarray:
 def samples_per_epoch(seconds: np.ndarray, recipe: Recipe, generator: np.random.Generator) -> Kinds:
     """Count the padded samples of an epoch in the training's own batches and micro-batches."""
     lengths = (seconds * recipe.fs).astype(np.int64)
-    limit = longest(recipe)
+    limit = recipe.max_samples
     validation = generator.random(len(lengths)) < SHARE
     training = lengths[~validation]
-    items = Items(Signals(b"", 1, training), np.zeros((len(training), 1), bool), [0], recipe)
+    signals = MappedArrays(b"", np.float16, 1, training)
+    dataset = Dataset(signals, {}, {}, [0], recipe)
     short = long = 0
     for indices in batches(np.minimum(training, limit), recipe.batch, generator):
-        for piece in items.pieces(indices):
-            padded = np.minimum(training[piece], limit)
-            size = len(piece) * int(padded.max())
+        for micro_batch in dataset.micro_batches(indices):
+            padded = np.minimum(training[micro_batch], limit)
+            size = len(micro_batch) * int(padded.max())
             short, long = (short + size, long) if np.ptp(padded) == 0 else (short, long + size)
     return Kinds(short, long, int(lengths[validation].sum()))
 
@@ -102,7 +102,7 @@ def preparing_s(data: str, recipe: Recipe, rounds: int) -> float:
 def measure(recipe: Recipe, leads: int, rounds: int) -> Kinds:
     """Measure the steps and the evaluation of a lead set."""
     step = training_step(recipe, leads)
-    network = build(recipe, LEAD_SETS[leads], len(CODES)).eval()
+    network = build(recipe, LEAD_SETS[leads], {HEAD: CODES}).eval()
     short, long = (random_batch(recipe, leads, *size) for size in ((64, SAMPLES), (12, 15_000)))
 
     def evaluate() -> None:
@@ -121,7 +121,7 @@ def random_batch(recipe: Recipe, leads: int, records: int, samples: int) -> Batc
     length = torch.full((records,), samples)
     if samples > SAMPLES:
         length[1:] = torch.linspace(0.8 * samples, samples, records - 1).long()
-    return Batch(signal, length, torch.zeros(records, len(CODES)))
+    return Batch(signal, length, {HEAD: torch.zeros(records, len(CODES))})
 
 
 def second_thread_gain(recipe: Recipe, rounds: int) -> float:

@@ -15,7 +15,7 @@ from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from models import find
 from models.losses import constant_weights
-from models.recipe import Part, Recipe, part
+from models.recipe import Part, Recipe, part, vary
 from training.settings import DEFAULT_RECIPE
 
 LOGS = "Kang & Wen 2022 and the logs of November 2021, best score on their validation part"
@@ -78,10 +78,10 @@ def variants(base: Recipe, changes: Mapping[str, Mapping[str, Any]]) -> dict[str
     """Make one recipe per set of changes; a set that changes nothing gives the base itself."""
     recipes = {}
     for name, fields in changes.items():
-        recipe = replace(base, **fields)
+        recipe = vary(base, **fields)
         if recipe != base:
             summary = f"`{base.name}`, {name}"
-            recipe = replace(recipe, name=f"{base.name}-{name}", summary=summary)
+            recipe = vary(recipe, name=f"{base.name}-{name}", summary=summary)
         recipes[name] = recipe
     return recipes
 
@@ -102,8 +102,8 @@ def _without(parts: tuple[Part, ...], name: str) -> tuple[Part, ...]:
 def ablation_0(rate: str) -> Grid:
     """Change one component of the base at a time: section 7.1, figure 7."""
     base = find(f"revenger-nc-se{rate}")
-    plain = {"finish": _without(base.finish, "record_z_score")}
-    unfiltered = _without(base.steps, "fir_band_pass")
+    plain = {"post_transforms": _without(base.post_transforms, "record_z_score")}
+    unfiltered = _without(base.transforms, "fir_band_pass")
     edges = {"low_hz": 0.5, "high_hz": 60}
     filters = {
         "no-band-pass": unfiltered,
@@ -124,7 +124,11 @@ def ablation_0(rate: str) -> Grid:
         "no-mixup": {"augment": ()},
         "label-smoothing": {"augment": (part("label_smoothing"),)},
         "random-masking": {"augment": (*base.augment, part("random_masking"))},
-        **{name: {"steps": steps} for name, steps in filters.items() if steps != base.steps},
+        **{
+            name: {"transforms": transforms}
+            for name, transforms in filters.items()
+            if transforms != base.transforms
+        },
         **{f"batch-{size}": {"batch": size} for size in BATCHES},
     }
     published = {
@@ -201,7 +205,7 @@ def losses() -> Grid:
 
 def isibrno() -> Grid:
     """Train ISIBrno 2020's network for 12 and 2 leads."""
-    recipe = replace(find("isibrno-rules"), epochs=18, lead_sets=(LEAD_SETS[12], LEAD_SETS[2]))
+    recipe = vary(find("isibrno-rules"), epochs=18, lead_sets=(LEAD_SETS[12], LEAD_SETS[2]))
     return Grid(
         "isibrno2020", "the final entry: decisions, calibration and rules", {"final": recipe},
         leads=(), measures=("challenge", "f_measure", "auroc", "auprc"),
@@ -227,17 +231,17 @@ def isibrno_entries() -> Grid:
 
 def _short(name: str, epochs: int) -> Recipe:
     own = f"{name}-{epochs}-epochs"
-    return replace(find(name), name=own, epochs=epochs, decision="global")
+    return vary(find(name), name=own, epochs=epochs, decision="global")
 
 
 def ptbxl() -> Grid:
     """Train the house's networks and two of Revenger 2021 at 100 Hz."""
     one, both = (LEAD_SETS[12],), (LEAD_SETS[12], LEAD_SETS[2])
     recipes = {
-        "nc-se": replace(find("revenger-nc-se-100hz"), epochs=15, lead_sets=one),
-        "tresnet-f": replace(find("revenger-tresnet-f-100hz"), epochs=10, lead_sets=one),
-        "taught": replace(find("house-taught"), lead_sets=both),
-        "pair": replace(find("house-pair"), lead_sets=both),
+        "nc-se": vary(find("revenger-nc-se-100hz"), epochs=15, lead_sets=one),
+        "tresnet-f": vary(find("revenger-tresnet-f-100hz"), epochs=10, lead_sets=one),
+        "taught": vary(find("house-taught"), lead_sets=both),
+        "pair": vary(find("house-pair"), lead_sets=both),
     }
     return Grid(
         "ptbxl", "Revenger 2021 and the house on PTB-XL at 100 Hz", recipes, leads=(),
@@ -272,7 +276,7 @@ def leave_one_source_out(base: Recipe) -> Grid:
     0.847 on the source with the most training records, −0.006 on an unseen one).  `masked`: a class
     that a source never labels is unknown there; `plain`: it is absent.
     """
-    recipes = variants(replace(base, mask="off"), {"plain": {}, "masked": {"mask": "sources"}})
+    recipes = variants(vary(base, mask="off"), {"plain": {}, "masked": {"mask": "sources"}})
     return Grid(
         "leave-one-source-out", "train and validate on all sources but one, test on that one",
         recipes, folds=(), by="source",
@@ -383,7 +387,7 @@ def narrowed(
         if name not in grid.recipes:
             raise LeadwiseError(f"{grid.name} has no '{name}'; it has {', '.join(grid.recipes)}")
     recipes = {
-        name: replace(recipe, epochs=min(epochs or recipe.epochs, recipe.epochs))
+        name: vary(recipe, epochs=min(epochs or recipe.epochs, recipe.epochs))
         for name, recipe in grid.recipes.items()
         if not only or name in only
     }

@@ -42,8 +42,8 @@ from ecg.parallel import map_in_order
 from ecg.progress import log, progress_bar
 from ecg.records import read_record, write_record
 from experiments.runs import settled
-from training.data import report
-from training.results import write_problems
+from training.data import log_problems
+from training.run import write_problems
 from training.settings import read_settings, workers_of
 from training.state import generator_of
 
@@ -182,7 +182,7 @@ def draw_all(
             for some in map_in_order(work, there, workers):
                 left_out += some
                 shown.update()
-        report(left_out, ())
+        log_problems(left_out, ())
         write_folds(out)
 
 

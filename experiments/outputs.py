@@ -20,7 +20,7 @@ from scoring.challenge import Prepared, load_weights, prepare
 from scoring.headers import find_pairs, read_labels
 from scoring.measures import accuracy, areas, count, f_measure, macro
 from scoring.outputs import read_outputs
-from training.rules import read_answers
+from training.decisions import read_answers
 from training.settings import read_settings, workers_of
 
 RESAMPLES = 1000

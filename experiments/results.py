@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 from ecg import LeadwiseError
@@ -12,9 +12,8 @@ from experiments.cells import Cell, cells_done
 from experiments.grids import Grid
 from experiments.outputs import Scored, read_scored
 from experiments.runs import fold_path
-from models.classifier import build
 from models.folder import ModelFolder, TrainedSet, read_model
-from models.recipe import Recipe
+from models.network import build
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +50,7 @@ class Result:
 
     def scored(self, fold: str) -> Scored:
         """Read labels and outputs of a fold."""
-        classes = self.model.classes
+        classes = self.model.classes[self.model.recipe.head.name]
         # Recipes may have classes of their own; the Challenge scores its 26.
         own = classes if not all(name.isdigit() for name in classes) else CODES
         outputs = self.cell.outputs(self.runs, fold, self.size)
@@ -64,13 +63,14 @@ class Result:
     @property
     def parameters(self) -> int:
         """Number of the network's parameters."""
-        return parameters(self.model.recipe, self.entry.leads, len(self.model.classes))
+        network = build(self.model.recipe, self.entry.leads, self.model.classes)
+        return sum(weights.numel() for weights in network.parameters())
 
     @property
     def validation_score(self) -> tuple[str, float]:
         """Name and value of the metric that chose the epoch."""
-        metric = self.model.recipe.select
-        return metric, self.entry.scores[metric]
+        head = self.model.recipe.head
+        return head.metric, self.entry.heads[head.name].scores[head.metric]
 
     @property
     def curve(self) -> list[tuple[float, float]]:
@@ -84,12 +84,6 @@ class Result:
     def key(self) -> tuple[str, int, str, int]:
         """Variant, leads, test fold and seed."""
         return self.cell.variant, self.size, self.cell.test, self.cell.seed
-
-
-@cache
-def parameters(recipe: Recipe, leads: tuple[str, ...], classes: int) -> int:
-    """Count the parameters of a recipe's network for a lead set."""
-    return sum(weights.numel() for weights in build(recipe, leads, classes).parameters())
 
 
 def read_results(grid: Grid, runs: Path) -> list[Result]:

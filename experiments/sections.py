@@ -30,8 +30,7 @@ from models.decision import logit, sigmoid
 from models.recipe import Part, part
 from models.rules import MODES, PUBLISHED, combine
 from scoring.calibration import calibration_error, class_calibration_error, reliability
-from training.decisions import FITS, temperature
-from training.rules import choose_modes
+from training.decisions import FITS, choose_modes, temperature
 from training.splits import read_folds
 
 DECISIONS = ("global", "per class", "expected")

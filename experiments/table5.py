@@ -1,9 +1,10 @@
 """Table 5 of Kang & Wen 2022, all 22 rows: parameters, speeds, and scores of finished cells.
 
-Speeds are measured by `benchmarks.networks` on random records of 12 × 5000; the published ones are an
-RTX 3080's.
+Speeds are measured by `benchmarks.networks` on random records of 12 × 5000; the published ones are
+an RTX 3080's.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from experiments.grids import GRIDS, network
 from experiments.outputs import measured, spread
 from experiments.results import results_of
 from models import find
-from models.classifier import build
+from models.network import build
 from models.recipe import Part
 
 SAMPLES = 5000  # 10 s at 500 Hz
@@ -100,7 +101,7 @@ def _lines(runs: Path | None, batch: int, rounds: int) -> Iterator[str]:
     yield from outputs.table(HEAD, [])
     for row in PUBLISHED:
         recipe = replace(find("revenger-nc-se"), network=network(row.backbone, row.layers))
-        net = build(recipe, LEAD_SETS[12], len(CODES))
+        net = build(recipe, LEAD_SETS[12], {"diagnosis": CODES})
         parameters = sum(weights.numel() for weights in net.parameters())
         speeds = ["–", "–"]
         if rounds:

@@ -22,8 +22,9 @@ from ecg.leads import LEAD_SETS, derivable_leads
 from ecg.records import Record, find_records, summarise
 from ecg.rules import RULES
 from experiments.outputs import NO, RESAMPLES, table
-from models.classifier import Classifier
 from models.decision import decide
+from models.folder import FittedHead, TrainedSet
+from models.model import Model
 from scoring.bootstrap import intervals
 from scoring.measures import areas, count, f_measure, macro
 
@@ -62,8 +63,14 @@ class Labelled:
 class Asked(NamedTuple):
     """A network and all lead-set sizes that show it the same leads."""
 
-    classifier: Classifier
+    model: Model
+    trained: TrainedSet
     sizes: tuple[int, ...]
+
+    @property
+    def fitted(self) -> FittedHead:
+        """Decision and rules."""
+        return self.trained.heads[self.model.recipe.head.name]
 
 
 class Answers(NamedTuple):
@@ -129,14 +136,15 @@ def ask(model: Path) -> list[Asked]:
     LeadwiseError
         The folder holds no usable model, or one with other classes.
     """
+    loaded = Model.load(model)
+    if loaded.classes != CODES:
+        raise LeadwiseError(f"{model}: its classes are not the Challenge's 26")
     groups: dict[tuple[tuple[str, ...], frozenset[str]], Asked] = {}
     for size, leads in LEAD_SETS.items():
-        classifier = Classifier.load(model, leads)
-        if classifier.classes != CODES:
-            raise LeadwiseError(f"{model}: its classes are not the Challenge's 26")
-        key = (classifier.leads, derivable_leads(leads) & set(classifier.leads))
-        before = groups.get(key, Asked(classifier, ()))
-        groups[key] = Asked(before.classifier, (*before.sizes, size))
+        trained, _ = loaded.network_for(leads)
+        key = (trained.leads, derivable_leads(leads) & set(trained.leads))
+        before = groups.get(key, Asked(loaded, trained, ()))
+        groups[key] = before._replace(sizes=(*before.sizes, size))
     return list(groups.values())
 
 
@@ -150,12 +158,12 @@ def shown(record: Record, leads: Sequence[str]) -> Record:
 
 def answers_on(asked: Asked, data: Labelled) -> Answers:
     """Run a network on all records with the most leads of its requests."""
-    classifier, leads = asked.classifier, LEAD_SETS[asked.sizes[0]]
+    leads = LEAD_SETS[asked.sizes[0]]
     records = tqdm(data.records, desc=f"{len(leads)} leads, {data.name}", leave=False)
-    answers = [classifier.answer(shown(record, leads)) for record in records]
+    answers = [asked.model.predict(shown(record, leads)) for record in records]
     probabilities = np.array([answer.probabilities for answer in answers])
     joined = np.array([answer.labels for answer in answers])
-    return Answers(probabilities, decide(classifier.decision, probabilities), joined)
+    return Answers(probabilities, decide(asked.fitted.decision, probabilities), joined)
 
 
 def measure(
@@ -206,9 +214,10 @@ def class_rows(
         value, *ends = (_f(array[what, column], sign) for array in (values, low, high))
         return f"{value} ({' to '.join(ends)})"
 
-    joined = {RULES[rule.name].codes[0] for rule in asked.classifier.rules}
+    joined = {RULES[rule.name].codes[0] for rule in asked.fitted.rules
+              if rule.options["mode"] != "off"}  # fmt: skip
     codes = [CODES[column] for column in data.reported]
-    leads = f"{', '.join(map(str, asked.sizes))} (network of {len(asked.classifier.leads)})"
+    leads = f"{', '.join(map(str, asked.sizes))} (network of {len(asked.trained.leads)})"
     for column, name in enumerate([*map(class_name, codes), "**mean**"]):
         of_class = column < len(codes)
         ruled = codes[column] in joined if of_class else not joined.isdisjoint(codes)

@@ -45,7 +45,7 @@ def decode(
         mask = np.zeros(int(positions.max(initial=-1)) + 1, np.uint8)
         mask[positions] = output.probabilities[dense["samples"].name][:, read].argmax(0)
         first, last = int(positions.min(initial=0)), len(mask)
-        annotated = Spans([first], [last], [ALL_LEADS]) if last else Spans()
+        annotated = Spans(np.array([first]), np.array([last]), np.array([ALL_LEADS]))
         annotations = Annotations(recipe.fs, waves=annotate_mask(mask), annotated=annotated)
     annotations = annotations.resampled(record.fs)
     if "beats" in dense:

@@ -1,7 +1,7 @@
 """Heads of kind `samples` and `beats`, end to end on simulated records.
 
-One small network with three heads is trained, killed and resumed, saved, loaded, and predicts records,
-whose outputs are decoded to annotations.
+One small network with three heads is trained, killed and resumed, saved, loaded, and predicts
+records, whose outputs are decoded to annotations.
 """
 
 import signal
@@ -20,7 +20,6 @@ import team_code
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS
 from ecg.records import find_records, read_record
-from ecg.waves import waves_of
 from models.folder import read_model
 from models.model import Model
 from models.recipe import Head, Recipe, part, recipe_from_json, recipe_to_json
@@ -116,7 +115,9 @@ def test_a_recipe_with_several_heads_round_trips_through_json() -> None:
     assert recipe_from_json(recipe_to_json(RECIPE)) == RECIPE
 
 
-def test_a_killed_training_resumes_to_equal_weights(data: Path, model: Path, tmp_path: Path) -> None:
+def test_a_killed_training_resumes_to_equal_weights(
+    data: Path, model: Path, tmp_path: Path
+) -> None:
     words = [sys.executable, "-c", KILLED, str(data), str(tmp_path / "model")]
     ended = subprocess.run(words, cwd=ROOT, capture_output=True, timeout=120)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()

@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from models.classifier import Classifier
 
 from ecg import LeadwiseError
 from ecg.records import find_records
 from experiments import cells, runs
 from experiments.cells import Cell, cells_done, cells_of, run_cells
 from experiments.runs import by_source, fold_folder
-from models.classifier import Classifier
 from models.folder import read_model
 from tests.experiments.conftest import TINY, Ran
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from training.rules import read_answers
 
 from ecg.labels import CODES, SINUS_RHYTHM
 from ecg.leads import LEAD_SETS
@@ -22,7 +23,6 @@ from models.recipe import part
 from models.rules import CANNOT_SAY, NO, YES
 from scoring.challenge import challenge_metric
 from tests.conftest import small
-from training.rules import read_answers
 
 RULE = "tachycardia"
 COLUMN, PLACE = CODES.index(RULES[RULE].codes[0]), list(RULES).index(RULE)

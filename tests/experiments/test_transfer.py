@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from models.classifier import Classifier
 
 from docs.generate import README
 from ecg import LeadwiseError
@@ -28,7 +29,6 @@ from experiments.transfer import (
     report,
     shown,
 )
-from models.classifier import Classifier
 from models.recipe import part
 from simulate import simulate
 

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from models.classifier import build, pad
 
 from ecg import LeadwiseError
 from ecg.labels import POLICIES
 from models import find
-from models.classifier import build, pad
 from models.dualnet2017 import RECIPES, Network
 from models.dualnet2017.encoders import Transformer
 from models.dualnet2017.spectrogram import frame_count, log_spectrogram, window_count, windows

@@ -6,11 +6,11 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
+from models.classifier import build
 from torch.nn import functional
 
 from ecg.leads import STANDARD
 from models import find
-from models.classifier import build
 from models.inputs import prepare
 from models.isibrno2020 import (
     BASIC,
