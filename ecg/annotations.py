@@ -6,7 +6,7 @@ reads and writes them as WFDB annotation files.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from typing import Self, TypeVar
 
 import numpy as np
@@ -134,6 +134,7 @@ class Annotations:
 
     fs: float
     beats: Beats = field(default_factory=Beats)
+    _: KW_ONLY
     waves: Waves = field(default_factory=Waves)
     rhythms: Rhythms = field(default_factory=Rhythms)
     annotated: Spans = field(default_factory=Spans)
@@ -150,14 +151,14 @@ class Annotations:
         return Annotations(
             fs,
             replace(self.beats, samples=np.rint(self.beats.samples * ratio)),
-            replace(
+            waves=replace(
                 waves,
                 onsets=_scaled_limits(waves.onsets, ratio),
                 peaks=np.where(waves.peaks == ABSENT, ABSENT, np.rint(waves.peaks * ratio)),
                 offsets=_scaled_limits(waves.offsets, ratio),
             ),
-            _scaled(self.rhythms, ratio),
-            _scaled(self.annotated, ratio),
+            rhythms=_scaled(self.rhythms, ratio),
+            annotated=_scaled(self.annotated, ratio),
         )
 
     def window(self, onset: int, offset: int) -> "Annotations":
@@ -177,9 +178,9 @@ class Annotations:
         return Annotations(
             self.fs,
             replace(beats, samples=beats.samples - onset),
-            replace(waves, onsets=onsets, peaks=peaks, offsets=offsets),
-            _cut(self.rhythms, onset, offset),
-            _cut(self.annotated, onset, offset),
+            waves=replace(waves, onsets=onsets, peaks=peaks, offsets=offsets),
+            rhythms=_cut(self.rhythms, onset, offset),
+            annotated=_cut(self.annotated, onset, offset),
         )
 
 

@@ -114,15 +114,15 @@ def annotate(
     return Annotations(
         float(fs),
         Beats(r_peaks[inside], np.array(symbols_of(diagnoses, beats.kinds[inside].tolist()))),
-        Waves(
+        waves=Waves(
             waves[..., 0][present],
             peaks[present],
             waves[..., 1][present],
             kinds[present],
             np.full(present.sum(), ALL_LEADS),
         ),
-        Rhythms.of([(0, samples, rhythm)]),
-        Spans.of([(0, samples, ALL_LEADS)]),
+        rhythms=Rhythms.of([(0, samples, rhythm)]),
+        annotated=Spans.of([(0, samples, ALL_LEADS)]),
     )
 
 
