@@ -202,7 +202,7 @@ def _cut(spans: Table, onset: int, offset: int) -> Table:
 
 
 def wave_mask(
-    annotations: Annotations, samples: int, fs: float | None = None, lead: str = ALL_LEADS
+    annotations: Annotations, samples: int, fs: float | None = None, lead: str | None = None
 ) -> np.ndarray:
     """Draw the waves of a lead as a mask.
 
@@ -212,8 +212,8 @@ def wave_mask(
         Length of the mask.
     fs : float, optional
         Sampling frequency of the mask in Hz; default: that of the annotations.
-    lead : str
-        Waves of this lead and those that are marked for all leads; default: the latter alone.
+    lead : str, optional
+        Waves of this lead and those that are marked for all leads; default: the latter only.
 
     Returns
     -------
@@ -229,11 +229,12 @@ def wave_mask(
     """
     scaled = annotations.resampled(fs or annotations.fs)
     mask = np.full(samples, UNKNOWN, np.uint8)
+    leads = (lead or ALL_LEADS, ALL_LEADS)
     for onset, offset, of_lead in zip(*scaled.annotated, strict=True):
-        if of_lead in (lead, ALL_LEADS):
+        if of_lead in leads:
             mask[onset:offset] = NONE
     outside = mask == UNKNOWN
-    waves = scaled.waves.take(np.isin(scaled.waves.leads, (lead, ALL_LEADS)))
+    waves = scaled.waves.take(np.isin(scaled.waves.leads, leads))
     firsts, lasts = known_parts(waves)
     order = np.argsort(firsts, kind="stable")
     waves, firsts, lasts = waves.take(order), firsts[order], lasts[order]

@@ -30,8 +30,7 @@ class Simulated:
         In mV.
     waves : np.ndarray of int, shape (beats, 3, 2)
         Of each beat whose R peak lies in the record P, QRS and T: onset and offset in samples,
-        half-open, cut at the record's ends and where the next wave begins; -1 and -1 where there
-        is none.
+        half-open, cut at the record's ends and at the next wave; -1 and -1 for a missing wave.
     marks : Annotations
         Beats, waves (those of beats whose R peaks lie outside the record too) and rhythm.
     codes : tuple of str
