@@ -12,7 +12,7 @@ from typing import BinaryIO
 from ecg import LeadwiseError
 from ecg.progress import log
 
-WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network file systems
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of network file systems
 
 
 @contextmanager

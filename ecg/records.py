@@ -145,14 +145,9 @@ class Record:
         return digital
 
     def annotations(self) -> Annotations | None:
-        """Read beats, waves and rhythms from the annotation files stored with the header.
+        """Read beats, waves and rhythms from `NAME.atr`, `NAME.all` and files of leads (`NAME.v1`).
 
-        These are `NAME.atr`, `NAME.all`, and `NAME.` with the name of a lead in lower case.
-
-        Returns
-        -------
-        Annotations or None
-            None without any such file.
+        None if no such file is stored with the header.
 
         Raises
         ------
@@ -160,7 +155,7 @@ class Record:
             A file cannot be read.
         """
         marks = self.marks
-        if marks is None and (files := annotation_files(self.stem, self.leads)):
+        if marks is None and self.stem and (files := annotation_files(self.stem, self.leads)):
             samples = replace(self, span=None).samples
             marks = read_annotations(self.stem, self.leads, self.fs, samples, files)
         return marks.window(*self.span) if marks and self.span else marks
@@ -168,8 +163,7 @@ class Record:
     def window(self, start_s: float, stop_s: float) -> "Record":
         """Give a part of the record; its signal is read without the rest of the file.
 
-        This holds for files in WFDB's formats and for `.mat` files of version 4; others are read
-        whole each time.
+        `.mat` files of version 5 are read whole each time.
 
         Parameters
         ----------
@@ -200,7 +194,7 @@ class Record:
         seconds : float
             Length of a window.
         overlap_s : float
-            Of a window with the next one, in seconds; less than `seconds`.
+            Overlap of neighbouring windows in seconds, less than `seconds`.
 
         Yields
         ------
@@ -234,10 +228,11 @@ class Record:
         """Read the samples of the span; a `.mat` file is mapped into memory."""
         first, last = self.span or (0, None)
         if self.recording is not None:
-            return np.asarray(self.recording)[:, first:last]
+            return np.asarray(self.recording)[..., first:last]
         if self._has_mat:
             return map_mat(self.stem + ".mat", self.name)[:, first:last]
-        self._check_files()
+        if not _has_signal(self.stem, self.header):
+            raise LeadwiseError(f"{self.name}: its signal is missing ({self.name}.mat)")
         if self.header.segments:
             return join_segments(self.header, self._segment, first, last or self.samples)
         return read_signal(self.stem, self.name, first, last)
@@ -245,10 +240,6 @@ class Record:
     def _segment(self, name: str, first: int, last: int) -> tuple[tuple[str, ...], np.ndarray]:
         segment = read_record(os.path.join(os.path.dirname(self.stem), f"{name}.hea"))
         return segment.leads, replace(segment, span=(first, last)).signal
-
-    def _check_files(self) -> None:
-        if not _has_signal(self.stem, self.header):
-            raise LeadwiseError(f"{self.name}: its signal is missing ({self.name}.mat)")
 
     def _millivolts(self, digital: np.ndarray) -> np.ndarray:
         lines = self.header.lines

@@ -23,18 +23,22 @@ _ONE_SHAPE = (*CONDUCTION, "PR")
 _WIDE = ("LBBB", "RBBB", "PR")
 CONTRADICTIONS = (
     (_ONE_RHYTHM, _ONE_RHYTHM, "a heart has one rhythm at a time"),
-    (("SA",), ("AF", "AFL", "PR"), "breathing moves the sinus node, which does not lead here"),
+    (
+        ("SA",),
+        ("AF", "AFL", "PR"),
+        "breathing affects the sinus node, which is not the pacemaker here",
+    ),
     (("SA",), ("STach",), "at such rates the rhythm hardly follows the breathing"),
-    (("IAVB",), ("AF", "AFL", "PR"), "without conducted P waves there is no PQ interval"),
+    (("IAVB",), ("AF", "AFL", "PR"), "without conducted P waves no PQ interval exists"),
     (("IAVB", "LQT"), ("STach",), "the P wave would hide in the T wave before it"),
-    (("LQT",), ("AF", "AFL"), "the QT interval cannot be told from these atrial waves"),
-    (("PAC",), ("AF", "AFL", "PR"), "there is no sinus beat to come before"),
+    (("LQT",), ("AF", "AFL"), "atrial waves hide the end of the T wave"),
+    (("PAC",), ("AF", "AFL", "PR"), "premature atrial beats need a sinus rhythm"),
     (_ONE_SHAPE, _ONE_SHAPE, "a QRS complex has one shape"),
     (("LAD",), ("RAD",), "a QRS complex has one axis"),
     (("RAD",), ("LBBB", "PR"), "activation runs from the right to the left ventricle"),
     (("PRWP",), _WIDE, "the conduction alone decides on the R waves of V1 to V3"),
-    (("TInv",), _WIDE, "the conduction alone turns the T wave round"),
-    (("TInv",), ("AFL",), "the T wave cannot be told from the flutter waves"),
+    (("TInv",), _WIDE, "the conduction alone inverts the T wave"),
+    (("TInv",), ("AFL",), "flutter waves hide the polarity of the T wave"),
 )
 
 # Probability of each rhythm for a finding that is no rhythm; ours, so that a few hundred records
@@ -68,8 +72,8 @@ def check(diagnoses: Collection[str]) -> tuple[str, ...]:
     >>> check(["AF", "SA"])
     Traceback (most recent call last):
     ...
-    ecg.LeadwiseError: SA and AF exclude each other: breathing moves the sinus node, which does \
-not lead here. Leave one of them out.
+    ecg.LeadwiseError: SA and AF exclude each other: breathing affects the sinus node, which \
+is not the pacemaker here. Leave one of them out.
     """
     if isinstance(diagnoses, str):
         diagnoses = (diagnoses,)
@@ -129,20 +133,20 @@ def draw_diagnoses(generator: np.random.Generator, first: str = "") -> tuple[str
 
 
 def _one_too_many(drawn: Sequence[str], diagnosis: str) -> bool:
-    """Tell whether the diagnosis contradicts those drawn, or is a second kind of ectopic beat."""
+    """Check whether the diagnosis contradicts those drawn, or is a second kind of ectopic beat."""
     second_ectopy = diagnosis in ECTOPY and not set(ECTOPY).isdisjoint(drawn)
     return second_ectopy or bool(contradiction([*drawn, diagnosis]))
 
 
 def spread_diagnoses(count: int, seed: int) -> list[tuple[str, ...]]:
-    """Draw sets for many records, so that each diagnosis begins one record in every 19.
+    """Draw sets for many records; each diagnosis is the first of one record in every 19.
 
-    Record n depends on seed and n alone: a longer list begins with the shorter one.
+    Record n depends on seed and n only: a longer list starts with the shorter one.
     """
     sets = []
     for index in range(count):
-        turn, place = divmod(index, len(DIAGNOSES))
-        order = np.random.default_rng((1, seed, turn)).permutation(len(DIAGNOSES))
+        cycle, position = divmod(index, len(DIAGNOSES))
+        order = np.random.default_rng((1, seed, cycle)).permutation(len(DIAGNOSES))
         generator = np.random.default_rng((2, seed, index))
-        sets.append(draw_diagnoses(generator, DIAGNOSES[order[place]]))
+        sets.append(draw_diagnoses(generator, DIAGNOSES[order[position]]))
     return sets

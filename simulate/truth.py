@@ -30,8 +30,7 @@ class Simulated:
         In mV.
     waves : np.ndarray of int, shape (beats, 3, 2)
         Of each beat whose R peak lies in the record P, QRS and T: onset and offset in samples,
-        half-open, cut at the record's ends and where the next wave begins; -1 and -1 where there
-        is none.
+        half-open, cut at the record's ends and at the next wave; -1 and -1 for a missing wave.
     marks : Annotations
         Beats, waves (those of beats whose R peaks lie outside the record too) and rhythm.
     codes : tuple of str
@@ -114,15 +113,15 @@ def annotate(
     return Annotations(
         float(fs),
         Beats(r_peaks[inside], np.array(symbols_of(diagnoses, beats.kinds[inside].tolist()))),
-        Waves(
+        waves=Waves(
             waves[..., 0][present],
             peaks[present],
             waves[..., 1][present],
             kinds[present],
             np.full(present.sum(), ALL_LEADS),
         ),
-        Rhythms.of([(0, samples, rhythm)]),
-        Spans.of([(0, samples, ALL_LEADS)]),
+        rhythms=Rhythms.of([(0, samples, rhythm)]),
+        annotated=Spans.of([(0, samples, ALL_LEADS)]),
     )
 
 

@@ -339,7 +339,9 @@ def test_patients_differ():
 def test_unknown_and_contradictory_diagnoses_are_errors():
     with pytest.raises(LeadwiseError, match="LAFB: no such simulated .* known are NSR, SB, STach"):
         simulate(["LAFB"])
-    with pytest.raises(LeadwiseError, match="SA and AF exclude each other: breathing moves the si"):
+    with pytest.raises(
+        LeadwiseError, match="SA and AF exclude each other: breathing affects the s"
+    ):
         simulate(["AF", "SA"])
     with pytest.raises(LeadwiseError, match="SB and STach exclude .* one rhythm at a time. Leave"):
         simulate(["STach", "SB"])
