@@ -48,7 +48,7 @@ def test_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def entry(folder: Path, official: bool) -> Path:
     """A copy of the project as in the image, with our drivers or the organisers'."""
-    for name in ("ecg", "models", "scoring", "training"):
+    for name in ("datasets", "ecg", "models", "scoring", "simulate", "training"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     ours = ("team_code.py", "helper_code.py", "train_model.py", "test_model.py", "run_model.py")
     for name in ours:
