@@ -1,6 +1,7 @@
 """Decode the outputs of dense heads to annotations."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -58,7 +59,5 @@ def decode(
                 samples.append(sample)
                 symbols.append(classes[head.name][probabilities[:, around].mean(1).argmax()])
         beats = Beats(np.array(samples), np.array(symbols))
-        annotations = Annotations(
-            record.fs, beats, annotations.waves, annotated=annotations.annotated
-        )
+        annotations = replace(annotations, beats=beats)
     return annotations

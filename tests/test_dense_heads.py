@@ -195,7 +195,7 @@ def test_an_unreadable_annotation_file_leaves_its_record_out(
 ) -> None:
     folder = tmp_path / "data"
     write_records(folder, 12, seed=4, duration_s=4.0, fs=200.0, annotations=True)
-    (folder / "SIM00005.atr").write_bytes(b"\xff\x03")
+    (folder / "SIM00005.atr").write_bytes(b"\x01")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LEADWISE_EPOCHS", "1")
         team_code.training_code(str(folder), str(tmp_path / "model"))

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from models.classifier import build, pad
 
 from ecg import LeadwiseError
 from ecg.labels import AF_LETTERS, POLICIES

@@ -6,7 +6,6 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
-from models.classifier import build
 from torch.nn import functional
 
 from ecg.labels import CODES
