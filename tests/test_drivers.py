@@ -169,7 +169,7 @@ def test_a_failed_record_is_named_and_the_run_goes_on(
 def test_allow_failures_changes_only_the_status(
     team: Team, folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    team.errors["B"] = LeadwiseError("B: odd")
+    team.errors["B"] = LeadwiseError("B: no beat")
     assert run(*folders, "--allow-failures") == 0
     assert capsys.readouterr().err.splitlines()[-1] == "1 of 3 records failed: B"
     assert written(folders[2])["B.csv"] == FAILED.format("B")
