@@ -10,10 +10,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from models.classifier import Classifier
 
 from ecg.labels import AF_LETTERS
 from ecg.records import read_record
-from models.classifier import Classifier
 
 ENTRY = Path(__file__).resolve().parents[2] / "entries" / "2017"
 # What an entry has at its top (specs/dualnet2017.md, section 14), and what ours needs beside it.

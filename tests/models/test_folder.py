@@ -13,6 +13,8 @@ from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from ecg.records import read_record, write_record
 from models.folder import read_model
+from models.model import Model
+from simulate import simulate
 
 
 @pytest.fixture

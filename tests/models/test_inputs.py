@@ -118,7 +118,7 @@ def test_transforms_that_end_at_another_rate_or_length_are_refused(changes, mess
     ("fs", "record_fs", "count"),
     [(500.0, 500.0, 0), (500.0, 121.0, 0), (500.0, 120.0, 1), (500.0, 100.0, 1), (100.0, 500.0, 1)],
 )
-def test_a_filter_that_does_not_fit_a_rate_is_described(
+def test_filters_that_do_not_fit_a_rate_are_described(
     fs: float, record_fs: float, count: int
 ) -> None:
     recipe = replace(PLAIN, fs=fs, transforms=(part("resample"), BAND_PASS))
