@@ -1,4 +1,4 @@
-# `make demo` and `make test` do all of their own set-up: Python 3.11 is all that must be there.
+# Every target sets itself up; it needs Python 3.11 and nothing else.
 PYTHON ?= python3.11
 BIN := .venv/bin
 
@@ -29,9 +29,10 @@ bench: setup
 
 docs: setup
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m docs.drawings
 
 image:
 	docker build -t leadwise .
 
 clean:
-	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv demo build leadwise.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""Make the tables of README.md and of pages from the code: `make docs`; a test compares."""
+"""Make the tables of README.md and of the pages from the code: `make docs`; a test compares."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -11,14 +11,14 @@ from ecg import LeadwiseError
 from ecg.files import atomic_write
 from ecg.labels import class_name, codes_by_name
 from ecg.rules import RULES, Rule
-from ecg.signals import Step, butterworth_band_pass, fir_band_pass
+from ecg.signals import Transform, butterworth_band_pass, fir_band_pass
 from models import recipes_by_name
 from models.recipe import Recipe
 from training.settings import VARIABLES, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README, RULES_PAGE = ROOT / "README.md", ROOT / "docs" / "rules.md"
-RECIPES_PAGE = ROOT / "docs" / "recipes.md"
+INDEX_PAGE, RECIPES_PAGE = ROOT / "docs" / "index.md", ROOT / "docs" / "recipes.md"
 FILTERS_PAGE, TRANSFER_PAGE = ROOT / "docs" / "filters.md", ROOT / "docs" / "transfer.md"
 HERTZ = (0, 0.1, 0.5, 1, 2, 3, 5, 10, 20, 40, 50, 55, 60, 65, 70)
 
@@ -29,9 +29,10 @@ def settings_table() -> str:
     rows = ["| variable | option | what | example | default |", "| --- | --- | --- | --- | --- |"]
     for name, entry in VARIABLES.items():
         default = getattr(defaults, entry.name)
-        said, example = entry.metadata["said"], entry.metadata["example"]
+        text, example = entry.metadata["help"], entry.metadata["example"]
+        option = f"--{entry.name.replace('_', '-')}"
         shown = "–" if default is None else f"`{default}`"
-        rows.append(f"| `{name}` | `--{entry.name}` | {said} | `{example}` | {shown} |")
+        rows.append(f"| `{name}` | `{option}` | {text} | `{example}` | {shown} |")
     return "\n".join(rows)
 
 
@@ -40,7 +41,7 @@ def systems_table() -> str:
     of_system: dict[str, list[Recipe]] = {}
     for recipe in recipes_by_name().values():
         of_system.setdefault(recipe.system, []).append(recipe)
-    rows = ["| system | recipes | after |", "| --- | --- | --- |"]
+    rows = ["| system | recipes | source |", "| --- | --- | --- |"]
     for system, recipes in of_system.items():
         family, _, _ = recipes[0].name.partition("-")
         source, _, _ = recipes[0].source.partition(", section")
@@ -85,14 +86,14 @@ def gains_table() -> str:
     rows = [f"| filter, 0.5–60 Hz | {' | '.join(f'{hertz:g} Hz' for hertz in HERTZ)} |",
             "| --- " * (1 + len(HERTZ)) + "|"]  # fmt: skip
     for fs, order_s in ((500, 0.3), (500, 0.2), (500, 0.1), (100, 0.3)):
-        step: Step = partial(fir_band_pass, order_s=order_s)
+        step: Transform = partial(fir_band_pass, order_s=order_s)
         rows.append(_gains(f"FIR of {order_s:g} s at {fs} Hz", step, fs))
     rows += [_gains(f"Butterworth 5 at {fs} Hz", butterworth_band_pass, fs) for fs in (500, 100)]
     return "\n".join(rows)
 
 
-def _gains(name: str, step: Step, fs: int) -> str:
-    """Measure a filter's gains by its answer to an impulse amid 40 s."""
+def _gains(name: str, step: Transform, fs: int) -> str:
+    """Measure a filter's gains by its response to an impulse in the middle of 40 s."""
     impulse = np.zeros((1, 40 * fs + 1))
     impulse[0, 20 * fs] = 1
     answer = step(impulse, fs, low_hz=0.5, high_hz=60)[0][0]
@@ -115,10 +116,10 @@ def rates_table() -> str:
 
 
 def _rates(recipe: Recipe) -> tuple[str, str, str]:
-    filters = [step for step in recipe.steps if "high_hz" in step.options]
-    said = [f"{step.name}, {step.options['high_hz']:g} Hz" for step in filters]
+    filters = [step for step in recipe.transforms if "high_hz" in step.options]
+    words = [f"{step.name}, {step.options['high_hz']:g} Hz" for step in filters]
     needed = [f"more than {2 * step.options['high_hz']:g} Hz" for step in filters]
-    return f"{recipe.fs:g} Hz", "; ".join(said) or "none", "; ".join(needed) or "any rate"
+    return f"{recipe.fs:g} Hz", "; ".join(words) or "none", "; ".join(needed) or "any rate"
 
 
 def ludb_classes_table() -> str:
@@ -134,9 +135,10 @@ def ludb_others_table() -> str:
     return "\n".join([*rows, *(f"| {text} | {why} |" for text, why in WITHOUT_CLASS.items())])
 
 
-# What each page has between its marks: `<!-- settings -->` … `<!-- /settings -->`.
+# The tables of each page, between their marks: `<!-- settings -->` … `<!-- /settings -->`.
 PAGES = {
-    README: {"settings": settings_table, "systems": systems_table},
+    README: {"settings": settings_table},
+    INDEX_PAGE: {"systems": systems_table},
     RECIPES_PAGE: {"recipes": recipes_table},
     RULES_PAGE: {"rules": rules_sections},
     FILTERS_PAGE: {"gains": gains_table, "rates": rates_table},
@@ -155,19 +157,29 @@ def with_tables(page: Path) -> str:
 def put(text: str, name: str, table: str) -> str:
     """Put a table between its marks in a page's text."""
     begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-    before, found, rest = text.partition(begin)
-    if not found or end not in rest:
+    before, mark, rest = text.partition(begin)
+    if not mark or end not in rest:
         raise LeadwiseError(f"the page has no place for '{name}': add {begin.strip()} … {end}")
     return before + begin + table + "\n" + end + rest.partition(end)[2]
 
 
 def write_tables(page: Path, tables: Mapping[str, Iterable[str]]) -> None:
-    """Put the rows of tables between their marks in a page."""
-    text = page.read_text(encoding="utf-8")
+    """Put tables between their marks in a page, or in a page of the folder of the same name.
+
+    `docs/results.md` stands for itself and for `docs/results/*.md`.
+
+    Raises
+    ------
+    LeadwiseError
+        No page has the marks.
+    """
     for name, rows in tables.items():
-        text = put(text, name, "\n".join(rows))
-    with atomic_write(page) as draft:
-        draft.write_text(text, encoding="utf-8")
+        inner = sorted(page.with_suffix("").glob("*.md"))
+        marked = [one for one in (page, *inner) if f"<!-- {name} -->\n" in one.read_text("utf-8")]
+        target = marked[0] if marked else page
+        text = put(target.read_text(encoding="utf-8"), name, "\n".join(rows))
+        with atomic_write(target) as draft:
+            draft.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

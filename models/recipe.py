@@ -242,7 +242,10 @@ def _typed(kind: type, content: Any, word: str) -> Any:
     hints = get_type_hints(kind)
     for key, value in values.items():
         expected: Any = _JSON_TYPES.get(hints[key], tuple)
-        if not isinstance(value, expected) or (isinstance(value, bool) != (expected is bool)):
+        valid = isinstance(value, expected) and isinstance(value, bool) == (expected is bool)
+        if valid and hints[key] == tuple[Part, ...]:
+            valid = all(isinstance(one, Part) for one in value)
+        if not valid:
             raise LeadwiseError(f"the {word}'s {key} is {content[key]!r}, which is not valid")
     return kind(**values)
 

@@ -28,7 +28,7 @@ SMALL_NETWORKS = {
 
 def small(recipe: Recipe) -> Recipe:
     """Return a recipe with its network in its system's smallest size."""
-    options = {**recipe.network.options, **SMALL_NETWORKS[recipe.system]}
+    options = {**recipe.network.options, **SMALL_NETWORKS.get(recipe.system, {})}
     if "padded" in options:
         options["padded"] = 2240  # samples; the published 18,000 take a hundred times as long
     network = part(recipe.network.name, **options)

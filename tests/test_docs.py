@@ -1,25 +1,54 @@
-"""The documents say what is true: tables, commands, links, versions."""
+"""The documents are true: tables, figures, commands, examples, links, drawings, versions."""
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
+from docs.drawings import DRAWN, boxes_of
 from docs.generate import PAGES as GENERATED
-from docs.generate import README, with_tables
+from docs.generate import README, with_tables, write_tables
+from ecg import LeadwiseError
 
 ROOT = README.parent
-PAGES = sorted([README, *ROOT.glob("docs/*.md")])
-# The README's commands, here on the folders of this run.
-COMMANDS = re.findall(
-    r"^\$ ((?:python|entries/).+)$", README.read_text(encoding="utf-8"), re.MULTILINE
+PAGES = sorted(
+    [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")]
 )
+RESULTS = [ROOT / "docs" / "results.md", *sorted(ROOT.glob("docs/results/*.md"))]
 
 
-@pytest.mark.parametrize("page", GENERATED, ids=lambda page: page.name)
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def commands_of(page: Path) -> list[str]:
+    """The commands of a page, which run here on the folders of this run."""
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^\$ ((?:python|entries/).+)$", text, re.MULTILINE)
+
+
+def run_blocks(page: Path) -> int:
+    """Run the Python of a page in order, and the checks that follow it in comments."""
+    text, names = page.read_text(encoding="utf-8"), {"__name__": page.stem, "Path": Path}
+    pattern = r"^```python\n(.*?)^```|^<!-- check: (.*?) -->"
+    blocks = list(re.finditer(pattern, text, re.MULTILINE | re.DOTALL))
+    for block in blocks:
+        line = text.count("\n", 0, block.start())
+        if block[1]:
+            program = "\n" * (line + 1) + block[1]  # so that errors name the line of the page
+            exec(compile(program, name_of(page), "exec"), names)
+        else:
+            assert eval(block[2], names), f"{name_of(page)}, line {line + 1}: {block[2]}"
+    return len(blocks)
+
+
+@pytest.mark.parametrize("page", GENERATED, ids=name_of)
 def test_the_tables_of_a_page_are_those_of_the_code(page: Path) -> None:
     assert with_tables(page) == page.read_text(encoding="utf-8"), "run `make docs`"
 
@@ -28,30 +57,127 @@ def test_the_generated_tables_are_not_empty() -> None:
     assert with_tables(README).count("LEADWISE_RECIPE") >= 1
 
 
-def test_the_readmes_table_of_models_says_what_the_results_say() -> None:
+def test_the_readmes_table_of_models_has_the_figures_of_the_results() -> None:
     table = README.read_text(encoding="utf-8").partition("<!-- shipped -->")[2]
     rows = table.partition("<!-- /shipped -->")[0].splitlines()[3:]
     folders = [re.findall(r"`(.+)`", row)[0] for row in rows]
     assert sorted(folders) == sorted(f"weights/{path.name}" for path in ROOT.glob("weights/*"))
-    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    results = RESULTS[0].read_text(encoding="utf-8")
     for row, folder in zip(rows, folders, strict=True):
         size = sum(path.stat().st_size for path in (ROOT / folder).iterdir())
         assert f"| {size / 1e6:.0f} MB |" in row
         for figure in re.findall(r"0\.\d{3}", row):
-            assert figure in results, f"{folder}: {figure} stands nowhere in docs/results.md"
+            assert figure in results, f"{folder}: {figure} is not in docs/results.md"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_headline_figure_is_on_its_page() -> None:
+    rows = re.findall(r"^\| .+\.md\) \|$", RESULTS[0].read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(rows) > 25
+    linked = set()
+    for row in rows:
+        cells = row.split(" | ")
+        page = RESULTS[0].parent / re.findall(r"\((.+?\.md)\)", cells[-1])[0]
+        linked.add(page)
+        text = page.read_text(encoding="utf-8")
+        for figure in re.findall(r"\d[\d,]*\.?\d*", f"{cells[1]} {cells[2]}"):
+            assert re.search(rf"(?<![\d.]){re.escape(figure)}(?!\d)", text), f"{figure}: {row}"
+    assert set(RESULTS[1:]) <= linked
+
+
+def test_reports_find_the_page_of_their_table(tmp_path: Path) -> None:
+    page, inner = tmp_path / "results.md", tmp_path / "results" / "losses.md"
+    inner.parent.mkdir()
+    page.write_text("# Results\n")
+    inner.write_text("<!-- losses -->\nold\n<!-- /losses -->\n")
+    write_tables(page, {"losses": ["new"]})
+    assert inner.read_text() == "<!-- losses -->\nnew\n<!-- /losses -->\n"
+    with pytest.raises(LeadwiseError, match="no place for 'beats'"):
+        write_tables(page, {"beats": ["new"]})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)]+)\)", prose):
+        file, _, anchor = target.partition("#")
         if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+            linked = page.parent / file if file else page
+            assert linked.exists(), f"{page.name} links to {target}"
+            assert not anchor or anchor in anchors_of(linked), f"{page.name} links to {target}"
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_map_has_every_page() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for page in ROOT.glob("docs/*.md"):
+        assert page.name == "index.md" or f"({page.name})" in index, (
+            f"{page.name} is not in the map"
+        )
+
+
+@pytest.mark.parametrize("name", ["pipeline", *(f"networks/{name}" for name in DRAWN)])
+def test_drawings_are_there_and_small(name: str) -> None:
+    assert 5_000 < (ROOT / "docs" / f"{name}.png").stat().st_size < 100_000, "run `make docs`"
+    assert f"({name}.png)" in (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+
+
+def test_a_drawing_has_every_parameter_of_its_network() -> None:
+    network = nn.Sequential(nn.Conv1d(2, 4, 3), nn.Dropout(), nn.Linear(8, 3))
+    network.forward = lambda signal, length: nn.Sequential.forward(network, signal)
+    boxes = boxes_of(network, torch.zeros(1, 2, 10), torch.tensor([10]))
+    assert [(box.name, box.shape, box.parameters) for box in boxes] == [
+        ("0", (4, 8), 28), ("2", (4, 3), 27)]  # fmt: skip
+
+
+def test_the_examples_of_the_library_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_blocks(ROOT / "docs" / "python.md") > 20
+
+
+def test_the_readmes_python_runs(
+    simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test_data").symlink_to(simulated_folder)
+    monkeypatch.chdir(tmp_path)
+    assert run_blocks(README) == 1
+    assert (tmp_path / "record.png").stat().st_size > 10_000
+
+
+def test_the_template_of_a_system_trains_and_runs(simulated_folder: Path, tmp_path: Path) -> None:
+    """As docs/adding-a-system.md tells: one file, one word, in a copy of the tree."""
+    page = (ROOT / "docs" / "adding-a-system.md").read_text(encoding="utf-8")
+    template = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    for room in ("datasets", "ecg", "scoring", "simulate", "training"):
+        (tmp_path / room).symlink_to(ROOT / room)
+    shutil.copytree(ROOT / "models", tmp_path / "models")
+    for script in ROOT.glob("*.py"):
+        shutil.copy(script, tmp_path)
+    (tmp_path / "models" / "example2026.py").write_text(template[0])
+    systems = tmp_path / "models" / "__init__.py"
+    text = systems.read_text()
+    systems.write_text(re.sub(r"^SYSTEMS = \(", 'SYSTEMS = ("example2026", ', text, flags=re.M))
+    data, model, outputs = str(simulated_folder), str(tmp_path / "model"), str(tmp_path / "out")
+    options = ["--recipe", "example-small", "--epochs", "2", "--leads", "12,2", "--workers", "1"]
+    for words in (
+        ["train_model.py", data, model, *options],
+        ["run_model.py", model, data, outputs],
+    ):
+        ended = subprocess.run(
+            [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert ended.returncode == 0, f"{words}\n{ended.stdout}{ended.stderr}"
+    assert len(list((tmp_path / "out").glob("*.csv"))) == 48
 
 
 def test_the_readmes_commands_run(
     simulated_folder: Path, folder_2017: Path, model_2017: Path, tmp_path: Path
 ) -> None:
-    """Each command of the README, in order, on small simulated records."""
+    """Each command of the README and of docs/commands.md, in order, on small simulated records."""
     (tmp_path / "test_data").symlink_to(simulated_folder)
     (tmp_path / "training2017").symlink_to(folder_2017)
     (tmp_path / "model2017").symlink_to(model_2017)
@@ -66,11 +192,12 @@ def test_the_readmes_commands_run(
         for number, path in enumerate(sorted(simulated_folder.glob("*.hea")))
     )
     (tmp_path / "training_data" / "folds.tsv").write_text("record\tfold\tpatient\n" + rows)
-    assert len(COMMANDS) >= 5
+    commands = [*commands_of(README), *commands_of(ROOT / "docs" / "commands.md")]
+    assert len(commands) >= 10
     environment = {"LEADWISE_RECIPE": "isibrno-basic", "LEADWISE_EPOCHS": "1", "PATH": "/bin",
                    "PYTHONPATH": str(ROOT), "PYTHON": sys.executable,
                    "ENTRY_WEIGHTS": str(model_2017)}  # fmt: skip
-    for command in COMMANDS:
+    for command in commands:
         words = shlex.split(command, comments=True)
         words[0] = sys.executable if words[0] == "python" else str(ROOT / words[0])
         if words[1].endswith(".py"):

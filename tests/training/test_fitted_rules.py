@@ -1,0 +1,190 @@
+"""Fitted rules: a mode is chosen if its gain exceeds its standard error; effects are reported."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ecg.labels import CODES, SINUS_RHYTHM
+from ecg.leads import LEAD_SETS
+from ecg.records import find_records
+from ecg.rules import RULES
+from models.rules import CANNOT_SAY, NO, PUBLISHED, YES, answers_of, combine, findings_of
+from scoring.challenge import challenge_metric, prepare
+from training.decisions import (
+    USES,
+    choose_modes,
+    fit_rules,
+    gain_and_error,
+    read_answers,
+    rule_lines,
+)
+
+RULE = "tachycardia"
+COLUMN, INDEX = CODES.index(RULES[RULE].codes[0]), list(RULES).index(RULE)
+RECORDS = 400
+
+
+def truth_and_outputs(missed: float, added: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels of sinus rhythm and the rule's class, and outputs that miss or add some."""
+    rng = np.random.default_rng(0)
+    labels = np.zeros((RECORDS, len(CODES)), dtype=bool)
+    labels[:, COLUMN] = rng.random(RECORDS) < 0.3
+    labels[:, CODES.index(SINUS_RHYTHM)] = ~labels[:, COLUMN]
+    outputs = labels.copy()
+    outputs[:, COLUMN] &= rng.random(RECORDS) >= missed
+    outputs[:, COLUMN] |= rng.random(RECORDS) < added
+    return labels, outputs
+
+
+def unanswered() -> np.ndarray:
+    return np.full((RECORDS, len(RULES)), CANNOT_SAY, np.int8)
+
+
+def modes(rules: tuple) -> dict[str, str]:
+    return {rule.name: rule.options["mode"] for rule in rules}
+
+
+@pytest.mark.parametrize(
+    ("missed", "added", "answered", "mode"),
+    [
+        (0.5, 0.5, "all", "replace"),
+        (
+            0.5,
+            0.0,
+            "all",
+            "or",
+        ),  # replace does the same; of equal modes the smaller
+        (0.0, 0.5, "all", "veto"),
+        (0.5, 0.5, "yes", "or"),
+        (0.5, 0.5, "no", "veto"),
+        (0.0, 0.0, "all", "off"),
+        (0.5, 0.5, "nothing", "off"),
+    ],
+)
+def test_a_correct_rule_gets_the_mode_that_helps(
+    missed: float, added: float, answered: str, mode: str
+) -> None:
+    labels, outputs = truth_and_outputs(missed, added)
+    answers, truth = unanswered(), labels[:, COLUMN]
+    if answered in ("yes", "all"):
+        answers[truth, INDEX] = YES
+    if answered in ("no", "all"):
+        answers[~truth, INDEX] = NO
+    chosen = modes(choose_modes(outputs, answers, labels, CODES))
+    assert chosen == {**dict.fromkeys(chosen, "off"), RULE: mode}
+    assert set(chosen) == {name for name, rule in RULES.items() if rule.codes[0] in CODES}
+
+
+def test_a_random_rule_is_off() -> None:
+    labels, outputs = truth_and_outputs(0.2, 0.05)
+    rng = np.random.default_rng(2)
+    answers = rng.integers(NO, YES + 1, (RECORDS, len(RULES))).astype(np.int8)
+    assert set(modes(choose_modes(outputs, answers, labels, CODES)).values()) == {"off"}
+
+
+def test_one_record_is_too_few_to_choose_a_mode_and_three_are_enough() -> None:
+    labels, outputs = truth_and_outputs(0.5, 0.0)
+    helped = np.flatnonzero(labels[:, COLUMN] & ~outputs[:, COLUMN])
+    chosen = []
+    for count in (1, 3):
+        answers = unanswered()
+        answers[helped[:count], INDEX] = YES
+        chosen.append(modes(choose_modes(outputs, answers, labels, CODES))[RULE])
+    assert chosen == ["off", "or"]
+
+
+def test_gain_and_error_are_those_of_the_metric_and_its_paired_bootstrap() -> None:
+    """1,000 resamples estimate a standard error to 2 %, the linear one to some per cent."""
+    labels, outputs = truth_and_outputs(0.5, 0.3)
+    joined = outputs.copy()
+    joined[:, COLUMN] ^= np.random.default_rng(3).random(RECORDS) < 0.2
+    ready = prepare(labels, CODES)
+    gain, error = gain_and_error(ready, outputs, joined)
+    metrics = [challenge_metric(labels, one, CODES) for one in (outputs, joined)]
+    assert gain == pytest.approx(metrics[1] - metrics[0])
+    times = np.random.default_rng(4).multinomial(RECORDS, np.full(RECORDS, 1 / RECORDS), 1000)
+    resampled = ready.metric(joined, times) - ready.metric(outputs, times)
+    assert error == pytest.approx(resampled.std(), rel=0.15)
+    assert gain_and_error(ready, outputs, outputs) == (0, 0)
+
+
+@pytest.mark.parametrize("labels", [np.zeros((0, 26)), np.ones((1, 26)), np.zeros((5, 26))])
+def test_records_without_information_choose_no_mode(labels: np.ndarray) -> None:
+    answers = np.full((len(labels), len(RULES)), YES, np.int8)
+    rules = fit_rules("learned", labels > 1, answers, labels > 0, CODES)
+    assert set(modes(rules).values()) == {"off"}
+
+
+def test_the_effect_of_each_rule_is_reported() -> None:
+    labels, outputs = truth_and_outputs(0.4, 0.3)
+    answers = unanswered()
+    answers[:, INDEX] = np.where(labels[:, COLUMN], YES, NO)
+    rules = fit_rules("learned", outputs, answers, labels, CODES)
+    joined = combine(outputs, answers, rules, CODES)
+    effects = {rule.name: rule.options for rule in rules}
+    assert effects[RULE] == {
+        "mode": "replace",
+        "added": int((labels & ~outputs)[:, COLUMN].sum()),
+        "removed": int((outputs & ~labels)[:, COLUMN].sum()),
+        "before": round(challenge_metric(labels, outputs, CODES), 6),
+        "after": round(challenge_metric(labels, joined, CODES), 6),
+    }
+    numbers = [(rule.options["before"], rule.options["after"]) for rule in rules]
+    assert [before for before, _ in numbers[1:]] == [after for _, after in numbers[:-1]]
+    lines = list(rule_lines(rules))
+    assert len(lines) == len(rules)
+    (line,) = (line for line in lines if f"rule {RULE} " in line)
+    assert line.startswith(f"rule {RULE} replace: {effects[RULE]['added']} labels added, ")
+    assert f"{effects[RULE]['before']:.4f} to 1.0000 on the validation records" in line
+
+
+def test_off_uses_no_rule_and_published_its_table() -> None:
+    labels, outputs = truth_and_outputs(0.4, 0.3)
+    no_answers = np.empty((0, len(RULES)), np.int8)
+    assert fit_rules("off", outputs, no_answers, labels, CODES) == ()
+    published = fit_rules("published", outputs, unanswered(), labels, CODES)
+    assert modes(published) == {rule.name: rule.options["mode"] for rule in PUBLISHED}
+    assert list(modes(published)) == [name for name in RULES if name in modes(published)]
+    assert set(USES) == {"off", "published", "learned"}
+
+
+def test_rules_are_applied_to_the_leads_of_each_lead_set(simulated_folder: Path) -> None:
+    records, lead_sets = find_records(simulated_folder)[0][:6], (LEAD_SETS[12], LEAD_SETS[2])
+    answers = read_answers(records, lead_sets, workers=1)
+    assert list(answers) == list(lead_sets)
+    for leads in lead_sets:
+        expected = [
+            answers_of(findings_of(record.signal, record.leads, leads, record.fs))
+            for record in records
+        ]
+        np.testing.assert_array_equal(answers[leads], expected)
+    assert (answers[LEAD_SETS[12]] != CANNOT_SAY).any()
+
+
+def test_a_record_that_was_deleted_or_replaced_has_no_answers(
+    simulated_folder: Path, tmp_path: Path
+) -> None:
+    data = shutil.copytree(simulated_folder, tmp_path / "data")
+    deleted, other, intact = find_records(data)[0][:3]
+    Path(deleted.stem + ".mat").unlink()
+    shutil.copy(intact.stem + ".mat", other.stem + ".mat")
+    answers = read_answers([deleted, other, intact], (LEAD_SETS[12],), workers=1)[LEAD_SETS[12]]
+    assert (answers[:2] == CANNOT_SAY).all()
+    assert (answers[2] != CANNOT_SAY).any()
+
+
+def test_the_number_of_workers_does_not_change_the_answers(
+    simulated_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecg.parallel.RECORDS_PER_TASK", 2)
+    records = find_records(simulated_folder)[0][:9]
+    one, two = (read_answers(records, (LEAD_SETS[2],), workers) for workers in (1, 2))
+    np.testing.assert_array_equal(one[LEAD_SETS[2]], two[LEAD_SETS[2]])
+
+
+def test_without_records_no_rule_is_applied(capsys: pytest.CaptureFixture) -> None:
+    answers = read_answers([], (LEAD_SETS[2],), workers=2)
+    assert answers[LEAD_SETS[2]].shape == (0, len(RULES))
+    assert capsys.readouterr().err == ""
