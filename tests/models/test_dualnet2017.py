@@ -182,9 +182,8 @@ def test_the_record_of_the_fact_sheet() -> None:
     assert float(cut[40, 40]) == 0
     signal, length = torch.tensor(prepared)[None], torch.tensor([9000])
     for name in ("dualnet-s", "dualnet-as-published"):
-        logs = build(find(name), ("ECG",), {"diagnosis": AF_LETTERS}).spectrogram(signal, length)[
-            0
-        ][0, 0]
+        network = build(find(name), ("ECG",), {"diagnosis": AF_LETTERS})
+        logs = network.spectrogram(signal, length)[0][0, 0]
         for cell, value in CELLS.items():
             assert float(logs[cell]) == pytest.approx(value, abs=2e-4)
     assert float(logs[282, 8]) == 0  # padding, as published

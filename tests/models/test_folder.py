@@ -1,4 +1,4 @@
-"""The model folder: read strictly, damaged ones named, nothing run that they say."""
+"""The model folder: strict reading, damaged folders, and the network for a record's leads."""
 
 import json
 import shutil
@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from models.classifier import Classifier
 from safetensors.torch import load_file, save_file
 
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
+from ecg.records import read_record, write_record
 from models.folder import read_model
+from models.model import Model
+from simulate import simulate
 
 
 @pytest.fixture
@@ -26,77 +28,77 @@ def edit(folder: Path, change: Callable[[dict], object]) -> None:
     (folder / "model.json").write_text(json.dumps(content))
 
 
-def test_a_trained_folder_says_all_about_itself(model_folder: Path) -> None:
+def head_of(content: dict) -> dict:
+    """Return what was fitted for the head of the first lead set."""
+    return content["lead_sets"][0]["heads"]["diagnosis"]
+
+
+def test_a_trained_folder_describes_itself(model_folder: Path) -> None:
     model = read_model(model_folder)
-    assert model.classes == CODES
+    assert model.classes == {"diagnosis": CODES}
     assert [trained.leads for trained in model.lead_sets] == list(LEAD_SETS.values())
     content = json.loads((model_folder / "model.json").read_text())
+    assert content["format"] == 3
     assert set(content["versions"]) == {"leadwise", "python", "numpy", "torch"}
     assert content["about"].endswith("not a medical device.")
-    assert content["training"]["learned"] + content["training"]["chosen"] == 48
+    assert content["training"]["train"] + content["training"]["validation"] == 48
     names = {path.name for path in model_folder.iterdir()}
     files = {trained.file for trained in model.lead_sets}
     assert names == files | {"model.json", "history.tsv", "problems.tsv", "training.png"}
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        (lambda content: content.update(format=3), "has format 3, this Leadwise reads 2"),
-        (lambda content: content.pop("classes"), "a field is missing or odd"),
+        (lambda content: content.update(format=4), "has format 4, this Leadwise reads 2 and 3"),
+        (lambda content: content.pop("classes"), "a field is missing or wrong"),
         (lambda content: content["recipe"].pop("fs"), "check the fields fs"),
         (lambda content: content["recipe"].update(fs="fast"), "fs is 'fast'"),
         (lambda content: content.update(lead_sets=[]), "names no trained lead set"),
         (lambda content: content["lead_sets"][0].update(file="../x.safetensors"), "a field is"),
         (
-            lambda content: content["lead_sets"][0]["decision"].update(rewards=[[1.0]]),
+            lambda content: head_of(content)["decision"].update(rewards=[[1.0]]),
             "rewards of shape .1, 1. for 26 classes",
         ),
-        (lambda content: content["lead_sets"][0].update(decision="0.5"), "a field is"),
-        (lambda content: content["lead_sets"][0].update(rules=["LAD"]), "a field is"),
+        (lambda content: head_of(content).update(decision="0.5"), "a field is"),
+        (lambda content: head_of(content).update(rules=["LAD"]), "a field is"),
         (
-            lambda content: content["lead_sets"][0].update(rules=[{"name": "eval", "mode": "or"}]),
+            lambda content: head_of(content).update(rules=[{"name": "eval", "mode": "or"}]),
             "no rule 'eval'; known are tachycardia",
         ),
         (
-            lambda content: content["lead_sets"][0].update(rules=[{"name": "tachycardia"}]),
+            lambda content: head_of(content).update(rules=[{"name": "tachycardia"}]),
             "no mode of a rule 'None'; known are off, or, veto, replace",
         ),
         (
-            lambda content: content["lead_sets"][0]["decision"].update(name="eval"),
+            lambda content: head_of(content)["decision"].update(name="eval"),
             "no decision 'eval'; known are thresholds, near ties",
         ),
-        (lambda content: content["lead_sets"][0]["decision"].update(up=1), "has odd numbers"),
+        (lambda content: head_of(content)["decision"].update(up=1), "has wrong numbers"),
+        (lambda content: head_of(content).pop("rules"), "a field is missing or wrong"),
+        (lambda content: content["lead_sets"][0]["heads"].clear(), "a field is missing or wrong"),
+        (lambda content: content.update(classes=[*CODES]), "a field is missing or wrong"),
+        (lambda content: content.update(classes={"other": [*CODES]}), "classes of the heads other"),
+        (lambda content: content["recipe"].update(heads=[1]), "not a head of this version: 1"),
         (lambda content: content["recipe"].update(system="os"), "no system 'os'"),
         (lambda content: content["recipe"]["network"].update(name="eval"), "no 'eval' among NETW"),
-        (lambda content: content["recipe"]["steps"][0].update(name="exec"), "no 'exec' among STE"),
+        (lambda content: content["recipe"]["transforms"][0].update(name="exec"), "no 'exec' amo"),
     ],
 )
-def test_a_tampered_description_is_refused(copy: Path, change, said: str) -> None:
+def test_a_tampered_description_is_refused(copy: Path, change, message: str) -> None:
     edit(copy, change)
-    with pytest.raises(LeadwiseError, match=said):
-        Classifier.load(copy, ("I", "II"))
+    with pytest.raises(LeadwiseError, match=message):
+        Model.load(copy, ("I", "II"))
 
 
-def test_a_folder_older_than_the_rules_has_none(copy: Path) -> None:
-    def make_older(content: dict) -> None:
-        assert content["recipe"].pop("rules") == "off"
-        assert [entry.pop("rules") for entry in content["lead_sets"]] == [[]] * 5
-
-    before = read_model(copy)
-    edit(copy, make_older)
-    assert read_model(copy) == before
-    assert all(trained.rules == () for trained in before.lead_sets)
-
-
-def test_half_a_description_is_refused(copy: Path) -> None:
+def test_a_truncated_description_is_refused(copy: Path) -> None:
     path = copy / "model.json"
     path.write_text(path.read_text()[:200])
     with pytest.raises(LeadwiseError, match="model.json: cannot be read"):
         read_model(copy)
 
 
-def test_an_empty_or_unfinished_folder_is_said(tmp_path: Path) -> None:
+def test_an_empty_or_unfinished_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LeadwiseError, match="holds no model.json; train a model first"):
         read_model(tmp_path)
     (tmp_path / "state").mkdir()
@@ -104,18 +106,19 @@ def test_an_empty_or_unfinished_folder_is_said(tmp_path: Path) -> None:
         read_model(tmp_path)
 
 
-def test_damaged_weights_are_passed_over_while_others_serve(copy: Path) -> None:
+def test_damaged_weights_are_skipped_as_long_as_others_are_intact(copy: Path) -> None:
     model = read_model(copy)
     (copy / model.lead_sets[0].file).write_bytes(b"half")
-    assert Classifier.load(copy, LEAD_SETS[12]).leads == LEAD_SETS[6]
+    model_of_twelve = Model.load(copy, LEAD_SETS[12])
+    assert model_of_twelve.network_for(LEAD_SETS[12])[0].leads == LEAD_SETS[6]
     for trained in model.lead_sets:
         (copy / trained.file).write_bytes(b"half")
     with pytest.raises(LeadwiseError, match="is not the file that model.json describes"):
-        Classifier.load(copy, LEAD_SETS[12])
+        Model.load(copy, LEAD_SETS[12])
 
 
 def test_weights_of_another_recipe_are_refused(copy: Path) -> None:
-    """With the sha256 put right the strict loading still sees it."""
+    """Even if their sha256 is that of model.json."""
     import hashlib
 
     trained = read_model(copy).lead_sets[-1]
@@ -128,7 +131,7 @@ def test_weights_of_another_recipe_are_refused(copy: Path) -> None:
         lambda content: content.update(lead_sets=[{**content["lead_sets"][-1], "sha256": sha256}]),
     )
     with pytest.raises(LeadwiseError, match="does not fit its recipe: size mismatch for queries"):
-        Classifier.load(copy, ("I", "II"))
+        Model.load(copy, ("I", "II"))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,26 @@ def test_weights_of_another_recipe_are_refused(copy: Path) -> None:
     [(("I", "II"), 2), (("II", "I", "V2"), 3), (("I", "III"), 6), (("V1", "V2"), 12),
      (("aVR", "aVF", "V2"), 6), (("V2",), 3), (LEAD_SETS[12], 12), (("X",), 2), ((), 2)],
 )  # fmt: skip
-def test_any_leads_are_served(model_folder: Path, leads: tuple[str, ...], served: int) -> None:
-    classifier = Classifier.load(model_folder, leads)
-    assert classifier.leads == LEAD_SETS[served]
-    assert classifier.decision.name == "expected"
+def test_each_lead_set_has_a_network(
+    model_folder: Path, leads: tuple[str, ...], served: int
+) -> None:
+    for model in (Model.load(model_folder), Model.load(model_folder, leads)):
+        trained, _ = model.network_for(leads)
+        assert trained.leads == LEAD_SETS[served]
+        assert trained.heads["diagnosis"].decision.name == "expected_metric"
+
+
+def test_the_network_is_that_of_the_record_or_of_the_given_leads(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    record = simulate(("AF",), seed=0, duration_s=3.0, fs=250.0)
+    for name, leads in (("A", LEAD_SETS[2]), ("B", LEAD_SETS[12])):
+        signal = record.signal[[record.leads.index(lead) for lead in leads]]
+        write_record(tmp_path, name, signal, leads, record.fs)
+    two, twelve = (read_record(tmp_path / f"{name}.hea") for name in ("A", "B"))
+    model = Model.load(model_folder)
+    assert model.predict(two).leads == LEAD_SETS[2]
+    assert model.predict(twelve).leads == LEAD_SETS[12]
+    for leads in (LEAD_SETS[12], LEAD_SETS[3]):
+        model = Model.load(model_folder, leads)
+        assert model.predict(two).leads == model.predict(twelve).leads == leads

@@ -1,92 +1,158 @@
-"""Inputs: windows, what follows the choice of leads, and filters that do not fit a rate."""
+"""Inputs: windows, post-transforms, rates, and filters that do not fit a rate."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from models.classifier import build, probabilities_of
 
 import team_code
+from ecg import LeadwiseError
 from ecg.headers import Message
+from ecg.labels import CODES
 from ecg.leads import LEAD_SETS, STANDARD
 from models import find
-from models.inputs import channels_of, finish, prepare, unfit, windows
+from models.inputs import (
+    channels_of,
+    check_rate,
+    post_transform,
+    prepare,
+    unfit,
+    window_bounds,
+)
+from models.network import build, predict_signal
 from models.recipe import part
 from simulate import simulate
 from tests.conftest import small
 
-PLAIN = replace(find("isibrno-published"), steps=(part("fill"),), fs=500.0, max_s=10.0)
+PLAIN = replace(find("isibrno-published"), transforms=(part("fill"),), fs=500.0, max_s=10.0)
 BAND_PASS = part("fir_band_pass", low_hz=0.5, high_hz=60)
 
 
 @pytest.mark.parametrize(("samples", "count"), [(5000, 1), (7001, 2), (15_000, 6), (900_000, 448)])
 def test_windows_with_a_stride_are_as_published(samples: int, count: int) -> None:
     """Windows of 5000 samples every 2000, (n − 5000) // 2000 + 1; the fact sheet, section a."""
-    signal = np.arange(samples)[None]
-    pieces = windows(replace(PLAIN, stride_s=4.0), signal)
-    assert [piece.shape[1] for piece in pieces] == [5000] * count
-    assert [int(piece[0, 0]) for piece in pieces] == [2000 * place for place in range(count)]
+    bounds = window_bounds(replace(PLAIN, stride_s=4.0), samples)
+    assert bounds == [(2000 * index, 2000 * index + 5000) for index in range(count)]
 
 
-def test_windows_without_a_stride_hold_all_and_are_the_fewest() -> None:
-    signal = np.arange(12_000)[None]
-    pieces = windows(PLAIN, signal)
-    assert [piece.shape[1] for piece in pieces] == [4000] * 3
-    np.testing.assert_array_equal(np.concatenate(pieces, axis=1), signal)
-    assert windows(replace(PLAIN, stride_s=4.0), signal[:, :300])[0].shape[1] == 300
+@pytest.mark.parametrize("samples", [1, 300, 5000, 5001, 12_000, 12_001, 54_321])
+def test_windows_without_a_stride_are_the_fewest_and_of_about_equal_length(samples: int) -> None:
+    """As NumPy's `array_split` cuts them."""
+    count = -(-samples // 5000)
+    expected = np.array_split(np.arange(samples), count)
+    bounds = window_bounds(PLAIN, samples)
+    assert bounds == [(int(window[0]), int(window[-1]) + 1) for window in expected]
+    assert [offset - onset for onset, offset in window_bounds(PLAIN, 12_000)] == [4000] * 3
 
 
-def test_what_is_finished_sees_the_leads_that_the_network_reads() -> None:
-    """Rows of twelve prepared leads, as in the cache, and two leads of a record give the same."""
-    made = simulate(("NSR",), seed=0, duration_s=4.0, fs=500.0)
+def test_a_stride_does_not_cut_a_short_record() -> None:
+    assert window_bounds(replace(PLAIN, stride_s=4.0), 300) == [(0, 300)]
+
+
+def test_post_transforms_read_the_leads_of_the_network() -> None:
+    """Two channels of twelve prepared leads, as in the cache, and two leads of a record."""
+    record = simulate(("NSR",), seed=0, duration_s=4.0, fs=500.0)
     recipe = replace(
-        PLAIN, finish=(part("record_z_score"), part("fit_length", seconds=3, tolerance=1))
+        PLAIN, post_transforms=(part("record_z_score"), part("fit_length", seconds=3, tolerance=1))
     )
-    twelve = prepare(recipe, made.signal, made.leads, STANDARD, made.fs).signal
-    two = prepare(recipe, made.signal, made.leads, LEAD_SETS[2], made.fs).signal
-    from_cache = finish(recipe, twelve[channels_of(LEAD_SETS[2], STANDARD, 1)])
-    np.testing.assert_array_equal(from_cache, finish(recipe, two))
+    twelve = prepare(recipe, record.signal, record.leads, STANDARD, record.fs).signal
+    two = prepare(recipe, record.signal, record.leads, LEAD_SETS[2], record.fs).signal
+    from_cache, _ = post_transform(recipe, twelve[channels_of(LEAD_SETS[2], STANDARD, 1)])
+    np.testing.assert_array_equal(from_cache, post_transform(recipe, two)[0])
     assert from_cache.shape == (2, 1500)
-    assert not np.allclose(from_cache, finish(recipe, twelve)[:2]), "twelve leads scale otherwise"
-    assert finish(PLAIN, twelve) is twelve
+    of_twelve = post_transform(recipe, twelve)[0]
+    assert not np.allclose(from_cache, of_twelve[:2]), "the z-score of twelve leads differs"
+    assert post_transform(PLAIN, twelve)[0] is twelve
 
 
 @pytest.mark.parametrize(
-    ("fs", "record_fs", "said"),
+    ("seconds", "samples", "first", "last"),
+    [(3, 2000, 250, 1749), (3, 1500, 0, 1499), (5, 2000, -1, -1), (3, 4000, 0, 3999)],
+)
+def test_positions_are_the_samples_before_the_post_transforms(
+    seconds: int, samples: int, first: int, last: int
+) -> None:
+    recipe = replace(PLAIN, post_transforms=(part("fit_length", seconds=seconds, tolerance=0.4),))
+    signal = np.arange(1.0, samples + 1, dtype=np.float32)[None]
+    ready, positions = post_transform(recipe, signal)
+    assert positions.shape == (ready.shape[1],)
+    inside = positions >= 0
+    np.testing.assert_array_equal(ready[0, inside], signal[0, positions[inside]])
+    assert not ready[0, ~inside].any()
+    assert (positions[0], positions[-1]) == (first, last)
+    np.testing.assert_array_equal(post_transform(PLAIN, signal)[1], np.arange(samples))
+
+
+def test_rate_and_length_that_a_part_leaves_out_are_those_of_the_recipe() -> None:
+    recipe = replace(
+        PLAIN, fs=100.0, max_s=3.0, transforms=(part("resample"),),
+        post_transforms=(part("fit_length", tolerance=0.4),),
+    )  # fmt: skip
+    prepared = prepare(recipe, np.ones((1, 2000)), ["I"], ["I"], 500.0).signal
+    assert prepared.shape == (1, 400)
+    assert post_transform(recipe, prepared)[0].shape == (1, 300)
+    check_rate(recipe)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"transforms": (part("fill"),)}, "its transforms turn 1000 Hz into 1000 Hz, but the"),
+        (
+            {"transforms": (part("resample", to_hz=250),)},
+            r"into 250 Hz, but the recipe's fs is 500 Hz; add part\('resample'\) without a rate",
+        ),
+        (
+            {"transforms": (part("resample"),), "post_transforms": (part("resample", to_hz=100),)},
+            "the post-transform 'resample' changes the length; only fit_length may",
+        ),
+    ],
+)
+def test_transforms_that_end_at_another_rate_or_length_are_refused(changes, message: str) -> None:
+    with pytest.raises(LeadwiseError, match=message):
+        check_rate(replace(PLAIN, **changes))
+
+
+@pytest.mark.parametrize(
+    ("fs", "record_fs", "count"),
     [(500.0, 500.0, 0), (500.0, 121.0, 0), (500.0, 120.0, 1), (500.0, 100.0, 1), (100.0, 500.0, 1)],
 )
-def test_a_filter_that_does_not_fit_a_rate_is_said(fs: float, record_fs: float, said: int) -> None:
-    recipe = replace(PLAIN, fs=fs, steps=(part("resample", to_hz=fs), BAND_PASS))
+def test_filters_that_do_not_fit_a_rate_are_described(
+    fs: float, record_fs: float, count: int
+) -> None:
+    recipe = replace(PLAIN, fs=fs, transforms=(part("resample"), BAND_PASS))
     texts = list(unfit(recipe, record_fs))
-    assert len(texts) == said
+    assert len(texts) == count
     for text in texts:
         assert text == (
-            f"at {min(fs, record_fs):g} Hz nothing lies above {min(fs, record_fs) / 2:g} Hz; "
-            "the upper edge of fir_band_pass, 60 Hz, does nothing"
+            f"a record of {min(fs, record_fs):g} Hz holds nothing above "
+            f"{min(fs, record_fs) / 2:g} Hz; the upper edge of fir_band_pass, 60 Hz, has no effect"
         )
-    made = simulate(("NSR",), seed=0, duration_s=4.0, fs=record_fs)
-    assert np.isfinite(prepare(recipe, made.signal, made.leads, STANDARD, made.fs).signal).all()
+    record = simulate(("NSR",), seed=0, duration_s=4.0, fs=record_fs)
+    prepared = prepare(recipe, record.signal, record.leads, STANDARD, record.fs)
+    assert np.isfinite(prepared.signal).all()
 
 
-def test_it_is_said_once_for_many_records(capsys: pytest.CaptureFixture) -> None:
-    text = "at 99.5 Hz nothing lies above 49.75 Hz"
+def test_the_description_is_printed_once_for_many_records(capsys: pytest.CaptureFixture) -> None:
+    text = "a record of 99.5 Hz holds nothing above 49.75 Hz"
     for name in ("A1", "A2"):
-        team_code._note_once(Message(name, "filter beyond rate", text))
+        team_code._print_once(Message(name, "filter beyond rate", text))
     assert capsys.readouterr().err == f"Note: {text}\n"
 
 
-def test_a_network_answers_what_is_finished() -> None:
-    """A whole-record z-score forgets scale and offset, so the answer does."""
-    recipe = replace(small(PLAIN), finish=(part("record_z_score"),))
+def test_predictions_are_of_the_signal_after_the_post_transforms() -> None:
+    """A z-score of the whole record removes scale and offset, so probabilities ignore them."""
+    recipe = replace(small(PLAIN), post_transforms=(part("record_z_score"),))
     signal = simulate(("AF",), seed=0, duration_s=4.0, fs=500.0).signal[:2]
     torch.manual_seed(0)
-    network = build(recipe, LEAD_SETS[2], 26).eval()
+    network = build(recipe, LEAD_SETS[2], {"diagnosis": CODES}).eval()
+    device = torch.device("cpu")
     plain, other = (
-        probabilities_of(recipe, network, each, torch.device("cpu"))
+        predict_signal(recipe, network, each, device).probabilities["diagnosis"]
         for each in (signal, 5 * signal + 1)
     )
     np.testing.assert_allclose(other, plain, atol=1e-5)
-    unfinished = replace(recipe, finish=())
-    moved = probabilities_of(unfinished, network, 5 * signal + 1, torch.device("cpu"))
+    without = replace(recipe, post_transforms=())
+    moved = predict_signal(without, network, 5 * signal + 1, device).probabilities["diagnosis"]
     assert np.abs(moved - plain).max() > 1e-4  # ten times the tolerance above

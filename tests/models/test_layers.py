@@ -1,40 +1,44 @@
-"""A convolution and its norm: what is folded and kept is what the weights say at that moment."""
+"""Convolution: folded weights equal the plain layers, after any change and in several threads."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from models import spectral
 from models.layers import Convolution
+from tests.conftest import draw_norms
 
 
-@pytest.fixture(autouse=True, params=[True, False], ids=["spectral", "direct"])
-def _both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `layer` does with `signals` on a machine of either kind."""
-    monkeypatch.setattr(spectral, "pays", lambda: request.param)
-
-
-def layer() -> Convolution:
+def layer(**options: Any) -> Convolution:
+    """Make a convolution whose norm is not the identity."""
     torch.manual_seed(0)
-    return Convolution(64, 64, 17, bias=True)
+    convolution = Convolution(64, 64, 17, **{"bias": True, **options})
+    draw_norms(convolution)
+    return convolution
+
+
+def evaluating(convolution: Convolution) -> Convolution:
+    """Switch the mode only where needed, since the switch drops the folded weights."""
+    return convolution.eval() if convolution.training else convolution
 
 
 def plain(convolution: Convolution, signal: torch.Tensor) -> torch.Tensor:
-    """Layer by layer, in evaluation."""
+    """Predict without folding, which gradients prevent."""
     with torch.enable_grad():
-        return convolution.eval()(signal).detach()
+        return evaluating(convolution)(signal).detach()
 
 
-def answer(convolution: Convolution, signal: torch.Tensor) -> torch.Tensor:
+def predict(convolution: Convolution, signal: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
-        return convolution.eval()(signal)
+        return evaluating(convolution)(signal)
 
 
-def signals() -> torch.Tensor:
+def signals(steps: int = 700) -> torch.Tensor:
     torch.manual_seed(1)
-    return torch.randn(4, 64, 1, 700).contiguous(memory_format=torch.channels_last)
+    return torch.randn(4, 64, 1, steps).contiguous(memory_format=torch.channels_last)
 
 
 def change_weights(convolution: Convolution) -> None:
@@ -56,44 +60,76 @@ def load(convolution: Convolution) -> None:
 
 
 def train(convolution: Convolution) -> None:
-    """Statistics alone: no weight changes."""
+    """Only statistics change, no weight."""
     with torch.no_grad():
         convolution.train()(signals() + 1)
 
 
-def test_both_ways_are_taken(request: pytest.FixtureRequest) -> None:
-    convolution = layer()
-    answer(convolution, signals())
-    (size,) = convolution._folded[3]
-    assert (size is None) == ("direct" in request.node.name)
-
-
 @pytest.mark.parametrize("change", [change_weights, change_statistics, load, train])
-def test_answers_follow_every_change(change) -> None:
+def test_predictions_follow_every_change(change) -> None:
     convolution, signal = layer(), signals()
-    before = answer(convolution, signal)
+    before = predict(convolution, signal)
     change(convolution)
-    after = answer(convolution, signal)
+    after = predict(convolution, signal)
     torch.testing.assert_close(after, plain(convolution, signal), atol=1e-5, rtol=1e-5)
     assert not torch.allclose(after, before, atol=1e-2)
 
 
-def test_what_is_kept_is_no_weight() -> None:
+def test_folded_weights_are_neither_stored_nor_copied() -> None:
     convolution, signal = layer(), signals()
     names = set(convolution.state_dict())
-    expected = answer(convolution, signal)
+    expected = predict(convolution, signal)
     assert set(convolution.state_dict()) == names
-    assert torch.equal(answer(copy.deepcopy(convolution), signal), expected)
+    assert torch.equal(predict(copy.deepcopy(convolution), signal), expected)
 
 
 def test_double_precision_stays_double() -> None:
     convolution, signal = layer().double(), signals().double()
-    torch.testing.assert_close(answer(convolution, signal), plain(convolution, signal))
+    torch.testing.assert_close(predict(convolution, signal), plain(convolution, signal))
 
 
-def test_the_rate_falls_as_by_a_strided_convolution() -> None:
+def test_a_stride_equals_that_of_a_plain_convolution() -> None:
     torch.manual_seed(0)
     convolution, signal = Convolution(5, 8, 1, stride=4, norm=False), torch.randn(2, 5, 1, 31)
     expected = nn.functional.conv2d(signal, convolution.weight, stride=(1, 4))
     torch.testing.assert_close(convolution(signal), expected)
-    torch.testing.assert_close(answer(convolution, signal), expected)
+    torch.testing.assert_close(predict(convolution, signal), expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"bias": False},
+        {"norm": False},
+        {"stride": 4},
+        {"dilation": 8},
+        {"groups": 4},
+        {"groups": 64, "stride": 2},
+        {"activation": nn.ReLU(inplace=True)},
+        {"activation": nn.LeakyReLU(), "blur": nn.AvgPool2d((1, 2))},
+    ],
+    ids=str,
+)
+def test_folded_weights_equal_the_plain_layers(options: dict[str, Any]) -> None:
+    convolution = layer(**options)
+    for steps in (700, 33, 700):  # oneDNN's layout of the weights depends on the shape
+        signal = signals(steps)
+        output = predict(convolution, signal)
+        assert convolution._folded is not None
+        torch.testing.assert_close(output, plain(convolution, signal), atol=1e-5, rtol=1e-5)
+
+
+def test_threads_with_different_lengths_share_a_convolution() -> None:
+    convolution = layer().eval()
+    inputs = [signals(steps) for steps in (700, 33, 350, 1200)]
+    expected = [predict(convolution, signal) for signal in inputs]
+
+    def repeat(signal: torch.Tensor) -> list[torch.Tensor]:
+        return [predict(convolution, signal) for _ in range(20)]
+
+    convolution.train().eval()  # drops the folded weights
+    with ThreadPoolExecutor(4) as threads:
+        for outputs, output in zip(threads.map(repeat, inputs), expected, strict=True):
+            for one in outputs:
+                torch.testing.assert_close(one, output, atol=1e-5, rtol=1e-5)

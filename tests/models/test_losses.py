@@ -144,7 +144,7 @@ def test_every_loss_of_soft_labels_is_lowest_at_the_labels(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if "cross_entropy" not in name])
-def test_unknown_labels_have_no_gradient_and_the_others_the_same_as_without_a_mask(
+def test_unknown_labels_change_no_gradient_but_their_own(
     name: str,
 ) -> None:
     """The known elements' gradients are those without a mask; the others have none."""
