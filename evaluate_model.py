@@ -3,8 +3,8 @@
 
     python evaluate_model.py LABELS OUTPUTS [SCORES [CLASS_SCORES]]
 
-The answer is the official one of the 2021 Challenge (or of 2020: --year), to the character, but for
-headers of the second dialect, whose labels are read; see scoring/headers.py.
+The scores are those of the official scorer of 2021 (or of 2020: --year), to the character, except
+for headers of the second dialect, whose labels are read; see scoring/headers.py.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from scoring.bootstrap import intervals
 from scoring.challenge import YEARS, Scores, headline, load_weights, score
 from scoring.headers import find_pairs, read_labels
 from scoring.measures import count, precision, recall
-from scoring.outputs import read_outputs, some
+from scoring.outputs import list_names, read_outputs
 
 
 class Evaluation(NamedTuple):
@@ -35,7 +35,7 @@ class Evaluation(NamedTuple):
 
 
 def evaluate_model(label_directory: str, output_directory: str) -> tuple:
-    """Score by the rules of 2021, and answer as the official function of this name does.
+    """Score by the rules of 2021; the result is that of the official function of this name.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def evaluate_model(label_directory: str, output_directory: str) -> tuple:
     Raises
     ------
     LeadwiseError
-        If a folder or files cannot be scored; it names them.
+        A folder or files cannot be scored; it names them.
     """
     scores = evaluate(label_directory, output_directory).scores
     auroc, auprc, accuracy, f_measure, metric = map(float, headline(scores).values())
@@ -56,14 +56,14 @@ def evaluate_model(label_directory: str, output_directory: str) -> tuple:
 
 
 def evaluate(label_directory: str, output_directory: str, year: int = 2021) -> Evaluation:
-    """Read and score two folders, with the official progress on stdout and oddities on stderr."""
+    """Read and score two folders, with the official progress on stdout and notes on stderr."""
     print("Loading weights...")
     classes = load_weights(year).classes
     print("Loading label and output files...")
     pairs = find_pairs(label_directory, output_directory)
-    labels, doubled = read_labels(pairs.headers, classes, year)
-    answers = read_outputs(pairs.outputs, classes, year)
-    for path in answers.malformed:
+    labels, repeated = read_labels(pairs.headers, classes, year)
+    predictions = read_outputs(pairs.outputs, classes, year)
+    for path in predictions.malformed:
         print(
             f"- The output file {path} has formatting errors, "
             "so all outputs are assumed to be negative for this recording."
@@ -71,25 +71,25 @@ def evaluate(label_directory: str, output_directory: str, year: int = 2021) -> E
     unlabelled = [pairs.headers[number] for number in np.flatnonzero(~labels.any(axis=1))]
     _note(pairs.unused, "output files without a header, not used")
     _note(unlabelled, "records without a scored label")
-    _note(answers.empty, "output files without a scored class, counted as all negative")
+    _note(predictions.empty, "output files without a scored class, counted as all negative")
     if year == 2020:
-        _note(doubled, "headers with two Dx lines, which shift all later labels (as officially)")
+        _note(repeated, "headers with two Dx lines, which shift all later labels (as officially)")
     print("Evaluating model...")
-    parts = ["AUROC and AUPRC", "Accuracy", "F-measure", "Challenge metric"]
+    measures = ["AUROC and AUPRC", "Accuracy", "F-measure", "Challenge metric"]
     if year == 2020:
-        parts.insert(3, "F-beta and G-beta measures")
-    for part in parts:  # the official lines, though all are computed at once
-        print(f"- {part}...")
-    scores = score(labels, answers.outputs, answers.probabilities, year)
+        measures.insert(3, "F-beta and G-beta measures")
+    for measure in measures:  # the official lines; all are computed at once
+        print(f"- {measure}...")
+    scores = score(labels, predictions.outputs, predictions.probabilities, year)
     print("Done.")
-    return Evaluation(labels, answers.outputs, answers.probabilities, scores)
+    return Evaluation(labels, predictions.outputs, predictions.probabilities, scores)
 
 
-def _note(paths: list[str], what: str) -> None:
-    """Tell of something odd that does not stop the evaluation."""
+def _note(paths: list[str], text: str) -> None:
+    """Print a note about files to stderr."""
     if paths:
-        names = some([os.path.basename(path) for path in paths])
-        print(f"Note: {what}: {len(paths)} ({names}).", file=sys.stderr)
+        names = list_names([os.path.basename(path) for path in paths])
+        print(f"Note: {text}: {len(paths)} ({names}).", file=sys.stderr)
 
 
 def score_table(scores: Scores, year: int = 2021) -> str:
@@ -106,12 +106,12 @@ def class_table(scores: Scores, year: int = 2021) -> str:
 
 
 def _cells(values: Iterable[float]) -> str:
-    """Format numbers as the official files have them."""
+    """Format numbers as in the official files."""
     return ",".join(f"{value:.3f}" for value in values)
 
 
-def readable_classes(evaluation: Evaluation, year: int = 2021) -> str:
-    """Lay the measures of each class out for people, `-` where a measure is undefined."""
+def format_classes(evaluation: Evaluation, year: int = 2021) -> str:
+    """Format the measures of each class as text, `-` for an undefined measure."""
     counts = count(evaluation.labels, evaluation.outputs)
     columns = {
         "labels": counts.tp + counts.fn,
@@ -123,17 +123,17 @@ def readable_classes(evaluation: Evaluation, year: int = 2021) -> str:
         "AUPRC": evaluation.scores.auprc,
     }
     lines = [f"{'class':12}{'codes':22}" + "".join(f"{name:>10}" for name in columns)]
-    for place, codes in enumerate(load_weights(year).classes):
+    for index, codes in enumerate(load_weights(year).classes):
         line = f"{'|'.join(map(class_name, codes)):12}{'|'.join(codes):22}"
         for name, values in columns.items():
             form = ".0f" if name in ("labels", "outputs") else ".3f"
-            line += f"{values[place]:10{form}}" if values[place] == values[place] else f"{'-':>10}"
+            line += f"{values[index]:10{form}}" if values[index] == values[index] else f"{'-':>10}"
         lines.append(line)
     return "\n".join(lines)
 
 
-def readable_intervals(evaluation: Evaluation, year: int, resamples: int, seed: int) -> str:
-    """Bootstrap the official scores, and lay their 95 % intervals out for people."""
+def format_intervals(evaluation: Evaluation, year: int, resamples: int, seed: int) -> str:
+    """Bootstrap the official scores and format their 95 % intervals as text."""
 
     def resampled(times: np.ndarray) -> np.ndarray:
         scores = score(*evaluation[:3], year, times)
@@ -153,25 +153,29 @@ def readable_intervals(evaluation: Evaluation, year: int, resamples: int, seed: 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the answer is its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
         description="Score a folder of outputs against the labels in a folder of headers."
     )
     parser.add_argument("labels", help="folder of headers (.hea) with their Dx lines")
     parser.add_argument("outputs", help="folder of output files, NAME.csv for each NAME.hea")
-    parser.add_argument("scores", nargs="?", help="file for the scores, else they are printed")
+    parser.add_argument("scores", nargs="?", help="file for the scores (default: print them)")
     parser.add_argument("class_scores", nargs="?", help="file for the scores of each class")
     parser.add_argument(
-        "--year", type=int, choices=YEARS, default=2021, help="whose rules (default: 2021)"
+        "--year", type=int, choices=YEARS, default=2021, help="rules of this year (default: 2021)"
     )
     parser.add_argument("--classes", action="store_true", help="print a table of the classes")
     parser.add_argument(
-        "--bootstrap", type=int, default=0, metavar="N", help="print intervals (default: none)"
+        "--bootstrap",
+        type=int,
+        default=0,
+        metavar="N",
+        help="print 95 %% intervals from N resamples (default: none)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the resamples (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the resamples (default: 0)")
     options = parser.parse_args(argv)
     if options.bootstrap < 0 or options.seed < 0:
-        parser.error("--bootstrap and --seed take numbers from 0 on")
+        parser.error("--bootstrap and --seed must be 0 or more")
     try:
         _run(options)
     except LeadwiseError as error:
@@ -181,11 +185,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    """Evaluate, write and print what was asked for."""
+    """Evaluate, then write and print the requested tables."""
     for path in filter(None, (options.scores, options.class_scores)):
         if not os.path.isdir(os.path.dirname(path) or "."):
             raise LeadwiseError(
-                f"{path}: there is no folder {os.path.dirname(path)}; make it first."
+                f"{path}: the folder {os.path.dirname(path)} does not exist; create it first."
             )
     evaluation = evaluate(options.labels, options.outputs, options.year)
     if options.scores:
@@ -195,13 +199,13 @@ def _run(options: argparse.Namespace) -> None:
     if options.class_scores:
         _write(options.class_scores, class_table(evaluation.scores, options.year))
     if options.classes:
-        print(readable_classes(evaluation, options.year))
+        print(format_classes(evaluation, options.year))
     if options.bootstrap:
-        print(readable_intervals(evaluation, options.year, options.bootstrap, options.seed))
+        print(format_intervals(evaluation, options.year, options.bootstrap, options.seed))
 
 
 def _write(path: str, text: str) -> None:
-    """Write a table, aside and renamed."""
+    """Write a table atomically."""
     with atomic_write(path) as draft:
         draft.write_text(text, encoding="utf-8", newline="\n")
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""Take some leads of all records of a folder: `-l I II V2` makes three-lead records.
+"""Extract leads from all records of a folder: `-l I II V2` makes three-lead records.
 
     python extract_leads_wfdb.py -i IN -o OUT -l LEAD [LEAD …] [-k KEY]
 
-The result is the official command's of python-classifier-2021 (BSD-2-Clause), to the byte.  Where
-we differ: leads are found in any case, records in nested folders too (OUT is flat), a record that
-cannot be read is named and the others go on.
+The result equals that of the official command (python-classifier-2021, BSD-2-Clause) to the byte.
+Where we differ: lead names are case-insensitive; records in nested folders are extracted, too (OUT
+is flat); a record that cannot be read is left out with an error that names it.
 """
 
 import argparse
@@ -19,18 +19,18 @@ from ecg.leads import canonical_name
 from ecg.records import find_headers
 from helper_code import get_leads, load_recording
 
-AS_IT_IS = "surrogateescape"  # bytes of a comment that are no UTF-8 stay what they are
+KEEP_BYTES = "surrogateescape"  # bytes of a comment that are not UTF-8 stay unchanged
 
 
 def extract_leads(
     input_directory: str, output_directory: str, leads: Sequence[str], key: str = "val"
 ) -> tuple[list[str], int]:
-    """Write the records of a folder with some of their leads to another folder.
+    """Write the records of a folder, reduced to the given leads, to another folder.
 
     Parameters
     ----------
     input_directory, output_directory : str
-        The output folder is made if absent, and must not lie in the input folder.
+        The output folder is created if absent; it must be outside of the input folder.
     leads : sequence of str
         In the order of the new rows.
     key : str
@@ -39,9 +39,9 @@ def extract_leads(
     Returns
     -------
     problems : list of str
-        A sentence for each record that was left out.
+        One message per record that was left out.
     records : int
-        How many were written.
+        Number of records written.
 
     Raises
     ------
@@ -53,19 +53,19 @@ def extract_leads(
     source, target = Path(input_directory), Path(output_directory)
     headers, warnings = find_headers(source)
     if target.resolve().is_relative_to(source.resolve()):
-        raise LeadwiseError(f"{target}: lies in the input folder; give another one, to keep both")
+        raise LeadwiseError(f"{target}: is inside the input folder; give a folder outside of it")
     make_folder(target)
-    problems = [str(remark) for remark in warnings]
+    problems = [str(warning) for warning in warnings]
     written = 0
     for path in headers:
         try:
-            text = read_bytes(path).decode("utf-8", AS_IT_IS).replace("\r\n", "\n")
+            text = read_bytes(path).decode("utf-8", KEEP_BYTES).replace("\r\n", "\n")
             header, rows = reduce_header(text, leads, path.stem)
             recording = load_recording(str(path.with_suffix(".mat")), key=key)
             if len(recording) != len(get_leads(text)):
                 raise LeadwiseError(
                     f"{path.stem}: the header names {len(get_leads(text))} leads, the signal has "
-                    f"{len(recording)} rows; which row is which lead cannot be known"
+                    f"{len(recording)} rows; the lead of each row is unknown"
                 )
         except LeadwiseError as error:
             problems.append(str(error))
@@ -76,13 +76,13 @@ def extract_leads(
         with atomic_write(target / f"{path.stem}.mat") as draft, open(draft, "wb") as file:
             savemat(file, {key: recording[rows]}, format="4")
         with atomic_write(target / f"{path.stem}.hea") as draft:
-            draft.write_text(header, "utf-8", AS_IT_IS, newline="\n")
+            draft.write_text(header, "utf-8", KEEP_BYTES, newline="\n")
         written += 1
     return problems, written
 
 
 def reduce_header(header: str, leads: Sequence[str], name: str) -> tuple[str, list[int]]:
-    """Keep the lines of some leads.
+    """Reduce a header to the given leads.
 
     Parameters
     ----------
@@ -96,9 +96,9 @@ def reduce_header(header: str, leads: Sequence[str], name: str) -> tuple[str, li
     Returns
     -------
     header : str
-        Line 1 with the new number of leads, the leads' lines and the rest unchanged.
+        Line 1 with the new number of leads, then the leads' lines and the rest, unchanged.
     rows : list of int
-        Where the leads stood.
+        Indices of the leads in the old header.
 
     Raises
     ------
@@ -106,31 +106,30 @@ def reduce_header(header: str, leads: Sequence[str], name: str) -> tuple[str, li
         Line 1 cannot be read or a lead is absent.
     """
     try:
-        there = [canonical_name(lead) for lead in get_leads(header)]
+        available = [canonical_name(lead) for lead in get_leads(header)]
     except (IndexError, ValueError) as error:
         raise LeadwiseError(
             f"{name}: line 1 of the header must be NAME LEADS FS SAMPLES ({error})"
         ) from error
-    absent = [lead for lead in leads if canonical_name(lead) not in there]
+    absent = [lead for lead in leads if canonical_name(lead) not in available]
     if absent:
-        raise LeadwiseError(
-            f"{name}: has no lead {', '.join(absent)}; its leads are {', '.join(there) or 'none'}"
-        )
-    rows = [there.index(canonical_name(lead)) for lead in leads]
+        names = ", ".join(available) or "none"
+        raise LeadwiseError(f"{name}: has no lead {', '.join(absent)}; its leads are {names}")
+    rows = [available.index(canonical_name(lead)) for lead in leads]
     lines = header.split("\n")
     first, _, *rest = lines[0].split()
-    top = " ".join([first, str(len(rows)), *rest])
-    kept = [lines[row + 1] for row in rows]
-    return "\n".join([top, *kept, *lines[len(there) + 1 :]]), rows
+    line_1 = " ".join([first, str(len(rows)), *rest])
+    lead_lines = [lines[row + 1] for row in rows]
+    return "\n".join([line_1, *lead_lines, *lines[len(available) + 1 :]]), rows
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the answer is its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
-        description="Write the records of a folder with some of their leads to another folder."
+        description="Write the records of a folder, reduced to the given leads, to another folder."
     )
     parser.add_argument("-i", "--input_directory", required=True, help="folder of records")
-    parser.add_argument("-o", "--output_directory", required=True, help="made if absent")
+    parser.add_argument("-o", "--output_directory", required=True, help="created if absent")
     parser.add_argument(
         "-l", "--reduced_leads", required=True, nargs="+", metavar="LEAD", help="such as I II V2"
     )

@@ -1,13 +1,13 @@
 """The 2021 Challenge's helper functions: names, arguments and results of the organisers' module.
 
 `header` is the text of a .hea file.  Source: python-classifier-2021 (BSD-2-Clause); no code is
-copied.  The organisers put theirs in place of this one, so nothing of ours may rely on what theirs
-lacks.  Where we differ:
+copied.  The organisers replace this file by theirs, so our code uses only what theirs provides.
+Where we differ:
   - headers of the second dialect (`# Age: 74`, `1000.0(0)/mV`) are read; the official functions
-    find no age, sex and label there, and gains of 0.  What follows the first dialect, faults
-    included, has the official answer;
-  - a file that cannot be read is a `LeadwiseError`, a sentence with its name;
-  - output files are written aside and renamed.
+    return no age, sex and label for them, and gains of 0.  For headers of the first dialect, errors
+    included, results are the official ones;
+  - a file that cannot be read raises a `LeadwiseError` that names it;
+  - output files are written atomically.
 """
 
 import math
@@ -32,7 +32,7 @@ lead_sets = (twelve_leads, six_leads, four_leads, three_leads, two_leads)
 
 
 def is_number(x: Any) -> bool:
-    """Tell whether `float` reads it: `'nan'`, `' 2 '` and True are numbers."""
+    """Return whether `float` accepts it: `'nan'`, `' 2 '` and True are numbers."""
     try:
         float(x)
     except (ValueError, TypeError):
@@ -41,22 +41,22 @@ def is_number(x: Any) -> bool:
 
 
 def is_integer(x: Any) -> bool:
-    """Tell whether it is a whole number: `'1.0'` and `'1e3'` are."""
+    """Return whether it is a whole number: `'1.0'` and `'1e3'` are."""
     return is_number(x) and float(x).is_integer()
 
 
 def is_finite_number(x: Any) -> bool:
-    """Tell whether it is a number, neither NaN nor infinite."""
+    """Return whether it is a number other than NaN and ±infinity."""
     return is_number(x) and math.isfinite(float(x))
 
 
 def find_challenge_files(data_directory: str) -> tuple[list[str], list[str]]:
-    """Find the pairs of `NAME.hea` and `NAME.mat` in this very folder.
+    """Find the pairs of `NAME.hea` and `NAME.mat` in a folder, without its subfolders.
 
     Returns
     -------
     header_files, recording_files : list of str
-        Paths, sorted by file name; hidden files are passed over.
+        Paths, sorted by file name; hidden files are left out.
     """
     headers, recordings = [], []
     for file in sorted(os.listdir(data_directory)):
@@ -69,7 +69,7 @@ def find_challenge_files(data_directory: str) -> tuple[list[str], list[str]]:
 
 
 def load_header(header_file: str) -> str:
-    """Read the text of a header, every line end as LF; no byte of a comment makes it fail."""
+    """Read the text of a header, every line end as LF; bytes that are not UTF-8 are replaced."""
     return outputs.read_text(os.fspath(header_file), errors="replace")
 
 
@@ -88,9 +88,9 @@ def load_recording(
     header : str, optional
         The text of the header.
     leads : sequence of str, optional
-        With a header, the rows to take; all otherwise.
+        With a header, the leads to return; by default all.
     key : str
-        The variable's name.
+        Name of the variable.
 
     Returns
     -------
@@ -100,7 +100,7 @@ def load_recording(
     Raises
     ------
     LeadwiseError
-        The file is missing, cut off, or holds no matrix of this name.
+        The file is missing or truncated, or has no matrix of this name.
     """
     stem, ending = os.path.splitext(recording_file)
     path = stem + ".mat" if ending == ".mat" else f"{recording_file}.mat"
@@ -109,77 +109,77 @@ def load_recording(
 
 
 def choose_leads(recording: np.ndarray, header: str, leads: Sequence[str]) -> np.ndarray:
-    """Take the rows of `leads`, in this order; a lead that the header lacks is a row of zeros."""
-    chosen = np.zeros((len(leads), np.shape(recording)[1]), recording.dtype)
+    """Return the rows of `leads`, in this order; zeros for a lead that the header lacks."""
+    rows = np.zeros((len(leads), np.shape(recording)[1]), recording.dtype)
     available = get_leads(header)
-    for row, lead in enumerate(leads):
+    for index, lead in enumerate(leads):
         if lead in available:
-            chosen[row] = recording[available.index(lead)]
-    return chosen
+            rows[index] = recording[available.index(lead)]
+    return rows
 
 
 def get_recording_id(header: str) -> str:
-    """Give the first word of line 1 as it stands (`E00271.mat` in Georgia)."""
+    """Return the first word of line 1, unchanged (`E00271.mat` in Georgia)."""
     return header.split("\n", 1)[0].split(" ")[0]
 
 
 def get_leads(header: str) -> tuple[str, ...]:
-    """Give the last word of each lead's line.
+    """Return the last word of each lead's line.
 
     Raises
     ------
     ValueError, IndexError
-        Line 1 does not say how many leads there are.
+        Line 1 has no number of leads.
     """
     return tuple(words[-1] for words in _lead_lines(header))
 
 
 def get_age(header: str) -> float | None:
-    """Give the age in years; NaN if it cannot be read, None if no line tells it."""
-    ages = _facts(header, "Age")
+    """Return the age in years; NaN if it is not a number, None without such a line."""
+    ages = _comments(header, "Age")
     if not ages:
         return None
     return float(ages[-1]) if ages[-1] is not None and is_number(ages[-1]) else math.nan
 
 
 def get_sex(header: str) -> str | None:
-    """Give the sex as it is written; None if no line tells it."""
-    sexes = [sex.strip() for sex in _facts(header, "Sex") if sex is not None]
+    """Return the sex as written; None without such a line."""
+    sexes = [sex.strip() for sex in _comments(header, "Sex") if sex is not None]
     return sexes[-1] if sexes else None
 
 
 def get_num_leads(header: str) -> float | None:
-    """Give the number of leads, the second word of line 1; None if it is no number."""
+    """Return the number of leads, the second word of line 1; None if it is no number."""
     return _number_in_line_1(header, 1)
 
 
 def get_frequency(header: str) -> float | None:
-    """Give the sampling frequency in Hz, the third word of line 1; None if it is no number."""
+    """Return the sampling frequency in Hz, the third word of line 1; None if it is no number."""
     return _number_in_line_1(header, 2)
 
 
 def get_num_samples(header: str) -> float | None:
-    """Give the number of samples, the fourth word of line 1; None if it is no number."""
+    """Return the number of samples, the fourth word of line 1; None if it is no number."""
     return _number_in_line_1(header, 3)
 
 
 def get_adc_gains(header: str, leads: Sequence[str]) -> np.ndarray:
-    """Give the gains in adu a unit, in the order of `leads`; 0 where there is none to read."""
+    """Return the gains in adu per unit, in the order of `leads`; 0 for a missing gain."""
     return _numbers_of_leads(header, leads, 2)
 
 
 def get_baselines(header: str, leads: Sequence[str]) -> np.ndarray:
-    """Give the adu that mean 0 mV, in the order of `leads`; 0 where there is none to read.
+    """Return the adu that mean 0 mV, in the order of `leads`; 0 for a missing baseline.
 
-    In the first dialect this is, as officially, the ADC zero: where the second dialect writes a
-    baseline in parentheses the first has no place for one.
+    The first dialect has no field for a baseline (the second has parentheses): its ADC zero is
+    returned, as officially.
     """
     return _numbers_of_leads(header, leads, 4)
 
 
 def get_labels(header: str) -> list[str]:
-    """Give the codes of the Dx lines as they stand, empty entries and repeats included."""
-    listed = [text for text in _facts(header, "Dx") if text is not None]
+    """Return the codes of the Dx lines, empty entries and repeats included."""
+    listed = [text for text in _comments(header, "Dx") if text is not None]
     return [code.strip() for text in listed for code in text.split(",")]
 
 
@@ -190,12 +190,12 @@ def save_outputs(
     labels: Iterable[object],
     probabilities: Iterable[object],
 ) -> None:
-    """Write an output file; three empty rows say that the record failed.
+    """Write an output file; three empty rows mean a failed record.
 
     Raises
     ------
     LeadwiseError
-        The file cannot be written; no part of it is left.
+        The file cannot be written; no partial file is left.
     """
     outputs.save_outputs(output_file, recording_id, classes, labels, probabilities)
 
@@ -208,10 +208,10 @@ def load_outputs(
     Returns
     -------
     recording_id : str
-        With the end of its line, as officially.
+        With its line end, as officially.
     classes, labels : tuple of str
     probabilities : tuple of float
-        NaN for what is not a finite number.
+        NaN for cells that are not finite numbers.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def load_outputs(
     """
     lines = outputs.read_text(os.fspath(output_file)).splitlines(keepends=True)
     if len(lines) < 4:
-        raise LeadwiseError(f"{output_file}: an output has four lines, this file {len(lines)}")
+        raise LeadwiseError(f"{output_file}: an output file has four lines, this one {len(lines)}")
     classes, labels, cells = [tuple(map(str.strip, row.split(","))) for row in lines[1:4]]
     probabilities = tuple(float(cell) if is_finite_number(cell) else math.nan for cell in cells)
     return lines[0][1:], classes, labels, probabilities
@@ -233,8 +233,8 @@ def _lead_lines(header: str) -> list[list[str]]:
     return [line.split(" ") for line in lines[1 : max(0, count) + 1]]
 
 
-def _facts(header: str, key: str) -> list[str | None]:
-    """List what stands after `: ` in the lines `#Key` or `# Key`; None where there is no `: `."""
+def _comments(header: str, key: str) -> list[str | None]:
+    """Return the text after `: ` of each line `#Key` or `# Key`; None for a line without `: `."""
     lines = [line for line in header.split("\n") if line.startswith((f"#{key}", f"# {key}"))]
     return [line.split(": ")[1] if ": " in line else None for line in lines]
 
@@ -245,7 +245,7 @@ def _number_in_line_1(header: str, word: int) -> float | None:
 
 
 def _numbers_of_leads(header: str, leads: Sequence[str], word: int) -> np.ndarray:
-    """Read the number at the start of a word of each lead's line."""
+    """Parse the number at the start of a word of each lead's line."""
     numbers = np.zeros(len(leads))
     for words in _lead_lines(header):
         if words[-1] in leads and len(words) > word:
@@ -258,12 +258,12 @@ def _numbers_of_leads(header: str, leads: Sequence[str], word: int) -> np.ndarra
 
 
 def _in_second_dialect(header: str) -> bool:
-    """Tell the dialects apart by their comments; parentheses in the first have no meaning."""
+    """Detect the dialect by the comments; parentheses have no meaning in the first."""
     return not any(line.startswith(("#Age", "#Sex", "#Dx")) for line in header.split("\n"))
 
 
 def _in_first_dialect(words: list[str]) -> list[str]:
-    """Bring a lead's line of the second dialect, `… 1000.0(7)/mV 16 0 …`, to `… 1000.0 16 7 …`."""
+    """Convert a lead's line of the second dialect, `… 1000.0(7)/mV 16 0 …`: `… 1000.0 16 7 …`."""
     gain, bracket, baseline = words[2].partition("(")
     if not bracket or len(words) < 6:
         return words

@@ -1,47 +1,36 @@
-"""R peaks on MIT-BIH DS1, under noise stress and on LUDB: ours and four peers, in one run.
+"""R peaks on MIT-BIH DS1, under noise stress and on LUDB: ours beside four peers.
 
     python -m venv ../peers && ../peers/bin/pip install -r requirements-peers.txt
     ../peers/bin/python -m benchmarks.beats DATA
 
-DATA holds the folders mitdb, nstdb and ludb, in WFDB's formats.  After some ten minutes it writes
-the tables of docs/results.md, "R peaks".  Beats are scored by EC57's convention, 150 ms, gross,
-over whole records; ventricular flutter of 207 is left out.  Peers take one lead, as published; ours
-takes one or all.  CPU seconds are of one thread.
+DATA holds the folders mitdb, nstdb and ludb in WFDB's formats.  The command takes some ten minutes
+and writes the tables of docs/results.md, "R peaks".  Beats are scored by EC57's convention: 150 ms,
+gross, over whole records; ventricular flutter of 207 is left out.  Peers take one lead, as
+published; ours takes one or all.  CPU seconds are of one thread.
 """
 
-import argparse
-import os
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.scoring import ROOT, machine
+from benchmarks.common import ROOT, machine, parse_options, run, table_lines, timed
+from benchmarks.peers.detectors import DETECTORS as PEERS
 from docs.generate import write_tables
 from ecg import LeadwiseError, beats
-from scoring.beats import (
-    LEARNING_S,
-    TOLERANCES_MS,
-    BeatCounts,
-    average,
-    count,
-    gross,
-    positive_predictivity,
-    sensitivity,
-    stack,
-)
+from scoring import beats as scorer
+from scoring.beats import TOLERANCES_MS, BeatCounts, positive_predictivity, sensitivity
 
+RESULTS = ROOT / "docs" / "results.md"
 DS1 = "101 106 108 109 112 114 115 116 118 119 122 124 201 203 205 207 208 209 215 220 223 230"
-SYMBOLS = list("NLRejAaJSVEF/fQ")  # of beats; all other marks are of something else
+SYMBOLS = list("NLRejAaJSVEF/fQ")  # of beats
 STRESSED, STRESS_DB = ("118", "119"), (12, 6, 0)
 LUDB_MS = 75.0
 OURS = "Leadwise"
-WORST = 6  # records named a side
+WORST = 6  # records named per side
 
 
 class Marked(NamedTuple):
@@ -54,52 +43,19 @@ class Marked(NamedTuple):
     left_out: np.ndarray  # (stretches, 2) samples
 
 
-class Found(NamedTuple):
-    """What one side finds in one record."""
+class Detection(NamedTuple):
+    """R peaks of one side in one record."""
 
     r_peaks: np.ndarray
     seconds: float  # of CPU
 
 
-Side = tuple[str, int | None]  # a detector's name and its lead's row; None is all leads (ours)
-
-
-def _gqrs(lead: np.ndarray, fs: float) -> np.ndarray:
-    from wfdb.processing import gqrs_detect
-
-    return gqrs_detect(lead, fs)
-
-
-def _xqrs(lead: np.ndarray, fs: float) -> np.ndarray:
-    from wfdb.processing import xqrs_detect
-
-    return xqrs_detect(lead, fs, verbose=False)
-
-
-def _neurokit2(lead: np.ndarray, fs: float) -> np.ndarray:
-    import neurokit2
-
-    cleaned = neurokit2.ecg_clean(lead, sampling_rate=int(fs))
-    return neurokit2.ecg_peaks(cleaned, sampling_rate=int(fs))[1]["ECG_R_Peaks"]
-
-
-def _sleepecg(lead: np.ndarray, fs: float) -> np.ndarray:
-    import sleepecg
-
-    return sleepecg.detect_heartbeats(lead, fs)
-
-
-PEERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
-    "WFDB GQRS": _gqrs,
-    "WFDB XQRS": _xqrs,
-    "NeuroKit2": _neurokit2,
-    "SleepECG": _sleepecg,
-}
+Side = tuple[str, int | None]  # a detector and the index of its lead; None is all leads (ours)
 DETECTORS = {OURS: lambda lead, fs: beats.detect(lead[None], fs), **PEERS}
 
 
 def read_mitdb(folder: Path, names: str = DS1) -> list[Marked]:
-    """Read records of the MIT-BIH Arrhythmia Database, whichever way round their leads are."""
+    """Read records of the MIT-BIH Arrhythmia Database; MLII becomes the first lead."""
     import wfdb
 
     records = []
@@ -115,7 +71,7 @@ def read_mitdb(folder: Path, names: str = DS1) -> list[Marked]:
 
 
 def read_ludb(folder: Path) -> Iterator[Marked]:
-    """Read LUDB with lead II's marks; what lies beyond the outer ones is left out."""
+    """Read LUDB with lead II's marks; beats beyond the outer marks are left out."""
     import wfdb
 
     for path in sorted(folder.glob("*.hea"), key=lambda path: int(path.stem)):
@@ -128,11 +84,11 @@ def read_ludb(folder: Path) -> Iterator[Marked]:
 
 
 def stress(record: Marked, noise: np.ndarray, decibels: float) -> Marked:
-    """Add noise to all of a record, lead by lead.
+    """Add noise to a whole record, lead by lead.
 
-    Signal power is a²/8, where a is the mean over the beats of the range within 50 ms of the mark:
-    that of a sine as large as the QRS complexes.  Noise power is the variance about the means of
-    seconds.  Both are those of WFDB's `nst`, without its trimming.
+    Signal power is a²/8, the power of a sine as large as the QRS complexes: a is the mean over the
+    beats of the range within 50 ms of the mark.  Noise power is the variance about the means of
+    seconds.  WFDB's `nst` computes both so, with trimming.
     """
     second, reach = round(record.fs), round(0.05 * record.fs)
     samples = record.signal.shape[1]
@@ -145,55 +101,55 @@ def stress(record: Marked, noise: np.ndarray, decibels: float) -> Marked:
     return record._replace(signal=record.signal + gain[:, None] * repeated)
 
 
-def find(side: Side, record: Marked, failed: list[str]) -> Found:
-    """Find a record's beats; a detector that raises has found none, and is noted in `failed`."""
+def detect(side: Side, record: Marked, failures: list[str]) -> Detection:
+    """Detect a record's beats; a detector that raises has none, and is noted in `failures`."""
     name, lead = side
-    begun = time.process_time()
-    try:
-        if lead is None:
-            r_peaks = beats.detect(record.signal, record.fs)
-        else:
-            r_peaks = DETECTORS[name](record.signal[lead], record.fs)
-    except (ValueError, IndexError, ZeroDivisionError) as error:
-        failed.append(f"{name} on {record.name}: {error}")
-        r_peaks = np.zeros(0, int)
-    return Found(np.sort(np.asarray(r_peaks, int)), time.process_time() - begun)
+    if lead is None:
+        call: Callable[[], np.ndarray] = partial(beats.detect, record.signal, record.fs)
+    else:
+        call = partial(DETECTORS[name], record.signal[lead], record.fs)
+
+    def attempt() -> np.ndarray:
+        try:
+            return np.sort(np.asarray(call(), int))
+        except (ValueError, IndexError, ZeroDivisionError) as error:
+            failures.append(f"{name} on {record.name}: {error}")
+            return np.zeros(0, int)
+
+    r_peaks, duration = timed(attempt)
+    return Detection(r_peaks, duration.cpu)
 
 
-def find_all(
-    sides: Iterable[Side], records: list[Marked], failed: list[str]
-) -> dict[Side, list[Found]]:
-    """Let each side find the beats of all records; they take turns, so that load hits all alike."""
-    found: dict[Side, list[Found]] = {side: [] for side in sides}
+def detect_all(
+    sides: Iterable[Side], records: list[Marked], failures: list[str]
+) -> dict[Side, list[Detection]]:
+    """Detect the beats of all records; sides take turns, so that other load affects all alike."""
+    detections: dict[Side, list[Detection]] = {side: [] for side in sides}
     for record in records:
         print(f"record {record.name}", file=sys.stderr, flush=True)
-        for side, some in found.items():
-            some.append(find(side, record, failed))
-    return found
+        for side, detected in detections.items():
+            detected.append(detect(side, record, failures))
+    return detections
 
 
 def counted(
-    records: list[Marked], found: list[Found], *, since_s: float = 0.0, tolerance_ms: float = 150.0
+    records: list[Marked],
+    detections: list[Detection],
+    *,
+    since_s: float = 0.0,
+    tolerance_ms: float = 150.0,
 ) -> BeatCounts:
     """Count each record's beats, arrays of shape (records,)."""
-    return stack(
-        [
-            count(
-                record.marks,
-                some.r_peaks,
-                record.fs,
-                tolerance_ms=tolerance_ms,
-                since_s=since_s,
-                left_out=record.left_out,
-            )
-            for record, some in zip(records, found, strict=True)
-        ]
-    )
+    options = {"tolerance_ms": tolerance_ms, "since_s": since_s}
+    return scorer.stack([
+        scorer.count(record.marks, detected.r_peaks, record.fs, left_out=record.left_out, **options)
+        for record, detected in zip(records, detections, strict=True)
+    ])  # fmt: skip
 
 
 def percent(counts: BeatCounts) -> str:
-    """Write the gross sensitivity and positive predictivity in per cent."""
-    total = gross(counts)
+    """Format the gross sensitivity and positive predictivity in per cent."""
+    total = scorer.gross(counts)
     return f"{100 * sensitivity(total):.2f} / {100 * positive_predictivity(total):.2f}"
 
 
@@ -202,137 +158,113 @@ def most_errors(records: list[Marked], counts: BeatCounts) -> str:
     errors = np.stack([counts.fn, counts.fp], axis=1)
     order = np.argsort(-errors.sum(axis=1), kind="stable")[:WORST]
     return ", ".join(
-        f"{records[place].name} {errors[place, 0]}+{errors[place, 1]}"
-        for place in order
-        if errors[place].any()
+        f"{records[index].name} {errors[index, 0]}+{errors[index, 1]}"
+        for index in order
+        if errors[index].any()
     )
 
 
-def markdown(columns: Iterable[str], rows: Iterable[Iterable[str]], failed: Iterable[str]) -> str:
-    """Make a table, and a list of the failures below it."""
-    columns = list(columns)
-    lines = [columns, ["---"] * len(columns), *rows]
-    text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return text + "".join(f"\n\nFailed, counted as no beats: {what}." for what in failed)
+def markdown(
+    columns: Iterable[str], rows: Iterable[Iterable[str]], failures: Iterable[str] = ()
+) -> list[str]:
+    """Format a table, followed by a list of failures."""
+    notes = [line for text in failures for line in ("", f"Failed, counted as no beats: {text}.")]
+    return [*table_lines(columns, rows), *notes]
 
 
-def ds1_tables(records: list[Marked]) -> dict[str, str]:
-    """Measure DS1: gross, from 5:00 on, averages, CPU; by tolerance; where most errors are."""
+def ds1_tables(records: list[Marked]) -> dict[str, list[str]]:
+    """Measure DS1: gross, from 5:00 on, averages, CPU; by tolerance; records with most errors."""
     names = {0: "MLII", 1: "second", None: "both"}
     goals = {0: "99.80 / 99.80", 1: "97.80 / 98.90", None: "99.85 / 99.85"}
     sides = [(OURS, None), *((name, lead) for lead in (0, 1) for name in DETECTORS)]
-    failed: list[str] = []
-    every = find_all(sides, records, failed)
-    took = {side: np.mean([some.seconds for some in found]) for side, found in every.items()}
+    failures: list[str] = []
+    detections = detect_all(sides, records, failures)
+    cpu_s = {side: mean_cpu_s(detected) for side, detected in detections.items()}
     rows, curves, worst = [], [], []
-    for side, found in every.items():
-        title = [names[side[1]], side[0]]
-        counts = counted(records, found)
-        means = (average(sensitivity(counts)), average(positive_predictivity(counts)))
-        rows.append(
-            [
-                *title,
-                percent(counts),
-                goals[side[1]] if side[0] == OURS else "",
-                percent(counted(records, found, since_s=LEARNING_S)),
-                f"{100 * means[0]:.2f} / {100 * means[1]:.2f}",
-                f"{took[side]:.3f}",
-                f"{took[side] / took[OURS, side[1]]:.2f}",
-            ]
-        )
-        within = [counted(records, found, tolerance_ms=width) for width in TOLERANCES_MS]
+    for side, detected in detections.items():
+        name, lead = side
+        title = [names[lead], name]
+        counts = counted(records, detected)
+        means = (scorer.average(sensitivity(counts)), scorer.average(positive_predictivity(counts)))
+        rows.append([
+            *title,
+            percent(counts),
+            goals[lead] if name == OURS else "",
+            percent(counted(records, detected, since_s=scorer.LEARNING_S)),
+            f"{100 * means[0]:.2f} / {100 * means[1]:.2f}",
+            f"{cpu_s[side]:.3f}",
+            f"{cpu_s[side] / cpu_s[OURS, lead]:.2f}",
+        ])  # fmt: skip
+        within = [counted(records, detected, tolerance_ms=width) for width in TOLERANCES_MS]
         curves.append([*title, *map(percent, within)])
         worst.append([*title, most_errors(records, counts)])
-    columns = ("whole record", "goal", "from 5:00", "mean of records", "CPU s a record", "× ours")
+    columns = ("whole record", "goal", "from 5:00", "mean of records", "CPU s per record", "× ours")
     widths = [f"{width:g} ms" for width in TOLERANCES_MS]
     return {
-        "beats-ds1": markdown(["lead", "detector", *columns], rows, failed),
-        "beats-tolerance": markdown(["lead", "detector", *widths], curves, []),
-        "beats-worst": markdown(["lead", "detector", "missed + made up"], worst, []),
+        "beats-ds1": markdown(["lead", "detector", *columns], rows, failures),
+        "beats-tolerance": markdown(["lead", "detector", *widths], curves),
+        "beats-worst": markdown(["lead", "detector", "missed + made up"], worst),
     }
 
 
-def stress_table(records: list[Marked], noise: np.ndarray) -> str:
-    """Measure how the sides stand electrode motion."""
+def mean_cpu_s(detections: list[Detection]) -> float:
+    """Average the CPU seconds per record."""
+    return float(np.mean([detected.seconds for detected in detections]))
+
+
+def stress_table(records: list[Marked], noise: np.ndarray) -> list[str]:
+    """Measure the sides under electrode motion."""
     sides: list[Side] = [(OURS, None), *((name, 0) for name in DETECTORS)]
-    failed: list[str] = []
+    failures: list[str] = []
     cells: dict[Side, list[str]] = {side: [] for side in sides}
     for decibels in STRESS_DB:
         noisy = [stress(record, noise, decibels) for record in records if record.name in STRESSED]
-        for side, found in find_all(sides, noisy, failed).items():
-            cells[side].append(percent(counted(noisy, found)))
+        for side, detected in detect_all(sides, noisy, failures).items():
+            cells[side].append(percent(counted(noisy, detected)))
     rows = [["MLII" if lead == 0 else "both", name, *cells[name, lead]] for name, lead in sides]
-    return markdown(["lead", "detector", *(f"{level} dB" for level in STRESS_DB)], rows, failed)
+    return markdown(["lead", "detector", *(f"{level} dB" for level in STRESS_DB)], rows, failures)
 
 
-def ludb_table(records: list[Marked]) -> str:
-    """Measure what is found in LUDB; lead II is the second."""
-    failed: list[str] = []
+def ludb_table(records: list[Marked]) -> list[str]:
+    """Measure the sides on LUDB; lead II has index 1."""
+    failures: list[str] = []
     sides: list[Side] = [(OURS, None), *((name, 1) for name in DETECTORS)]
     rows = []
-    for (name, lead), found in find_all(sides, records, failed).items():
-        counts = counted(records, found, tolerance_ms=LUDB_MS)
-        rows.append(
-            [
-                "II" if lead == 1 else "all 12",
-                name,
-                percent(counts),
-                f"{1000 * np.mean([some.seconds for some in found]):.1f}",
-                str(int((np.add(counts.fn, counts.fp) > 0).sum())),
-                most_errors(records, counts),
-            ]
-        )
-    columns = ["Se / +P", "CPU ms a record", "records with errors", "most: missed + made up"]
-    return markdown(["lead", "detector", *columns], rows, failed)
+    for (name, lead), detected in detect_all(sides, records, failures).items():
+        counts = counted(records, detected, tolerance_ms=LUDB_MS)
+        rows.append([
+            "II" if lead == 1 else "all 12",
+            name,
+            percent(counts),
+            f"{1000 * mean_cpu_s(detected):.1f}",
+            str(int((np.add(counts.fn, counts.fp) > 0).sum())),
+            most_errors(records, counts),
+        ])  # fmt: skip
+    columns = ["Se / +P", "CPU ms per record", "records with errors", "most: missed + made up"]
+    return markdown(["lead", "detector", *columns], rows, failures)
 
 
-def write_results(tables: dict[str, str]) -> None:
-    """Put tables between their marks in docs/results.md."""
-    page = ROOT / "docs" / "results.md"
-    write_tables(page, {name: [table] for name, table in tables.items()})
-
-
-def measured(*packages: str) -> str:
-    """Say when, on what machine under what load, and with what versions."""
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    return (
-        f"Measured {date.today()}: {machine()}, {versions}; one thread, load average "
-        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
-    )
-
-
-def run(data: Path) -> None:
-    """Measure all, then write."""
-    missing = [name for name in ("mitdb", "nstdb", "ludb") if not (data / name).is_dir()]
-    if missing:
-        raise LeadwiseError(f"{data}: has no folder {missing[0]}; unpack it there.")
+def main() -> None:
+    """Run the command."""
+    data = parse_options(__doc__, "data").data
+    for name in ("mitdb", "nstdb", "ludb"):
+        if not (data / name).is_dir():
+            raise LeadwiseError(f"{data}: folder {name} is missing; unpack the database there")
     import wfdb
     from threadpoolctl import threadpool_limits
 
-    tables = {"beats-machine": measured("scipy", "wfdb", "pandas", "neurokit2", "sleepecg")}
+    packages = ("scipy", "wfdb", "pandas", "neurokit2", "sleepecg")
+    tables = {"beats-machine": [f"{machine(*packages)}; one thread."]}
     records = read_mitdb(data / "mitdb")
     noise = wfdb.rdrecord(str(data / "nstdb" / "em")).p_signal.T
     with threadpool_limits(1):
-        for name in DETECTORS:  # imports and caches, before any time is taken
-            find((name, 0), records[0]._replace(signal=records[0].signal[:, :20_000]), [])
+        for name in DETECTORS:  # imports and caches, before the measurement
+            detect((name, 0), records[0]._replace(signal=records[0].signal[:, :20_000]), [])
         tables |= ds1_tables(records)
         tables["beats-stress"] = stress_table(records, noise)
         tables["beats-ludb"] = ludb_table(list(read_ludb(data / "ludb")))
-    write_results(tables)
-
-
-def main() -> int:
-    """Run the command; the answer is its exit status."""
-    parser = argparse.ArgumentParser(description="Measure R peak detectors.")
-    parser.add_argument("data", metavar="DATA", type=Path, help="holds mitdb, nstdb and ludb")
-    options = parser.parse_args()
-    try:
-        run(options.data)
-    except (LeadwiseError, OSError) as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    write_tables(RESULTS, tables)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

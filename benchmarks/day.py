@@ -2,22 +2,23 @@
 
     python -m benchmarks.day [--hours 24]
 
-The recording is simulated, an hour of each of several rhythms in turn.  Each chunk length is a
-process of its own, whose peak memory is the kernel's figure (Linux), imports included.  Writes its
-table in docs/results.md.
+The recording is simulated, with another rhythm every hour.  Each chunk length runs in a process of
+its own; peak memory is the kernel's figure (Linux), imports included.  All chunk lengths must give
+the same beats.  The table is written into docs/results.md.
 """
 
-import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.beats import markdown, measured, percent, write_results
+from benchmarks.beats import RESULTS, percent
+from benchmarks.common import Seconds, machine, parse_options, run, table_lines, timed
+from docs.generate import write_tables
+from ecg import LeadwiseError
 from ecg.beats import detect_long
 from scoring.beats import count, stack
 from simulate import simulate
@@ -29,7 +30,7 @@ CHUNKS_MIN = (1, 10, 60)
 
 
 def write_day(path: Path, hours: int) -> np.ndarray:
-    """Write hours of signal as µV, sample by sample; give the R peaks."""
+    """Write hours of signal in µV, sample by sample, and return the R peaks."""
     r_peaks = []
     with path.open("wb") as file:
         for hour in range(hours):
@@ -48,46 +49,36 @@ def chunks(path: Path, minutes: int) -> Iterator[np.ndarray]:
         yield np.array(whole[first : first + step]).T
 
 
-def measure(path: Path, minutes: int) -> tuple[np.ndarray, float, float, float]:
-    """Detect; give R peaks, seconds, CPU seconds and peak memory in MB of this process."""
-    begun, cpu = time.perf_counter(), time.process_time()
-    found = detect_long(chunks(path, minutes), FS)
-    took, cpu = time.perf_counter() - begun, time.process_time() - cpu
+def measure(path: Path, minutes: int) -> tuple[np.ndarray, Seconds, float]:
+    """Detect; return R peaks, duration and peak memory in MB of this process."""
+    r_peaks, duration = timed(lambda: detect_long(chunks(path, minutes), FS))
     status = Path("/proc/self/status").read_text(encoding="ascii")
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return found, took, cpu, int(peak.split()[1]) / 1000
+    return r_peaks, duration, int(peak.split()[1]) / 1000
 
 
-def main() -> int:
-    """Run the command; the answer is its exit status: 1 where chunk lengths differ."""
-    parser = argparse.ArgumentParser(description="Measure the detection of a day's R peaks.")
-    parser.add_argument("--hours", type=int, default=24, help="default: 24")
-    options = parser.parse_args()
-    columns = ["chunks", "s", "CPU s", "peak memory, MB", "Se / +P", "beats"]
-    rows, first = [], None
+def main() -> None:
+    """Run the command."""
+    options = parse_options(__doc__, hours=24)
+    rows, detections = [], []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "day.dat"
-        r_peaks = write_day(path, options.hours)
+        marks = write_day(path, options.hours)
         for minutes in CHUNKS_MIN:
             print(f"chunks of {minutes} min", file=sys.stderr, flush=True)
             with get_context("spawn").Pool(1) as pool:
-                found, took, cpu, peak = pool.apply(measure, (path, minutes))
-            first = found if first is None else first
-            same = np.array_equal(first, found)
-            rows.append(
-                [
-                    f"{minutes} min",
-                    f"{took:.1f}",
-                    f"{cpu:.1f}",
-                    f"{peak:.0f}",
-                    percent(stack([count(r_peaks, found, FS)])),
-                    f"{len(found)} of {len(r_peaks)}, {'the same' if same else 'others'}",
-                ]
-            )
-    table = markdown(columns, rows, [])
-    write_results({"beats-day": f"{measured('scipy')}\n\n{table}"})
-    return 0 if "others" not in table else 1
+                r_peaks, duration, peak_mb = pool.apply(measure, (path, minutes))
+            detections.append(r_peaks)
+            rows.append([
+                f"{minutes} min", f"{duration.wall:.1f}", f"{duration.cpu:.1f}", f"{peak_mb:.0f}",
+                percent(stack([count(marks, r_peaks, FS)])), f"{len(r_peaks)} of {len(marks)}",
+            ])  # fmt: skip
+    if not all(np.array_equal(detections[0], r_peaks) for r_peaks in detections):
+        raise LeadwiseError("chunks of different lengths give different beats")
+    columns = ["chunks", "s", "CPU s", "peak memory, MB", "Se / +P", "beats"]
+    lines = [f"{machine('scipy')}; one thread.", "", *table_lines(columns, rows)]
+    write_tables(RESULTS, {"beats-day": lines})
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

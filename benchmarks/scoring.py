@@ -1,42 +1,34 @@
-"""Measure the scorer beside its loop-by-loop twin, on the same files in the same run.
+"""The scorer beside its loop-by-loop twin, on the same files.
 
     python -m benchmarks.scoring [--records 88253] [--seed 0]
 
-It makes a folder of headers and one of outputs, as many as the 2021 training set has, and measures
-the Challenge metric of the arrays alone, and the whole command in a fresh process: reading both
-folders, all scores, the files written.  The peer is tests/reference/challenge.py.  Ours runs first.
+One folder of headers and one of outputs are written, as many as the 2021 training set has.
+Measured: the Challenge metric of the arrays, and the whole command in a fresh process, which reads
+both folders and writes all scores.  The twin is `benchmarks.peers.challenge_scorer`.
 """
 
-import argparse
-import os
-import platform
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
+from benchmarks.common import ROOT, machine, parse_options, print_table, run, run_process, timed
+from benchmarks.peers import challenge_scorer
 from ecg.labels import CODES
 from ecg.leads import STANDARD
 from scoring.challenge import challenge_metric, load_weights
 from scoring.outputs import read_outputs
-from tests.reference import challenge as reference
 
-ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / "scoring" / "weights-2021.csv"
 PEER = (
-    "import sys; from tests.reference.challenge import evaluate; "
+    "import sys; from benchmarks.peers.challenge_scorer import evaluate; "
     "print(evaluate(*sys.argv[1:4], 2021)[1]['challenge_metric'])"
 )
-Result = TypeVar("Result")
 
 
-def make_files(folder: Path, records: int, generator: np.random.Generator) -> np.ndarray:
-    """Write headers and outputs of invented records; the answer is their labels, (records, 26)."""
+def write_files(folder: Path, records: int, generator: np.random.Generator) -> np.ndarray:
+    """Write headers and outputs of random records, and return their labels, (records, 26)."""
     labels = generator.random((records, len(CODES))) < 0.06
     logits = generator.normal(size=labels.shape) + 3 * labels - 2
     probabilities = (1 / (1 + np.exp(-logits))).astype(np.float32)
@@ -57,67 +49,44 @@ def make_files(folder: Path, records: int, generator: np.random.Generator) -> np
     return labels
 
 
-def timed(function: Callable[[], Result], runs: int = 1) -> tuple[Result, float]:
-    """Call a function; the answer is its last result and its quickest run in seconds."""
-    seconds = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        result = function()
-        seconds.append(time.perf_counter() - began)
-    return result, min(seconds)
+def measure(folder: Path, labels: np.ndarray) -> list[tuple[str, float, float, int]]:
+    """Measure both sides: what, our seconds, the twin's, the goal for their ratio."""
+    paths = [str(path) for path in sorted((folder / "outputs").iterdir())]
+    outputs = read_outputs(paths, load_weights().classes).outputs
+    metrics = [timed(lambda: challenge_metric(labels, outputs)) for _ in range(5)]
+    classes, weights = challenge_scorer.load_weights(WEIGHTS, 2021)
+    expected, twin = timed(
+        lambda: challenge_scorer.challenge_metric(weights, labels, outputs, classes)
+    )
+    assert abs(metrics[0][0] - expected) < 1e-12, (metrics, expected)
+    ours = min(duration.wall for _, duration in metrics)
 
-
-def run(*arguments: str | Path) -> str:
-    """Run Python in a fresh process at the repository's root; the answer is its stdout."""
-    command = [sys.executable, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-
-
-def machine() -> str:
-    """Name machine and versions."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    model = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "")
-    versions = f"Python {platform.python_version()}, NumPy {np.__version__}"
-    return f"{model or platform.machine()}, {os.cpu_count()} cores; {versions}"
-
-
-def report(what: str, ours: float, theirs: float, goal: float) -> None:
-    """Print one line."""
-    ratio = theirs / ours
-    print(f"{what:18}{ours:9.3f} s{theirs:9.2f} s{ratio:8.1f} x   (goal {goal:g} x)", flush=True)
+    folders = folder / "labels", folder / "outputs"
+    scores = folder / "scores.csv"
+    _, whole = run_process([sys.executable, "evaluate_model.py", *folders, scores])
+    printed, twin_whole = run_process([sys.executable, "-c", PEER, *folders, WEIGHTS])
+    written = scores.read_text().rpartition(",")[2]
+    assert written == f"{float(printed):.3f}", (written, printed)
+    return [
+        ("Challenge metric", ours, twin.wall, 15),
+        ("whole command", whole.wall, twin_whole.wall, 4),
+    ]
 
 
 def main() -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--records", type=int, default=88253, help="how many (default: 88253)")
-    parser.add_argument("--seed", type=int, default=0, help="of the invented records (default: 0)")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        labels = make_files(folder, options.records, np.random.default_rng(options.seed))
-        paths = [str(path) for path in sorted((folder / "outputs").iterdir())]
-        outputs = read_outputs(paths, load_weights().classes).outputs
-        print(
-            f"{options.records} records; {machine()}\n{'':18}{'ours':>11}{'loops':>11}{'ratio':>10}"
+    options = parse_options(__doc__, records=88253, seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        labels = write_files(Path(folder), options.records, np.random.default_rng(options.seed))
+        print(f"{machine()}; {options.records} records\n")
+        print_table(
+            ["what", "ours, s", "loops, s", "ratio", "goal"],
+            (
+                [name, f"{ours:.3f}", f"{twin:.2f}", f"{twin / ours:.1f}", f"{goal}"]
+                for name, ours, twin, goal in measure(Path(folder), labels)
+            ),
         )
-
-        metric, ours = timed(lambda: challenge_metric(labels, outputs), runs=5)
-        classes, weights = reference.load_weights(WEIGHTS, 2021)
-        expected, theirs = timed(
-            lambda: reference.challenge_metric(weights, labels, outputs, classes)
-        )
-        assert abs(metric - expected) < 1e-12, (metric, expected)
-        report("Challenge metric", ours, theirs, 15)
-
-        folders = folder / "labels", folder / "outputs"
-        _, ours = timed(lambda: run("evaluate_model.py", *folders, folder / "scores.csv"))
-        printed, theirs = timed(lambda: run("-c", PEER, *folders, WEIGHTS))
-        written = (folder / "scores.csv").read_text().rpartition(",")[2]
-        assert written == f"{float(printed):.3f}", (written, printed)
-        report("whole command", ours, theirs, 4)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,1 +1,1 @@
-"""Public data sets: their records with codes, folds and annotations, as types of `ecg`."""
+"""Public data sets: their records with codes and annotations, as types of `ecg`."""

@@ -1,7 +1,7 @@
 """Icentia11k: beats and rhythms of a segment, and the class of a crop of it.
 
 Tan et al. 2022, doi 10.13026/kk0v-r952, PhysioNet's version 1.0: 11,000 patients, up to 50 segments
-of some 70 min each, one lead, 250 Hz, as `p00/p00000/p00000_s00.hea`, `.dat` and `.atr`.  The last
+of about 70 min each, one lead, 250 Hz, as `p00/p00000/p00000_s00.hea`, `.dat` and `.atr`.  The last
 has beats (N, S, V; Q where undefined) and rhythms: `(N`, `(AFIB` or `(AFL` at the first beat of a
 rhythm, `)` at its last, `(N)` at its only one.  The 541,794 annotation files have no other notes
 (the authors' count, github.com/shawntan/icentia-ecg, physionet/counts.txt).

@@ -1,9 +1,10 @@
-"""LUDB, the Lobachevsky University database: records in mV, their texts as the Challenge's codes.
+"""LUDB, the Lobachevsky University database: records in mV with the Challenge's codes and waves.
 
 Kalyakulina et al., IEEE Access 2020;8:186181, doi 10.13026/eegm-h675: 10 s, 12 leads, 500 Hz.  Its
-headers name rhythm, axis and diagnoses in words, one a line below `<diagnoses>`; which class of the
-Challenge each of them is was decided by us and stands in docs/transfer.md.  A text that stands in
-neither table is an error, since silence would make a negative of it.
+headers list rhythm, axis and diagnoses as texts, one per line below `<diagnoses>`.  We assigned
+them to the Challenge's classes (docs/transfer.md).  A text in neither table is an error:
+ignoring it would make the record a negative.  `Record.annotations` gives the waves of each lead,
+which are marked in the middle of the recording only.
 """
 
 import re
@@ -17,11 +18,11 @@ from ecg.headers import Message, with_gain
 from ecg.labels import codes_by_name
 from ecg.records import Record, find_records
 
-# The samples are microvolts: in them I + III = II holds to the unit.  The published headers give
-# each lead the span of its own samples as its gain, so that every lead would span 1 mV.
-GAIN = 1000.0  # units a mV
+# Samples are microvolts: I + III = II holds exactly.  The published headers give each lead its own
+# range as gain, so that every lead would have a range of 1 mV.
+GAIN = 1000.0  # adu per mV
 
-# A text as it stands, or what stands before its first colon or comma.
+# A text, or its part before the first colon or comma.
 CLASS_OF = {
     "Rhythm: Sinus rhythm": "NSR",
     "Rhythm: Sinus bradycardia": "SB",
@@ -53,7 +54,7 @@ WITHOUT_CLASS = {
     "Incomplete left bundle branch block": NOT_SCORED,
     "Aberrant conduction": NOT_SCORED,
     "Wandering atrial pacemaker": NOT_SCORED,
-    "P-synchrony": "a mode of pacing; the pacing itself is named apart, or not (record 72)",
+    "P-synchrony": "a mode of pacing; pacing has a text of its own, except in record 72",
     "Left ventricular hypertrophy": NOT_SCORED,
     "Right ventricular hypertrophy": NOT_SCORED,
     "Left atrial hypertrophy": NOT_SCORED,
@@ -61,30 +62,30 @@ WITHOUT_CLASS = {
     "Left atrial overload": NOT_SCORED,
     "Right atrial overload": NOT_SCORED,
     "Early repolarization syndrome": NOT_SCORED,
-    "Non-specific repolarization abnormalities": "ST or T, which is not told: TAb only in part",
-    "STEMI": "TInv or QAb may be there, which is not told",
-    "Ischemia": "TAb or TInv may be there, which is not told",
-    "Undefined ischemia/scar/supp.NSTEMI": "TAb, TInv or QAb may be there, which is not told",
-    "Scar formation": "QAb may be there, which is not told",
+    "Non-specific repolarization abnormalities": "ST or T, unspecified: TAb only in part",
+    "STEMI": "may include TInv or QAb, unspecified",
+    "Ischemia": "may include TAb or TInv, unspecified",
+    "Undefined ischemia/scar/supp.NSTEMI": "may include TAb, TInv or QAb, unspecified",
+    "Scar formation": "may include QAb, unspecified",
 }
 
 
 def read_ludb(folder: str | Path) -> tuple[list[Record], list[Message]]:
-    """Read LUDB's headers; signals are read when asked for, which takes the wfdb package.
+    """Read LUDB's headers; signals and annotations are read on demand.
 
-    Age and sex are left out.  The gain is that of microvolts, whatever the header says.
+    Age and sex are not read.  The gain is that of microvolts, not the header's.
 
     Returns
     -------
     records : list of Record
         By name, in the order of `find_records`; `header.codes` are the Challenge's.
     problems : list of Message
-        What is not among the records, and why.
+        Records left out, with reasons.
 
     Raises
     ------
     LeadwiseError
-        There is no such folder, a header is not LUDB's, or a text is unknown.
+        The folder does not exist, a header is not LUDB's, or a text is unknown.
     """
     records, problems = find_records(folder)
     return [_labelled(record) for record in records], problems
@@ -94,7 +95,7 @@ def _labelled(record: Record) -> Record:
     texts = texts_of(read_bytes(f"{record.stem}.hea").decode("utf-8", errors="replace"))
     if not texts:
         raise LeadwiseError(
-            f"{record.name}: nothing stands below <diagnoses> in its header; is this LUDB's folder?"
+            f"{record.name}: no text below <diagnoses> in its header; is this LUDB's folder?"
         )
     try:
         codes = codes_of(texts)
@@ -114,17 +115,17 @@ def texts_of(header: str) -> tuple[str, ...]:
     comments = [line[1:].strip() for line in header.splitlines() if line.startswith("#")]
     if "<diagnoses>:" not in comments:
         return ()
-    told = comments[comments.index("<diagnoses>:") + 1 :]
-    return tuple(text.rstrip(".") for text in told if text)
+    texts = comments[comments.index("<diagnoses>:") + 1 :]
+    return tuple(text.rstrip(".") for text in texts if text)
 
 
 def entry_of(text: str) -> str:
-    """Give the entry of the tables that a text falls under: itself, or its beginning.
+    """Give the table entry of a text: the text itself, or its first part.
 
     Raises
     ------
     LeadwiseError
-        There is none.
+        The tables have no such entry.
 
     Examples
     --------
@@ -134,11 +135,11 @@ def entry_of(text: str) -> str:
     for entry in (text, re.split("[:,]", text)[0]):
         if entry in CLASS_OF or entry in WITHOUT_CLASS:
             return entry
-    raise LeadwiseError(f"'{text}' is no text that is known of LUDB; add it to datasets/ludb.py")
+    raise LeadwiseError(f"'{text}' is an unknown text of LUDB; add it to datasets/ludb.py")
 
 
 def codes_of(texts: Iterable[str]) -> tuple[str, ...]:
-    """Give the codes of a record's texts, each once; most texts have none.
+    """Give the codes of a record's texts, each once; most texts have no code.
 
     Raises
     ------

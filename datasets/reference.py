@@ -1,8 +1,8 @@
-"""Where a record's labels stand: in its header, or in the table REFERENCE.csv of its folder.
+"""Labels of records, from their headers or from the table REFERENCE.csv in their folder.
 
-The Challenges of 2020 and 2021 write them into headers (`# Dx: …`), the one of 2017 into a table
-beside the records: a line `A00001,N` each, without a head.  Everything else reads a record's codes
-and need not know.
+The Challenges of 2020 and 2021 store them in headers (`# Dx: …`), the Challenge of 2017 in a table
+with one line `A00001,N` per record and without a header line.  All other modules use
+`Record.header.codes`.
 """
 
 import csv
@@ -19,15 +19,14 @@ FILE = "REFERENCE.csv"
 
 
 def read_reference(path: Path) -> tuple[dict[str, str], list[Message]]:
-    """Read a table of records and letters.
+    """Read a table of records and their letters.
 
     Returns
     -------
     letters : dict
         From the record's name to N, A, O or ~, in the table's order.
     problems : list of Message
-        What is left out: lines that are no pair or have another letter, and records with two
-        different ones.
+        Lines left out (no pair, or another letter), and records with two different letters.
 
     Raises
     ------
@@ -41,64 +40,67 @@ def read_reference(path: Path) -> tuple[dict[str, str], list[Message]]:
         raise LeadwiseError(f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise LeadwiseError(f"{path}: cannot be read: {error}") from error
-    found: dict[str, list[str]] = {}
+    listed: dict[str, list[str]] = {}
     problems: list[Message] = []
     for name, *rest in rows:
         if len(rest) == 1 and rest[0].strip() in AF_LETTERS:
-            found.setdefault(name.strip(), []).append(rest[0].strip())
+            listed.setdefault(name.strip(), []).append(rest[0].strip())
         else:
             text = f"'{','.join([name, *rest])[:60]}' in {path.name} is not RECORD,X with X one of "
             problems.append(Message(name.strip(), "unknown label", text + " ".join(AF_LETTERS)))
-    for name, letters in found.items():
+    for name, letters in listed.items():
         if len(set(letters)) > 1:
-            text = f"{path.name} calls it {' and '.join(letters)}; strike out what is wrong"
+            text = f"{path.name} has two labels, {' and '.join(letters)}; delete the wrong one"
             problems.append(Message(name, "two labels", text))
-    return {name: own[0] for name, own in found.items() if len(set(own)) == 1}, problems
+    return {name: own[0] for name, own in listed.items() if len(set(own)) == 1}, problems
 
 
 def labels_of(
     folder: str | Path, records: Sequence[Record]
 ) -> tuple[list[tuple[str, ...]], list[Message]]:
-    """Find the labels of records: what their headers say, then what the tables beside them say.
+    """Collect the labels of records: those of their headers, then those of the tables.
 
     Parameters
     ----------
     folder : path
-        The data folder; a table may stand here, and in each folder that holds records.
+        The data folder; it and each folder with records may have a table.
     records : sequence of Record
-        Found below it.
+        Records of this folder.
 
     Returns
     -------
     codes : list of tuples of str
-        Of each record: SNOMED CT codes, or a letter of 2017; empty where nothing is said.
+        Per record: SNOMED CT codes, or a letter of 2017; empty without labels.
     problems : list of Message
-        What is odd about the tables: their own problems, and names that no record bears.
+        Problems of the tables, and their names without a record.
 
     Raises
     ------
     LeadwiseError
         A table cannot be read.
     """
-    places = {Path(folder), *(Path(record.stem).parent for record in records)}
+    folders = {Path(folder), *(Path(record.stem).parent for record in records)}
     letters: dict[str, str] = {}
     problems: list[Message] = []
-    for path in sorted(place / FILE for place in places):
+    for path in sorted(each / FILE for each in folders):
         if path.is_file():
-            found, odd = read_reference(path)
-            letters = {**found, **letters}
-            problems += odd
+            own_letters, own_problems = read_reference(path)
+            letters = {**own_letters, **letters}
+            problems += own_problems
     known = {record.name for record in records}
-    text = f"{FILE} names it, but there is no such record to read"
+    text = f"{FILE} lists it, but no such record was read"
     problems += [Message(name, "no record", text) for name in letters if name not in known]
-    told = [(letters[record.name],) if record.name in letters else () for record in records]
-    return [
-        (*record.header.codes, *own) for record, own in zip(records, told, strict=True)
-    ], problems
+    codes = [
+        (*record.header.codes, letters[record.name])
+        if record.name in letters
+        else record.header.codes
+        for record in records
+    ]
+    return codes, problems
 
 
 def labelled(folder: str | Path, records: Sequence[Record]) -> tuple[list[Record], list[Message]]:
-    """Give the records, each with all its labels as its header's codes; see `labels_of`."""
+    """Give the records with all their labels as codes of their headers; see `labels_of`."""
     codes, problems = labels_of(folder, records)
     return [
         replace(record, header=replace(record.header, codes=own))

@@ -1,8 +1,8 @@
-"""Sources: which collection a record of the Challenge comes from, by its name.
+"""Sources: the collection that a record of the Challenge comes from, by its name.
 
-The collections were labelled by different people with different lists of diagnoses, recorded by
-different devices, and the Challenge's hidden test data holds some that training never sees.
-Prefixes and numbers are those of the public data of 2021 (Reyna et al., CinC 2021).
+The collections differ in annotators, lists of diagnoses and devices; the Challenge's hidden test
+data include collections without public training data.  Prefixes and numbers are those of the public
+data of 2021 (Reyna et al., CinC 2021).
 """
 
 import re
@@ -20,35 +20,35 @@ PREFIXES: Mapping[str, str] = {
     "JS": "chapman-shaoxing",
     "SIM": "simulated",  # ours, `simulate`
 }
-LAST_OF_CHAPMAN = 10646  # from JS10647 on records are Ningbo's
-ENOUGH = 20  # positive records from which on a source labels a class; Kang & Wen 2022's code
+LAST_OF_CHAPMAN = 10646  # Ningbo's records start at JS10647
+ENOUGH = 20  # positive records of a class that a source labels; Kang & Wen 2022's code
 _NAME = re.compile(r"([A-Z]+)(\d+)")
 
 
 def source_of(name: str) -> str:
-    """Name the source of a record; `unknown` where its name is none of the Challenge's.
+    """Give the source of a record, or `unknown` for names outside the Challenge.
 
     Examples
     --------
     >>> [source_of(name) for name in ("JS10646", "JS10647", "S0001", "SIM00001", "mine")]
     ['chapman-shaoxing', 'ningbo', 'ptb', 'simulated', 'unknown']
     """
-    found = _NAME.fullmatch(name)
-    if not found:
+    match = _NAME.fullmatch(name)
+    if not match:
         return "unknown"
-    prefix, number = found.groups()
+    prefix, number = match.groups()
     if prefix == "JS" and int(number) > LAST_OF_CHAPMAN:
         return "ningbo"
     return PREFIXES.get(prefix, "unknown")
 
 
 def labelled_classes(sources: Sequence[str], labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Tell which classes each source labels: those with at least 20 positive records.
+    """Find the classes that each source labels: those with at least 20 positive records.
 
     Parameters
     ----------
     sources : sequence of str
-        Of each record.
+        One per record.
     labels : np.ndarray of bool, shape (records, classes)
 
     Returns

@@ -11,7 +11,7 @@ from ecg import LeadwiseError
 from ecg.files import atomic_write
 from ecg.labels import class_name, codes_by_name
 from ecg.rules import RULES, Rule
-from ecg.signals import Step, butterworth_band_pass, fir_band_pass
+from ecg.signals import Transform, butterworth_band_pass, fir_band_pass
 from models import recipes_by_name
 from models.recipe import Recipe
 from training.settings import VARIABLES, read_settings
@@ -86,13 +86,13 @@ def gains_table() -> str:
     rows = [f"| filter, 0.5–60 Hz | {' | '.join(f'{hertz:g} Hz' for hertz in HERTZ)} |",
             "| --- " * (1 + len(HERTZ)) + "|"]  # fmt: skip
     for fs, order_s in ((500, 0.3), (500, 0.2), (500, 0.1), (100, 0.3)):
-        step: Step = partial(fir_band_pass, order_s=order_s)
+        step: Transform = partial(fir_band_pass, order_s=order_s)
         rows.append(_gains(f"FIR of {order_s:g} s at {fs} Hz", step, fs))
     rows += [_gains(f"Butterworth 5 at {fs} Hz", butterworth_band_pass, fs) for fs in (500, 100)]
     return "\n".join(rows)
 
 
-def _gains(name: str, step: Step, fs: int) -> str:
+def _gains(name: str, step: Transform, fs: int) -> str:
     """Measure a filter's gains by its response to an impulse in the middle of 40 s."""
     impulse = np.zeros((1, 40 * fs + 1))
     impulse[0, 20 * fs] = 1

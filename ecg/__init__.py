@@ -4,9 +4,12 @@ __version__ = "0.1.0"
 
 
 class LeadwiseError(ValueError):
-    """Say what is wrong with which record or file, and what to do; commands print it and exit 1."""
+    """An error that names the record or file, what is wrong and what to do.
+
+    Commands print it and exit with status 1.
+    """
 
 
-# What a record can do to a model: odd numbers, short signals, too little memory (torch's is a
-# RuntimeError).  TypeError, AttributeError and the like are faults of the code: they end the run.
+# Errors that a single record can cause: unusual numbers, short signals, too little memory (torch's
+# is a RuntimeError).  TypeError, AttributeError and the like are bugs and end the run.
 FAILURES = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, ValueError)

@@ -98,7 +98,7 @@ def read_annotations(
                 beats, rhythms = beats_and_rhythms(marks, samples)
             except LeadwiseError as error:
                 raise LeadwiseError(f"{stem}.{extension}: {error}") from None
-    return Annotations(fs, beats, Waves.of(waves), rhythms, Spans.of(spans))
+    return Annotations(fs, beats, waves=Waves.of(waves), rhythms=rhythms, annotated=Spans.of(spans))
 
 
 def read_marks(path: str) -> list[Mark]:

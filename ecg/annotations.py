@@ -6,7 +6,7 @@ reads and writes them as WFDB annotation files.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from typing import Self, TypeVar
 
 import numpy as np
@@ -134,6 +134,7 @@ class Annotations:
 
     fs: float
     beats: Beats = field(default_factory=Beats)
+    _: KW_ONLY
     waves: Waves = field(default_factory=Waves)
     rhythms: Rhythms = field(default_factory=Rhythms)
     annotated: Spans = field(default_factory=Spans)
@@ -150,14 +151,14 @@ class Annotations:
         return Annotations(
             fs,
             replace(self.beats, samples=np.rint(self.beats.samples * ratio)),
-            replace(
+            waves=replace(
                 waves,
                 onsets=_scaled_limits(waves.onsets, ratio),
                 peaks=np.where(waves.peaks == ABSENT, ABSENT, np.rint(waves.peaks * ratio)),
                 offsets=_scaled_limits(waves.offsets, ratio),
             ),
-            _scaled(self.rhythms, ratio),
-            _scaled(self.annotated, ratio),
+            rhythms=_scaled(self.rhythms, ratio),
+            annotated=_scaled(self.annotated, ratio),
         )
 
     def window(self, onset: int, offset: int) -> "Annotations":
@@ -177,9 +178,9 @@ class Annotations:
         return Annotations(
             self.fs,
             replace(beats, samples=beats.samples - onset),
-            replace(waves, onsets=onsets, peaks=peaks, offsets=offsets),
-            _cut(self.rhythms, onset, offset),
-            _cut(self.annotated, onset, offset),
+            waves=replace(waves, onsets=onsets, peaks=peaks, offsets=offsets),
+            rhythms=_cut(self.rhythms, onset, offset),
+            annotated=_cut(self.annotated, onset, offset),
         )
 
 
@@ -201,7 +202,7 @@ def _cut(spans: Table, onset: int, offset: int) -> Table:
 
 
 def wave_mask(
-    annotations: Annotations, samples: int, fs: float | None = None, lead: str = ALL_LEADS
+    annotations: Annotations, samples: int, fs: float | None = None, lead: str | None = None
 ) -> np.ndarray:
     """Draw the waves of a lead as a mask.
 
@@ -211,8 +212,8 @@ def wave_mask(
         Length of the mask.
     fs : float, optional
         Sampling frequency of the mask in Hz; default: that of the annotations.
-    lead : str
-        Waves of this lead and those that are marked for all leads; default: the latter alone.
+    lead : str, optional
+        Waves of this lead and those that are marked for all leads; default: the latter only.
 
     Returns
     -------
@@ -228,11 +229,12 @@ def wave_mask(
     """
     scaled = annotations.resampled(fs or annotations.fs)
     mask = np.full(samples, UNKNOWN, np.uint8)
+    leads = (lead or ALL_LEADS, ALL_LEADS)
     for onset, offset, of_lead in zip(*scaled.annotated, strict=True):
-        if of_lead in (lead, ALL_LEADS):
+        if of_lead in leads:
             mask[onset:offset] = NONE
     outside = mask == UNKNOWN
-    waves = scaled.waves.take(np.isin(scaled.waves.leads, (lead, ALL_LEADS)))
+    waves = scaled.waves.take(np.isin(scaled.waves.leads, leads))
     firsts, lasts = known_parts(waves)
     order = np.argsort(firsts, kind="stable")
     waves, firsts, lasts = waves.take(order), firsts[order], lasts[order]

@@ -1,4 +1,4 @@
-"""Files: read at one go; written aside, then renamed, so that nobody ever meets half of one."""
+"""Files: read in one call; written under a temporary name and renamed, so none is incomplete."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from ecg import LeadwiseError
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Read a whole file with half the system calls of `open`, which count for small files.
+    """Read a whole file with half the system calls of `open`; this is faster for small files.
 
     Raises
     ------
@@ -21,7 +21,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         size = os.fstat(descriptor).st_size
         content = os.read(descriptor, size)
         while len(content) < size and (more := os.read(descriptor, size - len(content))):
-            content += more  # a call reads 2 GB at most
+            content += more  # one call reads at most 2 GB
     finally:
         os.close(descriptor)
     return content
@@ -29,10 +29,9 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a path to write to; when the block ends well it takes the place of `path`.
+    """Provide a temporary path to write to; it replaces `path` when the block succeeds.
 
-    The new file is on the disk before it bears the name (fsync, then rename), and nothing is left
-    of it when the block fails.
+    The new file is synced to disk before it is renamed.  If the block fails, it is deleted.
 
     Raises
     ------
@@ -53,12 +52,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, and see that it can be written.
+    """Create a folder and its parents, and check that it is writable.
 
     Raises
     ------
     LeadwiseError
-        It cannot.
+        The folder cannot be created or written.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -73,24 +72,24 @@ def make_folder(path: Path) -> None:
 
 
 def remove_drafts(folder: Path, names: str = "*") -> None:
-    """Remove what killed processes had written aside and could not rename.
+    """Delete temporary files of killed processes.
 
-    To be called where no other process writes files of these names (a glob pattern).
+    Call it only while no other process writes files of these names (a glob pattern).
     """
     for draft in folder.glob(f".{names}.[0-9]*.part"):
         draft.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
-    """See that the names given in this folder are on the disk, as `aside` does for contents.
+    """Sync the names in a folder to disk, as `atomic_write` syncs contents.
 
-    For where a file is removed because another one is there now; `aside` itself can do without,
-    since both the old file and the new one are whole.
+    Call it before deleting a file that a new one replaces.  `atomic_write` needs no such sync: both
+    the old and the new file are complete.
 
     Raises
     ------
     LeadwiseError
-        The disk fails.
+        The folder cannot be synced.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY)

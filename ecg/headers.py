@@ -1,7 +1,7 @@
-"""Headers: the text beside a signal, in both dialects of the Challenge.
+"""Headers: the text file of a record, in both dialects of the Challenge.
 
-Grammar: the WFDB header format (header(5) of the WFDB applications guide).  What is odd but
-usable is a `Message`, what is not a `LeadwiseError`; both name the record.
+Grammar: the WFDB header format (header(5) of the WFDB applications guide).  Unusual but usable
+content gives a warning (`Message`), unusable content a `LeadwiseError`; both name the record.
 """
 
 import math
@@ -15,10 +15,10 @@ from ecg import LeadwiseError
 from ecg.labels import read_codes
 from ecg.leads import canonical_name, sort_leads
 
-DEFAULT_GAIN = 200.0  # adu/mV where the gain is 0 or absent: WFDB's DEFGAIN
+DEFAULT_GAIN = 200.0  # adu/mV if the gain is 0 or missing: WFDB's DEFGAIN
 GAP = "~"  # name of a segment without signal
-DEFAULT_FS = 250.0  # Hz where line 1 gives none: WFDB's DEFFREQ
-# By casefold, which makes the micro sign the Greek letter.
+DEFAULT_FS = 250.0  # Hz if line 1 has none: WFDB's DEFFREQ
+# Casefolded, which turns the micro sign into the Greek letter.
 MV_PER_UNIT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 
 _RECORD_LINE = re.compile(
@@ -29,58 +29,58 @@ _RECORD_LINE = re.compile(
         (?:\s|$)""",
     re.VERBOSE,
 )
-# A lead's line: FILE FORMAT GAIN BITS ZERO FIRST CHECKSUM BLOCK NAME, from GAIN on optional.
+# A lead's line: FILE FORMAT GAIN BITS ZERO FIRST CHECKSUM BLOCK NAME, optional from GAIN on.
 _FORMAT = re.compile(r"\d+(?:x\d+)?(?::\d+)?(?:\+\d+)?")  # 16x1:0+24: per frame, skew, skip
 _GAIN = re.compile(r"(?P<gain>[\d.eE+-]+)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<unit>\S+))?")
-_ABSENT = ("", "", "0", "0", "0", "", "", "0", "")  # what stands for the fields that a line lacks
+_ABSENT = ("", "", "0", "0", "0", "", "", "0", "")  # values of missing fields
 _SEX = {"female": "female", "f": "female", "male": "male", "m": "male"}
 
 
 class Message(NamedTuple):
-    """Something odd about a record; `kind` groups the warnings of many records."""
+    """A warning or error about a record; `kind` groups the messages of many records."""
 
     record: str
     kind: str
     text: str
 
     def __str__(self) -> str:
-        """Give the sentence that people read."""
+        """Format the message with the record's name."""
         return f"{self.record}: {self.text}"
 
 
 class LeadLines(NamedTuple):
-    """The leads' lines, field by field: each a tuple of one entry a lead.
+    """Fields of the leads' lines, each a tuple with one entry per lead.
 
-    Tuples of fields read in two thirds of the time of objects of lines (measured).
+    Reading tuples of fields takes two thirds of the time of one object per line (measured).
     """
 
     files: tuple[str, ...]
-    gains: tuple[float, ...]  # adu a unit, 0 if not given
+    gains: tuple[float, ...]  # adu per unit, 0 if not given
     units: tuple[str, ...]
     mv_per_adu: tuple[float, ...]
-    baselines: tuple[int, ...]  # the adu that means 0 mV
+    baselines: tuple[int, ...]  # adu at 0 mV
     firsts: tuple[int | None, ...]  # first sample in adu, None if not given
     checksums: tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a header says.
+    """Content of a header.
 
     Attributes
     ----------
     name : str
-        Name of the record: the stem of the file, which outputs bear too.
+        Name of the record and of its output: the stem of the file.
     identity : str
-        First word of the text (Georgia writes `E00271.mat`).
+        First word of the text (`E00271.mat` in Georgia's headers).
     leads : tuple of str
-        In the order of the rows, in standard spelling.
+        Standard names, in the order of the signal.
     fs : float
         Sampling frequency in Hz.
     samples : int or None
-        Length of the signal, where line 1 states it.
+        Length of the signal if line 1 states it.
     age : float
-        Years, NaN if not known.
+        Years, NaN if unknown.
     sex : str
         `female`, `male` or `unknown`.
     codes : tuple of str
@@ -104,12 +104,12 @@ class Header:
 
     @property
     def warnings(self) -> tuple[Message, ...]:
-        """Say what had to be assumed about leads, gains and units."""
+        """Warnings about leads, gains and units."""
         return tuple(_warnings(self))
 
 
 def parse_header(text: str, name: str) -> Header:
-    """Read the text of a header.
+    """Parse the text of a header.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def parse_header(text: str, name: str) -> Header:
     count = int(top["leads"])
     if len(lines) < count or count == 0:
         raise LeadwiseError(
-            f"{name}: header says {count} leads and has {len(lines)} lines for leads"
+            f"{name}: the header states {count} leads and has {len(lines)} lines of leads"
         )
     parsed, leads = _lead_lines(name, lines[:count])
     return Header(
@@ -224,10 +224,7 @@ def _split(text: str, name: str) -> tuple[re.Match[str], list[str], dict[str, st
 
 
 def with_gain(header: Header, gain: float) -> Header:
-    """Give a header the gain that its source is known to have, units a mV, in place of its own.
-
-    All leads get it; the sample 0 means 0 mV.
-    """
+    """Replace the gain of all leads by the known gain of their source, in adu per mV; 0 is 0 mV."""
     count = len(header.leads)
     lines = header.lines._replace(
         gains=(gain,) * count,
@@ -257,14 +254,14 @@ def _fs(name: str, text: str | None) -> float:
 
 
 def _lead_lines(name: str, lines: list[str]) -> tuple[LeadLines, tuple[str, ...]]:
-    """Read the leads' lines and names, or name the first line that is none."""
+    """Parse the leads' lines; an error shows the first bad one."""
     rows = [line.split(None, 8) for line in lines]
     if min(map(len, rows)) < len(_ABSENT):
         rows = [[*row, *_ABSENT[len(row) :]] for row in rows]
     files, formats, gain_words, _, zeros, firsts, checksums, _, leads = zip(*rows, strict=True)
     try:
         scales = _scales(formats, gain_words, zeros)
-        told = _numbers(firsts), _numbers(checksums)
+        stated = _numbers(firsts), _numbers(checksums)
     except ValueError:
         if len(lines) == 1:
             raise LeadwiseError(
@@ -274,14 +271,14 @@ def _lead_lines(name: str, lines: list[str]) -> tuple[LeadLines, tuple[str, ...]
         for line in lines:
             _lead_lines(name, [line])
         raise
-    return LeadLines(files, *scales, *told), leads
+    return LeadLines(files, *scales, *stated), leads
 
 
-@lru_cache(maxsize=1024)  # the same words recur in all headers of a source
+@lru_cache(maxsize=1024)  # all headers of a source have the same words
 def _scales(
     formats: tuple[str, ...], gain_words: tuple[str, ...], zeros: tuple[str, ...]
 ) -> tuple[tuple[float, ...], tuple[str, ...], tuple[float, ...], tuple[int, ...]]:
-    """Read `16x1+24`, `1000.0(0)/mV` and `0` of each lead: gains, units, mV per adu, baselines."""
+    """Parse `16x1+24`, `1000.0(0)/mV` and `0` per lead: gains, units, mV per adu, baselines."""
     gains, units, mv_per_adu, baselines = [], [], [], []
     for format_word, gain_word, zero in zip(formats, gain_words, zeros, strict=True):
         match = _GAIN.fullmatch(gain_word)
@@ -290,7 +287,7 @@ def _scales(
         gain, unit = float(match["gain"]), match["unit"] or "mV"
         mv = MV_PER_UNIT.get(unit.casefold(), 1.0) / (gain or DEFAULT_GAIN)
         baseline = int(match["baseline"] or zero)
-        if not (1e-25 < abs(mv) < 1e25 and abs(baseline) < 2**31):  # else float32 mV overflow
+        if not (1e-25 < abs(mv) < 1e25 and abs(baseline) < 2**31):  # otherwise float32 mV overflow
             raise ValueError(gain_word, zero)
         gains.append(gain)
         units.append(unit)
@@ -300,18 +297,18 @@ def _scales(
 
 
 def _numbers(words: tuple[str, ...]) -> tuple[int | None, ...]:
-    """Read whole numbers; None where the word is empty."""
+    """Parse integers; None for an empty word."""
     if "" in words:
         return tuple(int(word) if word else None for word in words)
     return tuple(map(int, words))
 
 
 def _warnings(header: Header) -> Iterator[Message]:
-    """Say what had to be assumed about leads, gains and units."""
+    """Warn about assumptions on leads, gains and units."""
     name, leads, lines = header.name, header.leads, header.lines
-    twice = sort_leads({lead for lead in leads if lead and leads.count(lead) > 1})
-    if twice:
-        text = f"{', '.join(twice)} named more than once; the first row of each is used"
+    duplicates = sort_leads({lead for lead in leads if lead and leads.count(lead) > 1})
+    if duplicates:
+        text = f"{', '.join(duplicates)} named more than once; the first row of each is used"
         yield Message(name, "duplicate lead", text)
     if "" in leads:
         rows = ", ".join(str(row + 1) for row, lead in enumerate(leads) if not lead)

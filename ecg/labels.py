@@ -1,7 +1,7 @@
-"""Labels: the Challenge's SNOMED CT codes, its 26 scored classes, and which codes are equal.
+"""Labels: the Challenge's SNOMED CT codes, its 26 scored classes, and equivalent codes.
 
-Beside them stand the four letters of the 2017 Challenge, and Icentia11k's classes.  Which records
-have which labels is the business of `datasets.reference`.
+Also the four letters of the 2017 Challenge and Icentia11k's classes.  `datasets.reference`
+reads the labels of records.
 
 The tables `dx_mapping_scored.csv` and `dx_mapping_unscored.csv` are the organisers', unchanged
 (evaluation-2021, BSD-2-Clause).
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-# The 26 classes in the order of the 2021 weights table.  Where two codes count as one class
-# the first is the code we write: it is the one that the 2020 scorer knows as well.
+# The 26 classes in the order of the 2021 weights table.  Of two codes that count as one class the
+# first is the one we write: the 2020 scorer accepts it too.
 CLASSES = (
     ("164889003",),
     ("164890007",),
@@ -49,7 +49,7 @@ SINUS_RHYTHM = "426783006"
 AF_LETTERS = ("N", "A", "O", "~")  # 2017: normal, atrial fibrillation, other rhythm, too noisy
 # No class, sinus rhythm, fibrillation, flutter: the order of Reich & Kruk's weights.
 ICENTIA = ("~", SINUS_RHYTHM, "164889003", "164890007")
-_CLASS_OF = {code: place for place, codes in enumerate(CLASSES) for code in codes}
+_CLASS_OF = {code: index for index, codes in enumerate(CLASSES) for code in codes}
 
 
 def read_codes(header: str) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def read_codes(header: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Codes as they stand, empty entries and repeats left out; empty without a Dx line.
+        Codes as written, without empty entries and repeats; empty without a Dx line.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def read_codes(header: str) -> tuple[str, ...]:
 
 
 def same_as(code: str) -> str:
-    """Give the code that we write for a code: of equal ones the first, any other as it is.
+    """Give the code that we write for a code: the first of equivalent ones, others unchanged.
 
     Examples
     --------
@@ -90,14 +90,14 @@ def same_as(code: str) -> str:
 
 
 def label_matrix(codes: Sequence[Iterable[str]], classes: Sequence[str] = CODES) -> np.ndarray:
-    """Turn the codes of each record into labels of the classes; other codes are ignored.
+    """Turn the codes of each record into 0/1 labels of the classes; ignore other codes.
 
     Parameters
     ----------
     codes : sequence of iterables of str
-        One entry a record.
+        One entry per record.
     classes : sequence of str
-        As `same_as` writes them; a bar joins codes that are one class, as in the weights tables.
+        As `same_as` gives them; a bar joins codes of one class, as in the weights tables.
 
     Returns
     -------
@@ -108,22 +108,22 @@ def label_matrix(codes: Sequence[Iterable[str]], classes: Sequence[str] = CODES)
     >>> label_matrix([["A"], ["O"], ["~"]], ["N|O|~", "A"]).astype(int).tolist()
     [[0, 1], [1, 0], [1, 0]]
     """
-    place = {code: at for at, joined in enumerate(classes) for code in joined.split("|")}
+    index = {code: at for at, joined in enumerate(classes) for code in joined.split("|")}
     labels = np.zeros((len(codes), len(classes)), dtype=bool)
     for row, listed in enumerate(codes):
         for code in map(same_as, listed):
-            if code in place:
-                labels[row, place[code]] = True
+            if code in index:
+                labels[row, index[code]] = True
     return labels
 
 
 def scored_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
-    """Give the Challenge's 26 classes, whatever the records' codes are."""
+    """Give the Challenge's 26 classes, independent of the records' codes."""
     return CODES
 
 
 def all_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
-    """Give every code that a record has, in order; equal ones count once.
+    """Give all codes of the records in order; equivalent ones count once.
 
     Examples
     --------
@@ -134,12 +134,12 @@ def all_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
 
 
 def af_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
-    """Give the four classes of the 2017 Challenge, whatever the records' codes are."""
+    """Give the four classes of the 2017 Challenge, independent of the records' codes."""
     return AF_LETTERS
 
 
 def af_or_not(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
-    """Give two classes, the other three letters of 2017 as one and atrial fibrillation."""
+    """Give two classes: atrial fibrillation, and the other three letters of 2017 as one."""
     return ("N|O|~", "A")
 
 
@@ -158,7 +158,7 @@ def beat_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
     return ("N", "S", "V")
 
 
-# What a recipe may learn, of the codes of the records in a training folder.
+# How a recipe chooses its classes from the codes of the training records.
 POLICIES: dict[str, Callable[[Sequence[Iterable[str]]], tuple[str, ...]]] = {
     "scored": scored_classes,
     "all": all_classes,
@@ -182,7 +182,7 @@ def abbreviations() -> dict[str, str]:
 
 @cache
 def codes_by_name() -> dict[str, str]:
-    """Read the code of each abbreviation; where two codes share one, the scored code wins."""
+    """Read the code of each abbreviation; a scored code precedes an unscored one."""
     names: dict[str, str] = {}
     for code, name in abbreviations().items():
         names.setdefault(name, code)
@@ -190,5 +190,5 @@ def codes_by_name() -> dict[str, str]:
 
 
 def class_name(code: str) -> str:
-    """Name a class for people, by the abbreviation of its code: `AF`; an unknown code stays."""
+    """Give the abbreviation of a code, `AF`; an unknown code is returned unchanged."""
     return abbreviations().get(code, code)

@@ -1,4 +1,4 @@
-"""Leads: their standard order, the Challenge's five sets, and what follows from which."""
+"""Leads: standard names and order, the Challenge's five lead sets, derived limb leads."""
 
 import itertools
 from collections.abc import Collection, Iterable, Sequence
@@ -14,10 +14,10 @@ LEAD_SETS = {
     3: ("I", "II", "V2"),
     2: ("I", "II"),
 }
-SINGLE = "ECG"  # the one lead of the 2017 Challenge's records, and of networks of one lead
+SINGLE = "ECG"  # the lead of the 2017 Challenge's records and of single-lead networks
 
-# The frontal plane has two dimensions: each limb lead as (share of I, share of II), Einthoven
-# 1912 and Goldberger 1942.  Any two limb leads therefore give the other four.
+# The frontal plane has two dimensions: each limb lead as (coefficient of I, of II), Einthoven 1912
+# and Goldberger 1942.  Any two limb leads therefore determine the other four.
 LIMB = {
     "I": (1.0, 0.0),
     "II": (0.0, 1.0),
@@ -32,14 +32,14 @@ _STANDARD_SPELLING = {lead.casefold(): lead for lead in STANDARD}
 
 
 class Choice(NamedTuple):
-    """Chosen leads and those of them that could not be had."""
+    """Selected leads, and the names of those that are missing."""
 
     signal: np.ndarray
     missing: tuple[str, ...]
 
 
 def canonical_name(lead: str) -> str:
-    """Give a lead's standard spelling (`avr` is aVR); other names stay as they are.
+    """Give a lead's standard name (`avr` is aVR); other names are returned unchanged.
 
     Examples
     --------
@@ -52,13 +52,13 @@ def canonical_name(lead: str) -> str:
 
 
 def sort_leads(leads: Iterable[str]) -> tuple[str, ...]:
-    """Put leads into the standard order; unknown names follow in the order given."""
-    rank = {lead: place for place, lead in enumerate(STANDARD)}
+    """Sort leads into standard order; unknown names follow in the given order."""
+    rank = {lead: index for index, lead in enumerate(STANDARD)}
     return tuple(sorted(leads, key=lambda lead: rank.get(lead, len(STANDARD))))
 
 
 def derivable_leads(leads: Iterable[str]) -> frozenset[str]:
-    """Name all leads that these determine: themselves, and six limb leads from any two.
+    """Give all leads that these determine: themselves, and six limb leads from any two.
 
     Examples
     --------
@@ -70,23 +70,23 @@ def derivable_leads(leads: Iterable[str]) -> frozenset[str]:
 
 
 def choose(signal: np.ndarray, have: Sequence[str], want: Sequence[str]) -> Choice:
-    """Take leads by name, derive limb leads where two are there, and fill the rest with zeros.
+    """Select leads by name; derive missing limb leads from two others, zero-fill other leads.
 
-    Where the `SINGLE` lead is wanted and none has this name, lead I is it, which is what AliveCor's
-    device, 2017's, measures between the hands; without lead I the only lead that there is.
+    Without a lead named `SINGLE`, lead I takes its place: the device of 2017, AliveCor's, measures
+    between the hands.  Without lead I, a record's only lead does.
 
     Parameters
     ----------
     signal : np.ndarray of shape (len(have), samples)
-        In mV, rows as named in `have`, in any order and case; of a name that occurs twice the
-        first row counts.
+        In mV, leads as named in `have`, in any order and case; of two leads with one name the
+        first is used.
     have, want : sequence of str
         Lead names.
 
     Returns
     -------
     Choice
-        `signal` of shape (len(want), samples), same dtype, and the names that are zero rows.
+        `signal` of shape (len(want), samples), same dtype, and the names of zero-filled leads.
     """
     rows: dict[str, int] = {}
     for row, lead in enumerate(have):
@@ -110,17 +110,17 @@ def choose(signal: np.ndarray, have: Sequence[str], want: Sequence[str]) -> Choi
 
 
 def _single(rows: Collection[str]) -> str:
-    """Name the lead that serves as the single one among the leads of a record."""
+    """Give the lead that a single-lead network reads."""
     if SINGLE not in rows and "I" in derivable_leads(rows):
         return "I"
     return next(iter(rows)) if len(rows) == 1 else SINGLE
 
 
 def serving_set(leads: Iterable[str], trained: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """Pick the trained lead set that serves a record of these leads.
+    """Choose the trained lead set for a record of these leads.
 
-    The very set if it was trained; else the largest that the leads determine; if there is none,
-    the set of which they determine most (of equals the smallest: fewest zero rows).
+    The same set if it was trained; else the largest that the leads determine; else the set of which
+    they determine most leads (of equals the smallest: fewest zero-filled leads).
 
     Examples
     --------
@@ -135,7 +135,7 @@ def serving_set(leads: Iterable[str], trained: Iterable[tuple[str, ...]]) -> tup
     have = derivable_leads(given)
 
     def merit(lead_set: tuple[str, ...]) -> tuple[bool, bool, int, int]:
-        found = len(have.intersection(lead_set))
-        return given == set(lead_set), found == len(lead_set), found, -len(lead_set)
+        present = len(have.intersection(lead_set))
+        return given == set(lead_set), present == len(lead_set), present, -len(lead_set)
 
     return max(trained, key=merit)

@@ -1,4 +1,4 @@
-"""Locks: one process at a time; the kernel releases them however a process ends."""
+"""Lock files for one process at a time; the kernel releases them when the process ends."""
 
 import errno
 import fcntl
@@ -12,28 +12,28 @@ from typing import BinaryIO
 from ecg import LeadwiseError
 from ecg.progress import log
 
-WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network file systems
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of network file systems
 
 
 @contextmanager
 def locked(path: Path, doing: str, *, wait: bool = False) -> Iterator[None]:
-    """Hold a lock file while the block runs, and remove it then.
+    """Lock a file while the block runs, then delete it.
 
-    After a kill the file stays, unlocked, and the next process takes it.
+    The file of a killed process remains, unlocked; the next process locks it.
 
     Parameters
     ----------
     path : Path
-        The lock file; its folder is made if absent.
+        The lock file; its folder is created if missing.
     doing : str
-        What is said of the process that holds it, and the way out: "trains here; …".
+        What the holding process does, and what to do about it: "trains here; …".
     wait : bool
-        Wait for that process, after saying so; else refuse.
+        Wait for the holding process, with a log line; otherwise raise an error.
 
     Raises
     ------
     LeadwiseError
-        Another process holds the lock, or the file cannot be made or written.
+        Another process holds the lock, or the file cannot be created or written.
     """
     try:
         file = _take(path, doing, wait)
@@ -42,44 +42,44 @@ def locked(path: Path, doing: str, *, wait: bool = False) -> Iterator[None]:
     try:
         yield
     finally:
-        # Unlinked before it is released: who waits for this file finds that it bears the name no
-        # more, and tries again.
-        if _bears(file, path):
+        # The lock file is deleted while locked; a waiting process checks that the path still refers
+        # to the file it locked.
+        if _is_at(file, path):
             path.unlink()
         file.close()
 
 
 def remove_all_but(folder: Path, lock: Path) -> None:
-    """Empty a folder while its lock is held, which therefore has to go last."""
+    """Delete all files of a folder but its lock file, which is held and must be deleted last."""
     for path in folder.iterdir():
         if path != lock:
             path.unlink()
 
 
 def _take(path: Path, doing: str, wait: bool) -> BinaryIO:
-    said = False
+    logged = False
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            if isinstance(error, FileExistsError) and _comes_and_goes(path.parent):
+            if isinstance(error, FileExistsError) and _changed_meanwhile(path.parent):
                 continue
             raise LeadwiseError(f"{path.parent}: cannot be made: {error.strerror}") from error
         try:
             file = open(path, "a+b", buffering=0)
-        except FileNotFoundError:  # removed just now
+        except FileNotFoundError:  # the folder was deleted meanwhile
             continue
         try:
             if not _lock(file, path, wait=False):
                 text = f"{path.parent}: {_holder(file)} {doing}"
                 if not wait:
                     raise LeadwiseError(text)
-                if not said:
+                if not logged:
                     log(text)
-                    said = True
+                    logged = True
                 _lock(file, path, wait=True)
-            if _bears(file, path):
-                _sign(file, path)
+            if _is_at(file, path):
+                _write_process_id(file, path)
                 return file
         except BaseException:
             file.close()
@@ -87,8 +87,8 @@ def _take(path: Path, doing: str, wait: bool) -> BinaryIO:
         file.close()
 
 
-def _comes_and_goes(folder: Path) -> bool:
-    """Whether another process removed the folder just now, or made it again; one look decides."""
+def _changed_meanwhile(folder: Path) -> bool:
+    """Check with one call whether another process deleted the folder, or created it again."""
     try:
         mode = folder.lstat().st_mode
     except FileNotFoundError:
@@ -104,11 +104,11 @@ def _lock(file: BinaryIO, path: Path, *, wait: bool) -> bool:
     except OSError as error:
         if error.errno not in WITHOUT_LOCKS:
             raise
-        log(f"{path.parent}: no locks on this file system; see that one process uses it at a time.")
+        log(f"{path.parent}: this file system has no locks; only one process may use it at a time.")
     return True
 
 
-def _sign(file: BinaryIO, path: Path) -> None:
+def _write_process_id(file: BinaryIO, path: Path) -> None:
     try:
         file.truncate(0)
         file.write(str(os.getpid()).encode())
@@ -122,8 +122,8 @@ def _holder(file: BinaryIO) -> str:
     return f"process {file.read().decode() or 'of unknown number'}"
 
 
-def _bears(file: BinaryIO, path: Path) -> bool:
-    """Whether the open file is the one that bears the name now."""
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    """Check whether the path still refers to the open file."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:

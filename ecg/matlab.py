@@ -1,8 +1,8 @@
-"""MATLAB files: the matrix of versions 4 and 5 (and 6, 7, which are 5 to the reader).
+"""MATLAB files: the matrix of versions 4 and 5 (6 and 7 have the format of 5).
 
 Source: MathWorks, MAT-File Format.  SciPy's reader is not used: one flipped byte in a version 5
-file ends its process by a segmentation fault (SciPy 1.17.1, a data type outside its table), and a
-matrix of numbers needs little of the format.  Version 7.3 (HDF5) is not read.
+file crashes its process with a segmentation fault (SciPy 1.17.1, a data type outside its table),
+and a matrix of numbers needs little of the format.  Version 7.3 (HDF5) is not read.
 """
 
 import os
@@ -16,19 +16,19 @@ import numpy as np
 from ecg import LeadwiseError
 from ecg.files import read_bytes
 
-# Version 4: the tens of the first number of a matrix; version 5: types of data elements.
+# Version 4: tens digit of the type number of a matrix; version 5: types of data elements.
 _TYPES_4 = {0: "f8", 10: "f4", 20: "i4", 30: "i2", 40: "u2", 50: "u1"}
 _TYPES_5 = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8",
             13: "u8"}  # fmt: skip
 _MATRIX, _COMPRESSED = 14, 15
 _NUMERIC = range(6, 16)  # classes of version 5: double, single, int8 … uint64
-_OPAQUE = 17  # an object, laid out in another way
+_OPAQUE = 17  # an object, with another layout
 _COMPLEX = 0x0800  # in a matrix's flags
 _HEAD_4 = struct.Struct("<5i")  # type, rows, columns, imaginary part, length of the name
 _VAL = b"val\0"
 _AGAIN = "; fetch the file again"
 
-# A variable: its name, and its matrix if it is one of real numbers.
+# A variable: its name, and its matrix if it is real.
 _Variable = tuple[str, np.ndarray | None]
 
 
@@ -42,12 +42,12 @@ def read_mat(path: str, name: str, key: str | None = None) -> np.ndarray:
     name : str
         Name of the record, for messages.
     key : str, optional
-        The variable; without it `val`, else the only one.
+        The variable; default: `val`, else the only one.
 
     Returns
     -------
     np.ndarray of shape (leads, samples)
-        In the type in which it is stored, usually int16; read-only.
+        In the stored type, usually int16; read-only.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def read_mat(path: str, name: str, key: str | None = None) -> np.ndarray:
         The file is missing, cut off or holds no such matrix.
     """
     try:
-        content = read_bytes(path)  # beats a memory map for records under a few MB (measured)
+        content = read_bytes(path)  # faster than a memory map below a few MB (measured)
     except OSError as error:
         raise LeadwiseError(f"{name}: the signal cannot be read: {error.strerror}") from error
     try:
@@ -102,17 +102,17 @@ def write_mat(path: Path, digital: np.ndarray) -> None:
 
 
 def _choose(content: bytes, key: str | None) -> np.ndarray:
-    """Find the variable; every ValueError ends the sentence `NAME: the .mat …`."""
-    wanted = key or "val"
+    """Find the variable; each ValueError completes the sentence `NAME: the .mat …`."""
+    target = key or "val"
     others: dict[str, np.ndarray | None] = {}
     for variable, matrix in _variables(content):
-        if variable == wanted:
+        if variable == target:
             break
         others[variable] = matrix
     else:
         if key or len(others) != 1:
-            there = ", ".join(others) or "nothing"
-            raise ValueError(f"holds no variable '{wanted}', but {there}")
+            present = ", ".join(others) or "nothing"
+            raise ValueError(f"holds no variable '{target}', but {present}")
         matrix = next(iter(others.values()))
     if matrix is None:
         raise ValueError("holds no real matrix of leads × samples")
@@ -120,7 +120,7 @@ def _choose(content: bytes, key: str | None) -> np.ndarray:
 
 
 def _variables(content: bytes) -> Iterator[_Variable]:
-    if 0 in content[:4]:  # version 4 begins with a number below 5000, version 5 with text
+    if 0 in content[:4]:  # version 4 starts with a number below 5000, version 5 with text
         return _variables_of_4(content)
     if content[124:126] in (b"\x00\x02", b"\x02\x00"):
         raise ValueError("is MATLAB 7.3 (HDF5); save it by MATLAB's option -v7")
@@ -135,49 +135,49 @@ def _variables(content: bytes) -> Iterator[_Variable]:
 def _variables_of_4(content: bytes) -> Iterator[_Variable]:
     order = "<" if struct.unpack_from("<i", content)[0] in range(5000) else ">"
     head = struct.Struct(order + "5i")
-    place = 0
-    while place < len(content):
-        # Its type (1000 more if big-endian), and whether there is an imaginary part.
-        kind, rows, columns, imaginary, letters = head.unpack_from(content, place)
+    position = 0
+    while position < len(content):
+        # The type is 1000 more if big-endian.
+        kind, rows, columns, imaginary, letters = head.unpack_from(content, position)
         kind %= 1000
         numbers = _TYPES_4.get(kind - kind % 10)  # units: 1 text, 2 sparse
         if numbers is None or min(rows, columns, letters) < 0:
             raise ValueError("is no MATLAB file" + _AGAIN)
-        start = place + head.size + letters
+        start = position + head.size + letters
         count = rows * columns
         end = start + count * int(numbers[1]) * (2 if imaginary else 1)
         if len(content) < end:
             raise ValueError(f"is cut off: {len(content)} of {end} bytes{_AGAIN}")
-        variable = content[place + head.size : start].rstrip(b"\0").decode("latin-1")
+        variable = content[position + head.size : start].rstrip(b"\0").decode("latin-1")
         if kind % 10 or imaginary:
             yield variable, None
         else:
             matrix = np.frombuffer(content, order + numbers, count, start)
             yield variable, matrix.reshape(columns, rows).T
-        place = end
+        position = end
 
 
 def _variables_of_5(content: memoryview, order: str) -> Iterator[_Variable]:
-    place = 128
-    while place < len(content):
-        kind, body, place = _element(content, place, order)
+    position = 128
+    while position < len(content):
+        kind, body, position = _element(content, position, order)
         if kind == _COMPRESSED:
             kind, body, _ = _element(memoryview(zlib.decompress(body)), 0, order)
         if kind != _MATRIX:
             raise ValueError(f"is damaged (element of type {kind}){_AGAIN}")
         variable, matrix = _matrix(body, order)
-        if variable:  # without a name: MATLAB's own notes
+        if variable:  # MATLAB's own notes have no name
             yield variable, matrix
 
 
-def _element(content: memoryview, place: int, order: str) -> tuple[int, memoryview, int]:
-    """Read a data element: its type, its bytes, and where the next one begins."""
-    kind, size = struct.unpack_from(order + "II", content, place)
+def _element(content: memoryview, position: int, order: str) -> tuple[int, memoryview, int]:
+    """Read a data element: its type, its bytes, and the position of the next one."""
+    kind, size = struct.unpack_from(order + "II", content, position)
     if kind > 0xFFFF:  # the short form: size and type in one number, then at most four bytes
         size, kind = kind >> 16, kind & 0xFFFF
-        start, following = place + 4, place + 8
+        start, following = position + 4, position + 8
     else:
-        start = place + 8
+        start = position + 8
         following = start + size + (0 if kind == _COMPRESSED else -size % 8)
     end = start + size
     if end > min(len(content), following):
@@ -186,17 +186,17 @@ def _element(content: memoryview, place: int, order: str) -> tuple[int, memoryvi
 
 
 def _matrix(body: memoryview, order: str) -> _Variable:
-    _, flags, place = _element(body, 0, order)
+    _, flags, position = _element(body, 0, order)
     (flag,) = struct.unpack_from(order + "I", flags)
     if flag & 0xFF == _OPAQUE:
         return "", None
-    _, shape, place = _element(body, place, order)
-    _, letters, place = _element(body, place, order)
+    _, shape, position = _element(body, position, order)
+    _, letters, position = _element(body, position, order)
     variable = bytes(letters).decode("latin-1")
     if flag & 0xFF not in _NUMERIC or flag & _COMPLEX or len(shape) != 8:
         return variable, None
     rows, columns = struct.unpack_from(order + "2i", shape)
-    kind, values, _ = _element(body, place, order)
+    kind, values, _ = _element(body, position, order)
     numbers = _TYPES_5.get(kind)
     if numbers is None or min(rows, columns) < 0 or rows * columns * int(numbers[1]) != len(values):
         raise ValueError(f"is damaged ({rows} × {columns} numbers of type {kind}){_AGAIN}")

@@ -1,4 +1,4 @@
-"""Pictures: a record on ECG paper, training curves, scores by class.  PNG, SVG or PDF files."""
+"""Drawings of a record on ECG paper, and of training curves, as PNG, SVG or PDF files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,12 +20,12 @@ SHOWN_S = 10.0
 COLUMNS = (("I", "II", "III"), ("aVR", "aVL", "aVF"), ("V1", "V2", "V3"), ("V4", "V5", "V6"))
 RHYTHM_LEAD = "II"
 ROW_MM = 35.0
-LINE_MM = 20.0  # from the top of a row to its zero line: R waves need more room than S waves
-REACH_MV = 2.6  # a trace that goes further from its line is cut off: it is in its neighbour's way
-PULSE_MM = (2.0, 7.0)  # the calibration pulse, 1 mV for 0.2 s, from here to here
-MARGIN_MM = 5.0  # around the paper's traces
+LINE_MM = 20.0  # from the top of a row to its zero line; R waves are larger than S waves
+REACH_MV = 2.6  # traces are clipped here, to stay clear of the next row
+PULSE_MM = (2.0, 7.0)  # start and end of the calibration pulse, 1 mV for 0.2 s
+MARGIN_MM = 5.0  # around the traces
 HEAD_MM, FOOT_MM = 14.0, 9.0
-LEFT_MM = MARGIN_MM + 10.0  # traces begin after the pulse
+LEFT_MM = MARGIN_MM + 10.0  # traces start after the pulse
 WIDTH_MM = LEFT_MM + SHOWN_S * MM_PER_S + MARGIN_MM
 MM_PER_INCH = 25.4
 DPI = 150
@@ -33,7 +33,7 @@ PAPER, FINE, COARSE, INK = "#fffafa", "#f8dcdc", "#efb3b3", "#1a1a1a"
 ALARM, QUIET = "#b3261e", "#5f5f5f"
 FORMATS = ("png", "svg", "pdf")
 DISCLAIMER = "Research use, not a medical device."
-# Colours that the colour-blind tell apart: Okabe & Ito 2008.
+# A palette for colour-blind readers: Okabe & Ito 2008.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
@@ -48,29 +48,29 @@ def plot_record(
 ) -> None:
     """Draw a record on ECG paper, true to scale at 25 mm/s and 10 mm/mV.
 
-    Twelve leads stand in four columns of 2.5 s above ten seconds of lead II, as printed by
-    electrocardiographs; other leads in a row each.  The first ten seconds are drawn, and that is
-    said.  Each trace is centred on its median, NaN are gaps, and what goes beyond 2.6 mV from the
-    centre, or off the paper, is cut off.
+    Twelve leads are drawn in four columns of 2.5 s above ten seconds of lead II, as printed by
+    electrocardiographs; other lead sets have one row per lead.  Only the first ten seconds are
+    drawn, with a note.  Each trace is centred on its median and clipped at 2.6 mV from it and at
+    the edge of the paper; NaN are gaps.
 
     Parameters
     ----------
     path : str or Path
-        .png, .svg or .pdf; written aside and renamed.
+        .png, .svg or .pdf.
     signal : np.ndarray of shape (leads, samples)
         In mV.
     leads : sequence of str
-        Names of the rows, in any order and case.
+        Names of the leads, in any order and case.
     fs : float
         Hz.
     title : str
     note : str
-        A line below the title; where it says so, SIMULATED stands out in the corner.
+        A line below the title; if it contains "simulated", SIMULATED is printed in the corner.
 
     Raises
     ------
     LeadwiseError
-        If the signal has no samples or not one row a lead.
+        The signal has no samples, or another number of leads.
     """
     names = [canonical_name(lead) for lead in leads]
     if signal.ndim != 2 or len(signal) != len(names) or not signal.size:
@@ -95,7 +95,7 @@ def plot_record(
 
 
 def _paper(height_mm: float) -> tuple["Figure", "Axes"]:
-    """Lay out a sheet with its grid; its coordinates are mm from the lower left corner."""
+    """Create a sheet with its grid; coordinates are mm from the lower left corner."""
     from matplotlib.collections import LineCollection
 
     figure = new_figure(WIDTH_MM / MM_PER_INCH, height_mm / MM_PER_INCH)
@@ -116,16 +116,16 @@ def _paper(height_mm: float) -> tuple["Figure", "Axes"]:
 def _draw_columns(
     axes: "Axes", shown: Mapping[str, np.ndarray], fs: float, centres: Sequence[float]
 ) -> None:
-    """Draw twelve leads in columns one after the other, and lead II below them."""
+    """Draw twelve leads in four columns, and lead II below them."""
     column_s = SHOWN_S / len(COLUMNS)
     whole = len(shown[RHYTHM_LEAD]) >= SHOWN_S * fs
-    for place, column in enumerate(COLUMNS):
-        first = round(place * column_s * fs) if whole else 0
-        last = round((place + 1) * column_s * fs) if whole else round(column_s * fs)
-        left = LEFT_MM + place * column_s * MM_PER_S
+    for index, column in enumerate(COLUMNS):
+        first = round(index * column_s * fs) if whole else 0
+        last = round((index + 1) * column_s * fs) if whole else round(column_s * fs)
+        left = LEFT_MM + index * column_s * MM_PER_S
         for lead, centre in zip(column, centres, strict=False):
             _draw_trace(axes, lead, shown[lead][first:last], fs, left, centre)
-            if place:
+            if index:
                 axes.plot([left, left], [centre - 2.5, centre + 2.5], color=INK, linewidth=0.8)
     _draw_trace(axes, RHYTHM_LEAD, shown[RHYTHM_LEAD], fs, LEFT_MM, centres[-1])
 
@@ -133,7 +133,7 @@ def _draw_columns(
 def _draw_trace(
     axes: "Axes", lead: str, trace: np.ndarray, fs: float, left: float, centre: float
 ) -> None:
-    """Draw one lead from a place on the paper (mm) on, with its name above."""
+    """Draw one lead from a position on the paper (mm), with its name above."""
     finite = trace[np.isfinite(trace)]
     middle = float(np.median(finite)) if finite.size else 0.0
     height = MM_PER_MV * np.clip(trace.astype(float) - middle, -REACH_MV, REACH_MV)
@@ -155,7 +155,7 @@ def _draw_pulse(axes: "Axes", centre: float) -> None:
 def _write_margins(
     axes: "Axes", height_mm: float, title: str, note: str, duration_s: float, *, columns: bool
 ) -> None:
-    """Write title and note above, scale, what is shown and the disclaimer below."""
+    """Write title and note above, scale, duration and disclaimer below."""
     right = WIDTH_MM - MARGIN_MM
     axes.text(MARGIN_MM, height_mm - 6.0, title, fontsize=12, weight="bold", color=INK)
     axes.text(MARGIN_MM, height_mm - 11.5, note, fontsize=9, color=QUIET)
@@ -172,32 +172,32 @@ def _write_margins(
 
 
 def plot_training(path: str | Path, history: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """Draw training curves: loss and validation score by epoch, a line per lead set.
+    """Draw training curves: loss and validation score by epoch, one line per lead set.
 
     Parameters
     ----------
     path : str or Path
-        .png, .svg or .pdf; written aside and renamed.
+        .png, .svg or .pdf.
     history : mapping of str to sequence of mappings
-        Of each lead set ("12 leads") a row an epoch with `epoch`, `loss` and `score`; other
-        entries (threshold, lr) are not drawn.  The best score is marked, the first of equals.
+        Per lead set ("12 leads") one row per epoch with `epoch`, `loss` and `score`; other entries
+        (threshold, lr) are not drawn.  The best score is marked, the first of equals.
 
     Raises
     ------
     LeadwiseError
-        If there is no row at all.
+        The history has no rows.
     """
     from matplotlib.ticker import MaxNLocator
 
     all_epochs = [row["epoch"] for rows in history.values() for row in rows]
     if not all_epochs:
-        raise LeadwiseError(f"{path}: no epoch has ended yet, there is no curve to draw.")
+        raise LeadwiseError(f"{path}: no epoch has ended yet, so no curve can be drawn.")
     figure = new_figure(10, 4.4)
     loss_axes, score_axes = figure.subplots(1, 2)
-    for place, (name, rows) in enumerate(history.items()):
+    for index, (name, rows) in enumerate(history.items()):
         if not rows:
             continue
-        colour = COLOURS[place % len(COLOURS)]
+        colour = COLOURS[index % len(COLOURS)]
         epochs = np.array([row["epoch"] for row in rows], float)
         scores = np.array([row["score"] for row in rows], float)
         line = {"color": colour, "linewidth": 1.6, "marker": "." if len(rows) < 3 else None}
@@ -208,8 +208,8 @@ def plot_training(path: str | Path, history: Mapping[str, Sequence[Mapping[str, 
             label = f"{name}: {scores[best]:.3f}, epoch {epochs[best]:g}"
             score_axes.plot(epochs[best], scores[best], "o", color=colour, markersize=7)
         score_axes.plot(epochs, scores, label=label, **line)
-    for axes, what in ((loss_axes, "training loss"), (score_axes, "validation score")):
-        axes.set(xlabel="epoch", title=what)
+    for axes, title in ((loss_axes, "training loss"), (score_axes, "validation score")):
+        axes.set(xlabel="epoch", title=title)
         axes.set_xlim(min(all_epochs) - 0.5, max(all_epochs) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         plain(axes)
@@ -219,7 +219,7 @@ def plot_training(path: str | Path, history: Mapping[str, Sequence[Mapping[str, 
 
 
 def new_figure(width_in: float, height_in: float) -> "Figure":
-    """Make a figure of this size that belongs to no window and no global state."""
+    """Create a figure of this size without a window and without global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -229,7 +229,7 @@ def new_figure(width_in: float, height_in: float) -> "Figure":
 
 
 def plain(axes: "Axes") -> None:
-    """Take away frame and ticks, and lay a light grid under the lines."""
+    """Remove frame and ticks, and add a light grid under the lines."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
@@ -238,7 +238,7 @@ def plain(axes: "Axes") -> None:
 
 
 def save(figure: "Figure", path: str | Path) -> None:
-    """Write a figure in the format that the path's ending names."""
+    """Write a figure in the format of the path's ending."""
     ending = Path(path).suffix.removeprefix(".").lower()
     if ending not in FORMATS:
         raise LeadwiseError(f"{path}: pictures are written as {', '.join(FORMATS)}.")

@@ -1,4 +1,4 @@
-"""Progress: what a person at the terminal sees of long work, on stderr."""
+"""Progress of long work on stderr: log lines, progress bars, durations."""
 
 import sys
 from collections.abc import Iterator
@@ -19,17 +19,17 @@ def log(text: str) -> None:
 
 @contextmanager
 def progress_bar(what: str, total: int, unit: str) -> Iterator["tqdm[None]"]:
-    """Show a progress bar with time left where stderr is a terminal, else nothing."""
+    """Show a progress bar with the remaining time if stderr is a terminal."""
     from tqdm import tqdm
 
     with tqdm(
         desc=what, total=total, unit=unit, disable=not sys.stderr.isatty(), leave=False
-    ) as shown:
-        yield shown
+    ) as progress:
+        yield progress
 
 
 def duration(seconds: float) -> str:
-    """Write a duration for people.
+    """Format a duration.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""Records: a header and the way to its signal, as leads in mV; folders of them.
+"""Records: a header and its signal in mV, whole or in windows; folders of records.
 
-Headers are read first (`find_records`), signals when asked for (`Record.signal`, `Record.read`).
+Headers are read first (`find_records`), signals on demand (`Record.signal`, `Record.read`).
 """
 
 import math
@@ -22,14 +22,14 @@ from ecg.matlab import map_mat, read_mat, write_mat
 from ecg.segments import join_segments, read_multi_segment, segment_headers
 from ecg.wfdb_signals import read_signal
 
-INVALID = -32768  # WFDB's mark of a sample without value in 16-bit signals
+INVALID = -32768  # WFDB's value of a missing sample in 16-bit signals
 
 
 class Reading(NamedTuple):
-    """A signal and what is to be said about it.
+    """A signal with its errors and warnings.
 
-    `errors`: the signal is not the one that the header describes (learn nothing from it).
-    `warnings`: unusual, yet as the header says.
+    `errors`: the signal differs from the header's description; do not train on it.
+    `warnings`: unusual, but consistent with the header.
     """
 
     signal: np.ndarray
@@ -38,8 +38,8 @@ class Reading(NamedTuple):
 
     @property
     def unusable(self) -> tuple[Message, ...]:
-        """Why nothing can be learned from it: errors, or a signal that is flat throughout."""
-        flat = (remark for remark in self.warnings if remark.kind == "all leads flat")
+        """Reasons not to train on it: errors, or a flat signal."""
+        flat = (warning for warning in self.warnings if warning.kind == "all leads flat")
         return (*self.errors, *flat)
 
 
@@ -74,7 +74,7 @@ class Record:
 
     @property
     def leads(self) -> tuple[str, ...]:
-        """Leads in the order of the rows."""
+        """Leads in the order of the signal."""
         return self.header.leads
 
     @property
@@ -99,14 +99,14 @@ class Record:
 
     @property
     def signal(self) -> np.ndarray:
-        """Float32 mV of shape (leads, samples), NaN where a sample has no value; read anew.
+        """Float32 mV (leads, samples), NaN where a sample has no value; read on each access.
 
-        In memory as in the file, usually sample by sample; `read` gives row by row.
+        In the file's memory order, usually sample by sample; `read` gives lead by lead.
 
         Raises
         ------
         LeadwiseError
-            The signal is missing, cut off, unreadable, or has other rows than the header.
+            The signal is missing, cut off, unreadable, or has another number of leads.
         """
         return self._millivolts(self.digital())
 
@@ -120,14 +120,14 @@ class Record:
         LeadwiseError
             As `signal` does.
         """
-        digital = np.ascontiguousarray(self.digital())  # rows, for all that follows
+        digital = np.ascontiguousarray(self.digital())  # lead by lead: faster below
         signal = self._millivolts(digital)
         errors = () if self.span else tuple(header_errors(self.header, digital))
         warnings = (Message(self.name, *warning) for warning in signal_warnings(signal, self.leads))
         return Reading(signal, errors, tuple(warnings))
 
     def digital(self) -> np.ndarray:
-        """Read the digital units (leads, samples), NaN where another format has no value.
+        """Read digital units (leads, samples); NaN where formats other than .mat have no value.
 
         Raises
         ------
@@ -145,14 +145,9 @@ class Record:
         return digital
 
     def annotations(self) -> Annotations | None:
-        """Read beats, waves and rhythms from the annotation files stored with the header.
+        """Read beats, waves and rhythms from `NAME.atr`, `NAME.all` and files of leads (`NAME.v1`).
 
-        These are `NAME.atr`, `NAME.all`, and `NAME.` with the name of a lead in lower case.
-
-        Returns
-        -------
-        Annotations or None
-            None without any such file.
+        None if no such file is stored with the header.
 
         Raises
         ------
@@ -160,7 +155,7 @@ class Record:
             A file cannot be read.
         """
         marks = self.marks
-        if marks is None and (files := annotation_files(self.stem, self.leads)):
+        if marks is None and self.stem and (files := annotation_files(self.stem, self.leads)):
             samples = replace(self, span=None).samples
             marks = read_annotations(self.stem, self.leads, self.fs, samples, files)
         return marks.window(*self.span) if marks and self.span else marks
@@ -168,8 +163,7 @@ class Record:
     def window(self, start_s: float, stop_s: float) -> "Record":
         """Give a part of the record; its signal is read without the rest of the file.
 
-        This holds for files in WFDB's formats and for `.mat` files of version 4; others are read
-        whole each time.
+        `.mat` files of version 5 are read whole each time.
 
         Parameters
         ----------
@@ -200,7 +194,7 @@ class Record:
         seconds : float
             Length of a window.
         overlap_s : float
-            Of a window with the next one, in seconds; less than `seconds`.
+            Overlap of neighbouring windows in seconds, less than `seconds`.
 
         Yields
         ------
@@ -234,10 +228,11 @@ class Record:
         """Read the samples of the span; a `.mat` file is mapped into memory."""
         first, last = self.span or (0, None)
         if self.recording is not None:
-            return np.asarray(self.recording)[:, first:last]
+            return np.asarray(self.recording)[..., first:last]
         if self._has_mat:
             return map_mat(self.stem + ".mat", self.name)[:, first:last]
-        self._check_files()
+        if not _has_signal(self.stem, self.header):
+            raise LeadwiseError(f"{self.name}: its signal is missing ({self.name}.mat)")
         if self.header.segments:
             return join_segments(self.header, self._segment, first, last or self.samples)
         return read_signal(self.stem, self.name, first, last)
@@ -246,15 +241,11 @@ class Record:
         segment = read_record(os.path.join(os.path.dirname(self.stem), f"{name}.hea"))
         return segment.leads, replace(segment, span=(first, last)).signal
 
-    def _check_files(self) -> None:
-        if not _has_signal(self.stem, self.header):
-            raise LeadwiseError(f"{self.name}: its signal is missing ({self.name}.mat)")
-
     def _millivolts(self, digital: np.ndarray) -> np.ndarray:
         lines = self.header.lines
         scale = np.array(lines.mv_per_adu, np.float32)[:, None]
         signal = digital.astype(np.float32)
-        # One gain for all leads, the usual case, needs no broadcasting over short columns.
+        # One gain for all leads, the usual case, needs no slow broadcasting over short columns.
         signal *= scale if len(set(lines.mv_per_adu)) > 1 else scale[0, 0]
         if any(lines.baselines):
             signal -= scale * np.array(lines.baselines, np.float32)[:, None]
@@ -264,7 +255,7 @@ class Record:
 
 
 def _has_signal(stem: str, header: Header) -> bool:
-    """Tell whether the .mat, or the files that the header names, stand beside it."""
+    """Check whether the .mat, or the files that the header names, are stored with it."""
     folder = os.path.dirname(stem)
     return os.path.isfile(stem + ".mat") or all(
         os.path.isfile(os.path.join(folder, file)) for file in header.lines.files
@@ -272,12 +263,12 @@ def _has_signal(stem: str, header: Header) -> bool:
 
 
 def read_record(path: str | os.PathLike[str]) -> Record:
-    """Read a record's header; the signal is read when asked for.
+    """Read a record's header; the signal is read on demand.
 
     Raises
     ------
     LeadwiseError
-        The header cannot be read, or no signal stands beside it.
+        The header cannot be read, or no signal is stored with it.
     """
     stem = os.path.splitext(path)[0]
     name = os.path.basename(stem)
@@ -327,19 +318,19 @@ def record_of(
 
 
 def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Message]]:
-    """Find the headers below a folder, flat or nested; hidden files and folders are passed over.
+    """Find the headers in a folder, flat or nested; hidden files and folders are skipped.
 
     Returns
     -------
     headers : list of Path
-        By name of the record.
+        By name of the record; without those of the segments of multi-segment records.
     problems : list of Message
         Signals without a header, and names that occur twice (the first is kept).
 
     Raises
     ------
     LeadwiseError
-        The folder does not exist or holds no header at all.
+        The folder does not exist or holds no header.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -347,21 +338,23 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Messa
     headers: dict[str, Path] = {}
     problems: list[Message] = []
     segments: set[Path] = set()
-    for place, folders, files in os.walk(root):
+    for parent, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         visible = sorted(name for name in files if not name.startswith("."))
         files_here = set(visible)
-        here = {os.path.splitext(name)[0] for name in visible if name.lower().endswith(".hea")}
+        with_header = {
+            os.path.splitext(name)[0] for name in visible if name.lower().endswith(".hea")
+        }
         for file in visible:
             name, ending = os.path.splitext(file)
             if ending.lower() == ".hea" and name in headers:
-                text = f"two records of this name; {Path(place, file)} is left out"
+                text = f"two records of this name; {Path(parent, file)} is left out"
                 problems.append(Message(name, "name twice", text))
             elif ending.lower() == ".hea":
-                headers[name] = Path(place, file)
+                headers[name] = Path(parent, file)
                 if not {f"{name}.mat", f"{name}.dat"} & files_here:
-                    segments |= segment_headers(Path(place, file))
-            elif ending == ".mat" and name not in here:
+                    segments |= segment_headers(Path(parent, file))
+            elif ending == ".mat" and name not in with_header:
                 problems.append(Message(name, "no header", "there is a signal but no header"))
     if not headers:
         raise LeadwiseError(f"{root}: holds no record (no .hea file); is it the data folder?")
@@ -369,19 +362,19 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Messa
 
 
 def find_records(folder: str | os.PathLike[str]) -> tuple[list[Record], list[Message]]:
-    """Read all headers below a folder.
+    """Read all headers in a folder.
 
     Returns
     -------
     records : list of Record
-        By name; signals are not yet read.
+        By name; signals are read on demand.
     problems : list of Message
-        What is not among the records, and why.
+        Records left out, with reasons.
 
     Raises
     ------
     LeadwiseError
-        The folder does not exist or holds no header at all.
+        The folder does not exist or holds no header.
     """
     headers, problems = find_headers(folder)
     records = []
@@ -395,16 +388,16 @@ def find_records(folder: str | os.PathLike[str]) -> tuple[list[Record], list[Mes
 
 
 def summarise(warnings: Iterable[Message], names: int = 3) -> Iterator[str]:
-    """Say each kind of remark once: alone as it is, in numbers with the count and some names."""
+    """Summarise messages by kind: up to `names` in full, more with their count and first names."""
     kinds: dict[str, list[Message]] = {}
-    for remark in warnings:
-        kinds.setdefault(remark.kind, []).append(remark)
+    for message in warnings:
+        kinds.setdefault(message.kind, []).append(message)
     for kind, alike in kinds.items():
         if len(alike) <= names:
             yield from map(str, alike)
         else:
-            some = ", ".join(remark.record for remark in alike[:names])
-            yield f"{len(alike)} records ({some}, …): {kind}; the first: {alike[0].text}"
+            examples = ", ".join(message.record for message in alike[:names])
+            yield f"{len(alike)} records ({examples}, …): {kind}; the first: {alike[0].text}"
 
 
 def write_record(
@@ -419,12 +412,12 @@ def write_record(
     codes: Sequence[str] = (),
     comments: Sequence[str] = (),
 ) -> None:
-    """Write a record as the Challenge of 2021 lays it out (second dialect, 1000 units/mV).
+    """Write a record in the format of the 2021 Challenge (second dialect, 1000 adu/mV).
 
     Parameters
     ----------
     signal : np.ndarray of shape (leads, samples)
-        In mV; NaN becomes WFDB's mark of an invalid sample, beyond ±32.767 mV is clipped.
+        In mV, clipped at ±32.767 mV; NaN becomes WFDB's value of an invalid sample.
     """
     digital = np.clip(np.rint(np.nan_to_num(signal, nan=0.0) * 1000), -32767, 32767)
     digital = np.where(np.isnan(signal), INVALID, digital).astype("<i2")

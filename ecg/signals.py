@@ -1,7 +1,7 @@
-"""Signals: the steps from mV to what a network reads, and what is odd about a signal.
+"""Transforms of a signal, from mV to a network's input.
 
-A step is `step(signal, fs, **numbers) -> signal, fs` on (leads, samples) in mV, without side
-effects; recipes name steps by their key in `TRANSFORMS`.  NumPy alone at import.
+A transform is `transform(signal, fs, **numbers) -> signal, fs` on (leads, samples) in mV, without
+side effects; recipes name transforms by their key in `TRANSFORMS`.  NumPy alone at import.
 """
 
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from fractions import Fraction
 
 import numpy as np
 
-FLAT_MV = 1e-5  # standard deviation; a hundredth of a µV is rounding, not a signal
+FLAT_MV = 1e-5  # standard deviation; 0.01 µV is rounding, not a signal
 
-Step = Callable[..., tuple[np.ndarray, float]]
+Transform = Callable[..., tuple[np.ndarray, float]]
 
 
 def fill(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
@@ -20,9 +20,9 @@ def fill(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
 
 
 def hold(signal: np.ndarray, fs: float, *, limit_mv: float = 20) -> tuple[np.ndarray, float]:
-    """Replace samples without a value or beyond ±`limit_mv` by the lead's one before them.
+    """Replace samples without a value or beyond ±`limit_mv` by the previous sample of the lead.
 
-    Kang & Wen 2022.  A first sample stays as it is; without a value it becomes 0.
+    Kang & Wen 2022.  A first sample beyond the limit is kept; without a value it becomes 0.
     """
     with np.errstate(invalid="ignore"):
         good = np.abs(signal) <= limit_mv
@@ -36,8 +36,8 @@ def resample(
 ) -> tuple[np.ndarray, float]:
     """Resample by a polyphase filter (SciPy's, Kaiser 5.0) to `to_hz`.
 
-    A rate that deviates by less than the share `tolerance` is left alone: ISIBrno 2020 uses 257 Hz
-    as if it were 250 Hz.  The output has ceil(samples · to_hz / fs) samples.
+    Within the relative `tolerance` of `to_hz` the signal is returned unchanged: ISIBrno 2020 uses
+    257 Hz as 250 Hz.  The output has ceil(samples · to_hz / fs) samples.
     """
     if abs(fs - to_hz) <= tolerance * to_hz:
         return signal, fs
@@ -62,15 +62,15 @@ def z_score(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
 def record_z_score(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
     """Scale all leads together to mean 0 and standard deviation 1; flat leads become 0.
 
-    Kang & Wen 2022: x → (x − mean) / (std + 1e-7), mean and std over leads and samples.  Ours: flat
-    leads are no part of them, so that a lead that is missing or dropped leaves the others alone.
+    Kang & Wen 2022: x → (x − mean) / (std + 1e-7), mean and std over leads and samples.  Ours:
+    without flat leads, so that a missing or dropped lead does not change the others.
     """
     lively = signal.std(axis=1) > FLAT_MV
     scaled = np.zeros_like(signal)
     if lively.any():
-        some = signal[lively]
-        mean = some.mean(dtype=np.float64)
-        scaled[lively] = (some - mean) / (some.std(dtype=np.float64) + 1e-7)
+        subset = signal[lively]
+        mean = subset.mean(dtype=np.float64)
+        scaled[lively] = (subset - mean) / (subset.std(dtype=np.float64) + 1e-7)
     return scaled, fs
 
 
@@ -79,16 +79,18 @@ def fir_band_pass(
 ) -> tuple[np.ndarray, float]:
     """Filter forward and backward by a Hamming-window FIR filter of about `order_s` seconds.
 
-    Kang & Wen 2022, November 2021's runs: int(order_s · fs) taps, made odd.  A window of 0.3 s
-    cannot resolve 0.5 Hz: 70 % of a constant passes (`docs/filters.md`).  Where `high_hz` is at or
-    above half the rate the filter is a high-pass.
+    Kang & Wen 2022, runs of November 2021: int(order_s · fs) taps, rounded up to odd.  A window of
+    0.3 s cannot resolve 0.5 Hz: 70 % of a constant passes (`docs/filters.md`).  With `high_hz` at
+    or above half the sampling frequency the filter is a high-pass.
     """
     from scipy.signal import filtfilt, firwin
 
     taps = int(order_s * fs) | 1
     edges, kind = _edges(low_hz, high_hz, fs)
     weights = firwin(taps, edges, pass_zero=kind, window="hamming", fs=fs)
-    padding = min(3 * taps, signal.shape[1] - 1)  # 3 · taps is SciPy's own; short records have less
+    padding = min(
+        3 * taps, signal.shape[1] - 1
+    )  # 3 · taps is SciPy's default; short records allow less
     return filtfilt(weights, 1.0, signal, axis=1, padlen=padding), fs
 
 
@@ -97,69 +99,69 @@ def butterworth_band_pass(
 ) -> tuple[np.ndarray, float]:
     """Filter forward and backward by a Butterworth filter, in second-order sections.
 
-    Kang & Wen 2021's official-phase entry: order 5.  As one fraction, which later code used with
-    order 25, it is unstable at 500 Hz.  Where `high_hz` is at or above half the rate the filter is
-    a high-pass.
+    Kang & Wen 2021's official-phase entry: order 5.  In transfer-function form, which later code
+    used with order 25, it is unstable at 500 Hz.  With `high_hz` at or above half the sampling
+    frequency the filter is a high-pass.
     """
     from scipy.signal import butter, sosfiltfilt
 
     edges, kind = _edges(low_hz, high_hz, fs)
     sections = butter(order, edges, kind, output="sos", fs=fs)
-    padding = min(3 * (2 * len(sections) + 1), signal.shape[1] - 1)  # SciPy's own at most
+    padding = min(3 * (2 * len(sections) + 1), signal.shape[1] - 1)  # at most SciPy's default
     return sosfiltfilt(sections, signal, axis=1, padlen=padding), fs
 
 
 def _edges(low_hz: float, high_hz: float, fs: float) -> tuple[float | list[float], str]:
-    """Give the edges that a rate has room for, and what kind of filter they make."""
+    """Give the band edges below half the sampling frequency, and the kind of filter."""
     return ([low_hz, high_hz], "bandpass") if high_hz < fs / 2 else (low_hz, "highpass")
 
 
 def fit_length(
     signal: np.ndarray, fs: float, *, seconds: float, tolerance: float
 ) -> tuple[np.ndarray, float]:
-    """Cut out the middle, or pad both sides with zeros, to `seconds`.
+    """Crop the middle, or pad both sides with zeros, to `seconds`.
 
-    A signal that is longer by more than the share `tolerance` stays whole: windows are cut from it.
-    Kang & Wen 2022: 10 s, 0.4; of an odd rest the left side has the smaller half.
+    A signal longer by more than the relative `tolerance` is kept: windows are cut from it later.
+    Kang & Wen 2022: 10 s, 0.4; the left side gets the smaller half of an odd difference.
     """
-    samples, wanted = signal.shape[1], round(seconds * fs)
-    if samples > wanted * (1 + tolerance):
+    samples, target = signal.shape[1], round(seconds * fs)
+    if samples > target * (1 + tolerance):
         return signal, fs
-    left = abs(samples - wanted) // 2
-    if samples >= wanted:
-        return signal[:, left : left + wanted], fs
-    return np.pad(signal, ((0, 0), (left, wanted - samples - left))), fs
+    left = abs(samples - target) // 2
+    if samples >= target:
+        return signal[:, left : left + target], fs
+    return np.pad(signal, ((0, 0), (left, target - samples - left))), fs
 
 
 def envelopes(
     signal: np.ndarray, fs: float, *, low_hz: float, mid_hz: float, centred: float = 0
 ) -> tuple[np.ndarray, float]:
-    """Put the envelopes of two low bands below the leads: (3 · leads, samples).
+    """Append the envelopes of two low bands as derived channels: (3 · leads, samples).
 
     The envelope is the absolute value of the Hilbert transform of the signal filtered, in the
     frequency domain, by a Tukey window (α = 0.5) over 0…`low_hz` or `mid_hz`; Nejedly et al., CinC
     2020, section 2.  With `centred` = 1 the window is centred on 0 Hz (a low-pass) instead.
-    Rows: all leads in mV, then all low envelopes, then all mid envelopes.
+    Channels: all leads in mV, then all low envelopes, then all mid envelopes.
     """
     from scipy.fft import fft, ifft
 
     samples = signal.shape[1]
     spectrum = fft(signal, axis=1)
     hertz = np.fft.fftfreq(samples, 1 / fs)
-    # The analytic signal: positive frequencies twice, negative ones not at all.
+    # The analytic signal: positive frequencies doubled, negative ones removed.
     one_sided = np.where(hertz > 0, 2.0, np.where(hertz == 0, 1.0, 0.0))
     if samples % 2 == 0:
         one_sided[samples // 2] = 1.0
-    rows = [signal]
+    channels = [signal]
     for cutoff in (low_hz, mid_hz):
         window = tukey_band(np.abs(hertz), cutoff, centred=bool(centred))
         analytic = ifft(spectrum * (window * one_sided).astype(signal.dtype), axis=1)
-        rows.append(np.abs(analytic).astype(signal.dtype))
-    return np.concatenate(rows), fs
+        channels.append(np.abs(analytic).astype(signal.dtype))
+    return np.concatenate(channels), fs
 
 
 def tukey_band(hertz: np.ndarray, cutoff_hz: float, *, centred: bool = False) -> np.ndarray:
-    """Evaluate a Tukey window (α = 0.5) that lies over 0…cutoff, or is centred on 0 Hz.
+    """Evaluate a Tukey window (α = 0.5) over 0…cutoff, or centred on 0 Hz.
 
     Parameters
     ----------
@@ -174,7 +176,7 @@ def tukey_band(hertz: np.ndarray, cutoff_hz: float, *, centred: bool = False) ->
     return 0.5 * (1 - np.cos(np.pi * edge))
 
 
-TRANSFORMS: dict[str, Step] = {
+TRANSFORMS: dict[str, Transform] = {
     "fill": fill,
     "hold": hold,
     "resample": resample,

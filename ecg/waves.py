@@ -69,7 +69,7 @@ def waves_of(mask: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray of int, shape (beats, 3, 2)
-        Onset and offset of P, QRS and T in samples, half-open; -1 and -1 where there is none.
+        Onset and offset of P, QRS and T in samples, half-open; -1 and -1 for a missing wave.
     """
     qrs = runs_of(mask, QRS)
     waves = np.full((len(qrs), 3, 2), ABSENT)

@@ -1,1 +1,1 @@
-"""Experiments: grids by `python -m experiments --help`, others by `python -m experiments.NAME`."""
+"""Studies and single measurements: `python -m experiments --help`; also .demo and .icentia."""

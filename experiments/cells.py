@@ -1,8 +1,8 @@
-"""Cells: one training each of a grid, a folder each in RUNS, one after another or on a cluster.
+"""Cells: single trainings of a grid, on this machine or on a cluster.
 
-A cell's folder is RUNS/GRID/CELL: `cell.json` and `recipe.json` say what it is, `model` is what
-`train_model.py` made of it and `fold-…` what `run_model.py` answered.  These are the Challenge's
-own commands, so a cell can be taken up where it was by whoever comes next.
+A cell's folder is RUNS/STUDY/CELL: `cell.json` and `recipe.json` define it, `model` is the model
+folder of `train_model.py`, and `fold-…-leads` are the outputs of `run_model.py`.  Any process can
+resume a cell, because these are the Challenge's own commands.
 """
 
 import json
@@ -18,34 +18,36 @@ from ecg import LeadwiseError
 from ecg.files import atomic_write
 from ecg.leads import LEAD_SETS
 from experiments.grids import Grid
-from experiments.runs import FOLDS, answered, folder, reduced, trained
+from experiments.runs import FOLDS, answered, fold_folder, reduced, trained
 from models.recipe import Recipe, recipe_to_json
+
+HELD_OUT = "10"  # PTB-XL's test fold: it trains only where a command names it
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A training of a grid.
+    """One training of a grid.
 
     Attributes
     ----------
     grid, variant : str
-    leads : int
-        Size of the lead set; 1: the recipe's own lead.
-    choose, report : str
-        Folds; without the first a quarter of what is learned from is set aside.
+    leads : tuple of int
+        Sizes of the lead sets that are trained together.
+    validation, test : str
+        Folds; validation "": a quarter of the training records validates.
     seed, epochs : int
-        Epochs at most.
+        `epochs` is the maximum.
     records : int or None
-        The first so many are learned from; None: all.
+        Train on the first so many records; None: all.
     by : str
-        Which of `experiments.runs.FOLDS` says what fold a record is in.
+        Key of `experiments.runs.FOLDS`.
     """
 
     grid: str
     variant: str
-    leads: int
-    choose: str
-    report: str
+    leads: tuple[int, ...]
+    validation: str
+    test: str
     seed: int
     epochs: int
     records: int | None = None
@@ -53,74 +55,82 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Name the cell's folder."""
-        return f"{self.variant}-{self.leads}-leads-fold-{self.report}-seed-{self.seed}"
+        """Name of the cell's folder."""
+        sizes = "+".join(map(str, self.leads))
+        return f"{self.variant}-{sizes}-leads-fold-{self.test}-seed-{self.seed}"
 
-    def place(self, runs: Path) -> Path:
+    def path(self, runs: Path) -> Path:
         """Give the cell's folder."""
         return runs / self.grid / self.name
 
-    def outputs(self, runs: Path) -> Path:
-        """Give the folder of its outputs; it is there when the cell is done."""
-        return self.place(runs) / f"fold-{self.report}"
+    def outputs(self, runs: Path, fold: str, size: int) -> Path:
+        """Give the folder of a lead set's outputs on a fold."""
+        return self.path(runs) / f"fold-{fold}-{size}-leads"
+
+    def done(self, runs: Path) -> bool:
+        """Whether the cell is trained and has outputs on the test fold."""
+        return all(self.outputs(runs, self.test, size).exists() for size in self.leads)
 
 
-def cells_of(grid: Grid, records: int | None = None) -> list[Cell]:
-    """Name all cells of a grid; those of the first seed come first."""
-    return [
-        Cell(grid.name, variant, leads, choose, report, seed, recipe.epochs, records, grid.by)
-        for seed in grid.seeds
-        for choose, report in grid.folds
-        for leads in grid.leads
-        for variant, recipe in grid.recipes.items()
-    ]
+def cells_of(grid: Grid, data: Path | None = None) -> list[Cell]:
+    """List all cells of a grid; DATA gives the folds where the grid has none."""
+    folds = grid.folds
+    if data and not folds:
+        folds = tuple(("", fold) for fold in sorted(known_folds(data, grid.by)))
+    cells = []
+    for seed in grid.seeds:
+        for validation, test in folds:
+            for variant, recipe in grid.recipes.items():
+                own = tuple(map(len, recipe.lead_sets))
+                cells += [
+                    Cell(grid.name, variant, sizes, validation, test, seed, recipe.epochs,
+                         grid.records, grid.by)
+                    for sizes in ([(size,) for size in grid.leads] if grid.leads else [own])
+                ]  # fmt: skip
+    return cells
 
 
 def run_cells(
-    grid: Grid, data: Path, runs: Path, *, records: int | None = None, jobs: int = 1,
-    cluster: str | None = None,
-) -> None:  # fmt: skip
-    """Train and answer all cells that are not done; a cell that fails does not end the others.
+    grid: Grid, data: Path, runs: Path, *, jobs: int = 1, cluster: str | None = None
+) -> None:
+    """Train all cells that are not done, and run them on their folds.
 
     Parameters
     ----------
-    records : int, optional
-        The first so many are learned from.
     jobs : int
-        Cells at once on this machine.
+        Number of cells at once on this machine.
     cluster : str, optional
         Address of a Dask scheduler, whose workers see DATA and RUNS under the same paths.
 
     Raises
     ------
     LeadwiseError
-        Some cells failed; they are named.
+        Some cells failed, after all others were run; the message names them.
     """
-    cells, known = cells_of(grid, records), known_folds(data, grid.by)
+    cells, known = cells_of(grid, data), known_folds(data, grid.by)
     for cell in cells:  # before any work
-        learned_folds(cell, known)
+        training_folds(cell, known)
         _declare(cell, grid.recipes[cell.variant], runs)
-    open_cells = [cell for cell in cells if not cell.outputs(runs).exists()]
-    print(f"{grid.name}: {len(open_cells)} of {len(cells)} cells to do", file=sys.stderr)
+    pending = [cell for cell in cells if not cell.done(runs)]
+    print(f"{grid.name}: {len(pending)} of {len(cells)} cells to run", file=sys.stderr)
     failed = []
-    with _somewhere(cluster):
-        work = Parallel(
+    with _backend(cluster):
+        parallel = Parallel(
             n_jobs=-1 if cluster else jobs, batch_size=1, return_as="generator_unordered"
         )
-        tasks = (delayed(_tried)(cell, data, runs) for cell in open_cells)
-        for cell, reason in work(tasks):
-            print(f"{cell.name}: {reason or 'done'}", file=sys.stderr, flush=True)
-            failed += [cell.name] * bool(reason)
+        for cell, error in parallel(delayed(_try_cell)(cell, data, runs) for cell in pending):
+            print(f"{cell.name}: {error or 'done'}", file=sys.stderr, flush=True)
+            failed += [cell.name] * bool(error)
     if failed:
         raise LeadwiseError(
-            f"{len(failed)} of {len(open_cells)} cells failed ({', '.join(failed)}); what they "
-            "said stands above, and the same command tries them again"
+            f"{len(failed)} of {len(pending)} cells failed ({', '.join(failed)}); their messages "
+            "precede this one; the same command tries them again"
         )
 
 
 @contextmanager
-def _somewhere(cluster: str | None) -> Iterator[None]:
-    """Let joblib's work be done on a cluster, where there is one."""
+def _backend(cluster: str | None) -> Iterator[None]:
+    """Let joblib use a cluster, if one is given."""
     if not cluster:
         yield
         return
@@ -133,17 +143,18 @@ def _somewhere(cluster: str | None) -> Iterator[None]:
 
 
 def _declare(cell: Cell, recipe: Recipe, runs: Path) -> None:
-    """Write what a cell is; refuse a folder that holds another one."""
-    place = cell.place(runs)
-    place.mkdir(parents=True, exist_ok=True)
-    lead_sets = recipe.lead_sets if cell.leads == 1 else (LEAD_SETS[cell.leads],)
-    whole = replace(recipe, seed=cell.seed, lead_sets=lead_sets)
-    for name, content in (("recipe", recipe_to_json(whole)), ("cell", asdict(cell))):
-        path, text = place / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False)
+    """Write what defines a cell; refuse a folder that holds another one."""
+    folder = cell.path(runs)
+    folder.mkdir(parents=True, exist_ok=True)
+    lead_sets = LEAD_SETS | {len(leads): leads for leads in recipe.lead_sets}
+    own = replace(recipe, seed=cell.seed, lead_sets=tuple(lead_sets[size] for size in cell.leads))
+    for name, content in (("recipe", recipe_to_json(own)), ("cell", asdict(cell))):
+        path, text = folder / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False)
+        content = json.loads(text)  # with lists in place of tuples
         if path.exists() and (before := json.loads(path.read_text("utf-8"))) != content:
             differ = [key for key in content if before.get(key) != content[key]]
             raise LeadwiseError(
-                f"{place}: holds a cell with other {', '.join(differ)}; choose another RUNS, or "
+                f"{folder}: holds a cell with other {', '.join(differ)}; choose another RUNS, or "
                 "remove this folder"
             )
         if not path.exists():
@@ -151,8 +162,8 @@ def _declare(cell: Cell, recipe: Recipe, runs: Path) -> None:
                 draft.write_text(text + "\n", encoding="utf-8")
 
 
-def _tried(cell: Cell, data: Path, runs: Path) -> tuple[Cell, str]:
-    """Do a cell; say why it failed, if it did."""
+def _try_cell(cell: Cell, data: Path, runs: Path) -> tuple[Cell, str]:
+    """Run a cell and give its error, or ""."""
     try:
         run_cell(cell, data, runs)
     except (LeadwiseError, OSError) as error:
@@ -161,23 +172,24 @@ def _tried(cell: Cell, data: Path, runs: Path) -> tuple[Cell, str]:
 
 
 def run_cell(cell: Cell, data: Path, runs: Path) -> None:
-    """Train a cell's model and let it answer the fold to report, where that is not done yet.
+    """Train a cell's model and run it on validation and test fold, unless that is done.
 
     Raises
     ------
     LeadwiseError
         A command failed.
     """
-    model, recipe = cell.place(runs) / "model", cell.place(runs) / "recipe.json"
-    learn = learned_folds(cell, known_folds(data, cell.by))
-    whole = (cell.choose,) if cell.choose else ()
-    settings = {"LEADWISE_VALIDATION": cell.choose} if cell.choose else {}
+    model, validation = cell.path(runs) / "model", (cell.validation,) * bool(cell.validation)
+    folds = (*training_folds(cell, known_folds(data, cell.by)), *validation)
     trained(
-        model, folder(data, runs, (*learn, *whole), cell.records, whole=whole, by=cell.by),
-        LEADWISE_RECIPE=recipe, LEADWISE_CACHE=runs / "cache", **settings,
+        model, fold_folder(data, runs, folds, cell.records, whole=cell.validation, by=cell.by),
+        LEADWISE_RECIPE=cell.path(runs) / "recipe.json", LEADWISE_CACHE=runs / "cache",
+        **({"LEADWISE_VALIDATION": cell.validation} if cell.validation else {}),
     )  # fmt: skip
-    report = folder(data, runs, (cell.report,), by=cell.by)
-    answered(cell.outputs(runs), model, reduced(report, cell.leads))
+    for fold in dict.fromkeys((*validation, cell.test)):
+        records = fold_folder(data, runs, (fold,), by=cell.by)
+        for size in cell.leads:
+            answered(cell.outputs(runs, fold, size), model, reduced(records, size))
 
 
 def known_folds(data: Path, by: str) -> set[str]:
@@ -185,39 +197,42 @@ def known_folds(data: Path, by: str) -> set[str]:
     return {fold for fold, _ in FOLDS[by](data).values()}
 
 
-def learned_folds(cell: Cell, known: set[str]) -> tuple[str, ...]:
-    """Name the folds that a cell learns from: all others.
+def training_folds(cell: Cell, known: set[str]) -> tuple[str, ...]:
+    """Name the folds that a cell trains on: all but validation, test and the held-out fold.
 
     Raises
     ------
     LeadwiseError
-        The fold to choose on or to report is not there, or nothing is left.
+        The validation or test fold does not exist, or no fold is left.
     """
-    for fold in (cell.choose, cell.report):
+    for fold in (cell.validation, cell.test):
         if fold and fold not in known:
             raise LeadwiseError(
-                f"no record is in fold {fold}; there are {', '.join(sorted(known))}"
+                f"no record is in fold {fold}; known are {', '.join(sorted(known))}"
             )
-    rest = tuple(sorted(known - {cell.choose, cell.report}))
+    rest = tuple(sorted(known - {cell.validation, cell.test, HELD_OUT}))
     if not rest:
-        raise LeadwiseError("the folds leave nothing to learn from")
+        raise LeadwiseError(
+            f"no fold is left to train on: all records are in {', '.join(sorted(known))}"
+        )
     return rest
 
 
 def cells_done(runs: Path, grid: str) -> list[Cell]:
-    """Read which cells of a grid are done.
+    """Read the cells of a grid that are done.
 
     Raises
     ------
     LeadwiseError
-        A cell cannot be read.
+        A `cell.json` cannot be read.
     """
-    found = []
+    done = []
     for path in sorted((runs / grid).glob("*/cell.json")):
         try:
-            cell = Cell(**json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            cell = Cell(**{**fields, "leads": tuple(fields["leads"])})
+        except (ValueError, TypeError, KeyError) as error:
             raise LeadwiseError(f"{path}: cannot be read ({error})") from error
-        if cell.outputs(runs).exists():
-            found.append(cell)
-    return found
+        if cell.done(runs):
+            done.append(cell)
+    return done

@@ -1,8 +1,7 @@
-"""Charts of experiments: lines, points with ranges, and a matrix.  PNG, SVG or PDF files."""
+"""Charts of experiments: lines and a matrix.  PNG, SVG or PDF files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,50 +10,39 @@ from ecg.labels import class_name
 from ecg.plots import COLOURS, QUIET, new_figure, plain, save
 
 STYLES = ("-", "--", ":", "-.")  # when the colours are used up
-MARKERS = ("o", "s", "^", "D")
-FAR = 4.0  # from this ratio on an axis is logarithmic
 Pairs = Sequence[tuple[float, float]]  # x, y
-
-
-class Point(NamedTuple):
-    """A value with its range, and the published one, NaN where there is none."""
-
-    x: float
-    y: float
-    low: float
-    high: float
-    published: float = float("nan")
 
 
 def plot_lines(
     path: str | Path, lines: Mapping[str, Sequence[Pairs]], *, title: str, x_name: str, y_name: str,
     dashed: Mapping[str, Pairs] | None = None, ticks: Mapping[float, str] | None = None,
 ) -> None:  # fmt: skip
-    """Draw named lines; a name may have several (one a seed), which share its colour.
+    """Draw named lines; a name may have several (one per seed), which share its colour.
 
     Parameters
     ----------
     path : str or Path
-        .png, .svg or .pdf; written aside and renamed.
+        .png, .svg or .pdf; written atomically.
     lines : mapping of str to sequences of (x, y)
     dashed : mapping of str to (x, y), optional
-        What was published, in the colour of the line of the same name.
+        Published values, in the colour of the line of the same name.
     ticks : mapping of float to str, optional
-        Words on the horizontal axis.
+        Labels of the horizontal axis.
 
     Raises
     ------
     LeadwiseError
-        There is no line.
+        No line is given.
     """
     from matplotlib.ticker import MaxNLocator
 
     if not lines:
-        raise LeadwiseError(f"{path}: there is nothing to draw yet.")
+        raise LeadwiseError(f"{path}: no line to draw")
     figure = new_figure(10, max(4.4, 1.2 + 0.24 * len(lines)))
     axes = figure.subplots()
-    for place, (name, traces) in enumerate(lines.items()):
-        colour, style = _look(place, STYLES)
+    for index, (name, traces) in enumerate(lines.items()):
+        colour = COLOURS[index % len(COLOURS)]
+        style = STYLES[index // len(COLOURS) % len(STYLES)]
         for number, trace in enumerate(traces):
             x, y = np.array(trace, float).T
             axes.plot(
@@ -74,61 +62,18 @@ def plot_lines(
     save(figure, path)
 
 
-def plot_points(
-    path: str | Path, points: Mapping[str, Point], *, title: str, x_name: str, y_name: str,
-) -> None:  # fmt: skip
-    """Draw named points with their ranges; published ones are hollow.
-
-    Parameters
-    ----------
-    path : str or Path
-        .png, .svg or .pdf; written aside and renamed.
-
-    Raises
-    ------
-    LeadwiseError
-        There is no point.
-    """
-    from matplotlib.ticker import LogLocator, NullLocator
-
-    if not points:
-        raise LeadwiseError(f"{path}: there is nothing to draw yet.")
-    figure = new_figure(10, max(4.4, 1.2 + 0.24 * len(points)))
-    axes = figure.subplots()
-    for place, (name, point) in enumerate(points.items()):
-        colour, marker = _look(place, MARKERS)
-        axes.plot([point.x] * 2, [point.low, point.high], color=colour, linewidth=1.2)
-        axes.plot(point.x, point.y, marker, color=colour, markersize=7, label=name)
-        axes.plot(point.x, point.published, marker, color=colour, fillstyle="none", markersize=7)
-    axes.set(title=title, xlabel=x_name, ylabel=y_name)
-    places = [point.x for point in points.values()]
-    if max(places) > FAR * min(places):
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_locator(NullLocator())
-    plain(axes)
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    if not np.isnan([point.published for point in points.values()]).all():
-        axes.text(
-            0.01, 0.01, "hollow: published", transform=axes.transAxes, color=QUIET, fontsize=9
-        )
-    figure.tight_layout()
-    save(figure, path)
-
-
 def plot_matrix(
     path: str | Path, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], *,
     title: str, row_name: str, column_name: str,
 ) -> None:  # fmt: skip
-    """Draw a matrix of shares, 0 to 1, as colours with the percent in each cell.
+    """Draw a matrix of shares, 0 to 1, as colours with percentages.
 
     Parameters
     ----------
     path : str or Path
-        .png, .svg or .pdf; written aside and renamed.
+        .png, .svg or .pdf; written atomically.
     values : np.ndarray of shape (rows, columns)
-        NaN cells stay grey and empty.
+        NaN cells are grey and empty.
     """
     figure = new_figure(2.2 + 0.36 * len(columns), 1.6 + 0.33 * len(rows))
     axes = figure.subplots()
@@ -238,8 +183,3 @@ def plot_reliability(
     counts.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     figure.tight_layout()
     save(figure, path)
-
-
-def _look(place: int, looks: Sequence[str]) -> tuple[str, str]:
-    """Give the colour of a place, and the look that tells it from others of this colour."""
-    return COLOURS[place % len(COLOURS)], looks[place // len(COLOURS) % len(looks)]

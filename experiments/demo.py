@@ -1,7 +1,7 @@
 """The demo: the Challenge's own commands on SIMULATED records, for all five lead sets.
 
-Makes records, trains, runs and scores, prints the scores, and names the pictures it drew.  What
-it shows is that everything works; simulated records say nothing about patients.
+Makes records, trains, predicts and scores, and draws pictures.  It shows that everything works;
+scores on simulated records have no meaning for patients.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> None:
         "--records", type=int, default=RECORDS, help="to train on (default: %(default)s)"
     )
     options = parser.parse_args()
-    begun, folder = time.monotonic(), options.folder
+    started, folder = time.monotonic(), options.folder
     folder.mkdir(parents=True, exist_ok=True)
     make = ["-m", "simulate", "--seconds", str(SECONDS)]
     run(*make, str(folder / "training_data"), "--records", str(options.records), "--seed", "1")
@@ -44,19 +44,19 @@ def main() -> None:
         "train_model.py", str(folder / "training_data"), str(folder / "model"),
         LEADWISE_RECIPE="isibrno-basic", LEADWISE_MINUTES=f"{options.minutes:g}",
     )  # fmt: skip
-    table, of_classes = [], {}
+    scores, class_f = [], {}
     for size, leads in LEAD_SETS.items():
-        table.append(score(folder, size, leads))
-        of_classes[f"{size} leads"] = class_scores(folder / f"class_scores-{size}.csv")
-    print_scores(table)
-    draw(folder, of_classes)
-    print(f"\nDone in {(time.monotonic() - begun) / 60:.1f} minutes. Pictures:")
+        scores.append(score(folder, size, leads))
+        class_f[f"{size} leads"] = class_scores(folder / f"class_scores-{size}.csv")
+    print_scores(scores)
+    draw(folder, class_f)
+    print(f"\nDone in {(time.monotonic() - started) / 60:.1f} minutes. Pictures:")
     for picture in ("record.png", "model/training.png", "classes.png"):
         print(f"  {folder / picture}")
 
 
 def run(*words: str, **settings: str) -> None:
-    """Run one of our commands with Python, after showing it as one would type it."""
+    """Print one of our commands and run it."""
     shown = [*(f"{name}={value}" for name, value in settings.items()), "python", *words]
     print(f"$ {shlex.join(shown)}", flush=True)
     ended = subprocess.run([sys.executable, *words], cwd=ROOT, env={**os.environ, **settings})
@@ -65,7 +65,7 @@ def run(*words: str, **settings: str) -> None:
 
 
 def score(folder: Path, size: int, leads: tuple[str, ...]) -> tuple[int, list[str]]:
-    """Reduce the test records to a lead set, run and score them; give the scores as text."""
+    """Reduce the test records to a lead set, predict and score; return the scores as text."""
     data = str(folder / "test_data")
     if size < 12:
         reduced = f"{data}-{size}"
@@ -83,16 +83,16 @@ def class_scores(path: Path) -> np.ndarray:
     return np.array([float(cell) for cell in row[1:]])
 
 
-def print_scores(table: list[tuple[int, list[str]]]) -> None:
+def print_scores(scores: list[tuple[int, list[str]]]) -> None:
     """Print the scores of all lead sets."""
     names = ("AUROC", "AUPRC", "Accuracy", "F-measure", "Challenge metric")
     print("\nOn simulated test records (they say nothing about patients):\n")
     print(f"{'leads':>5}  " + "  ".join(names))
-    for size, cells in table:
+    for size, cells in scores:
         print(f"{size:>5}  " + "  ".join(map(str.rjust, cells, map(len, names))))
 
 
-def draw(folder: Path, of_classes: dict[str, np.ndarray]) -> None:
+def draw(folder: Path, class_f: dict[str, np.ndarray]) -> None:
     """Draw a record on ECG paper and the per-class results."""
     record = find_records(folder / "test_data")[0][0]
     names = ", ".join(class_name(code) for code in record.header.codes)
@@ -101,7 +101,7 @@ def draw(folder: Path, of_classes: dict[str, np.ndarray]) -> None:
         title=f"{record.name}: {names}", note="SIMULATED",
     )  # fmt: skip
     plot_class_scores(
-        folder / "classes.png", [class_name(code) for code in CODES], of_classes,
+        folder / "classes.png", [class_name(code) for code in CODES], class_f,
         title="F-measure on simulated test records", value_name="F-measure",
     )  # fmt: skip
 

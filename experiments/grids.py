@@ -1,28 +1,29 @@
-"""Grids: a paper's studies as data, each a base recipe and named changes of it.
+"""Studies as grids: recipes × lead sets × folds × seeds.
 
-A grid is recipes × lead sets × folds × seeds.  All but `losses` are Kang & Wen's own studies
-(Physiol. Meas. 2022, section 7), at 500 Hz as published and, named `…-100hz`, at 100 Hz: records of
-PTB-XL at that rate hold no more, and an epoch takes a fifth of the time.  The published figures are
-one run each, without a seed, on a fifth of the Challenge's public records: they stand beside ours,
-which are from other data, and say what differed there.
+Kang & Wen's studies (Physiol. Meas. 2022, section 7) exist at 500 Hz, as published, and as
+`…-100hz`: records of PTB-XL at 100 Hz hold no more, and an epoch takes a fifth of the time.  Their
+published figures are single runs without a seed on a fifth of the Challenge's public records, so
+they show published differences and do not compare with our scores.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ecg import LeadwiseError
 from ecg.labels import CODES
+from ecg.leads import LEAD_SETS
 from models import find
 from models.losses import constant_weights
-from models.recipe import Part, Recipe, part
+from models.recipe import Part, Recipe, part, vary
+from training.settings import DEFAULT_RECIPE
 
 LOGS = "Kang & Wen 2022 and the logs of November 2021, best score on their validation part"
 BACKBONES = {
     "nc-se": "nc-se", "nc-bs": "nc-bs", "n": "tresnet-n", "p": "tresnet-p", "f": "tresnet-f",
     "branched": "branched", "lw": "branched-lw",
 }  # fmt: skip
-BATCHES = (16, 32, 128)  # beside the base's 64; ours: the paper names none
+BATCHES = (16, 32, 128)  # the base has 64; ours, since the paper names none
 LOW_ORDERS_S = (0.02, 0.1, 0.2)  # of the band-pass; the base has 0.3 s, later entries 0.1 and 0.2
 CONSTANT = {
     "schedule": part("constant"),
@@ -32,26 +33,31 @@ CONSTANT = {
 
 @dataclass(frozen=True)
 class Grid:
-    """Named recipes and what each is trained for.
+    """Named recipes, and the lead sets, folds and seeds that each is trained for.
 
     Attributes
     ----------
     name, summary : str
     recipes : dict of str to Recipe
-        By the variant's name, in the order of the table; gains are measured against the first.
+        By variant, in the table's order; the first is the reference of gains.
     leads : tuple of int
-        Sizes of lead sets; 1: the recipes' own lead.
+        Sizes of the lead sets, one training each; (): one training per recipe for all its own sets.
     folds : tuple of pairs of str
-        The fold to choose the epoch on and the one to report; all others are learned from.  Where
-        the first is "", a quarter of what is learned from is set aside instead.
+        Validation and test fold; all other folds train.  Validation fold "": a quarter of the
+        training records validates.  (): each fold of the data is the test fold in turn.
     by : str
-        What says which fold a record is in: DATA's `table`, its `source`, its `class`, for ten
-        folds that are alike, or the `submission` split of DualNet's authors.
+        Key of `experiments.runs.FOLDS`: how records are divided into folds.
     seeds : tuple of int
+    records : int or None
+        Train on the first so many records; None: all.
+    measures : tuple of str
+        Keys of `experiments.outputs.MEASURES`; gains and published scores are in the first.
+    sections : tuple of str
+        Keys of `experiments.sections.SECTIONS`: further tables of the report.
     published : dict of (str, int) to float
-        The published score of a variant and lead set, where there is one.
+        Published score per variant and lead-set size.
     source : str
-        Of the published scores.
+        Source of the published scores.
     """
 
     name: str
@@ -61,24 +67,27 @@ class Grid:
     folds: tuple[tuple[str, str], ...] = (("8", "9"),)
     by: str = "table"
     seeds: tuple[int, ...] = (0,)
+    records: int | None = None
+    measures: tuple[str, ...] = ("challenge",)
+    sections: tuple[str, ...] = ()
     published: Mapping[tuple[str, int], float] = field(default_factory=dict)
     source: str = ""
 
 
 def variants(base: Recipe, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Recipe]:
-    """Make a recipe of each set of changes; one that changes nothing is the base itself."""
-    made = {}
+    """Make one recipe per set of changes; a set that changes nothing gives the base itself."""
+    recipes = {}
     for name, fields in changes.items():
-        recipe = replace(base, **fields)
+        recipe = vary(base, **fields)
         if recipe != base:
             summary = f"`{base.name}`, {name}"
-            recipe = replace(recipe, name=f"{base.name}-{name}", summary=summary)
-        made[name] = recipe
-    return made
+            recipe = vary(recipe, name=f"{base.name}-{name}", summary=summary)
+        recipes[name] = recipe
+    return recipes
 
 
 def network(backbone: str, layers: str) -> Part:
-    """Make a network of a backbone and what follows it: `lstm-se-2`, `se-1`, `2`, …."""
+    """Make a network from a backbone and the layers after it: `lstm-se-2`, `se-1`, `2`, …."""
     *modules, linear = layers.split("-")
     attention = "se" if "se" in modules else "none"
     return part(
@@ -93,8 +102,8 @@ def _without(parts: tuple[Part, ...], name: str) -> tuple[Part, ...]:
 def ablation_0(rate: str) -> Grid:
     """Change one component of the base at a time: section 7.1, figure 7."""
     base = find(f"revenger-nc-se{rate}")
-    plain = {"finish": _without(base.finish, "record_z_score")}
-    unfiltered = _without(base.steps, "fir_band_pass")
+    plain = {"post_transforms": _without(base.post_transforms, "record_z_score")}
+    unfiltered = _without(base.transforms, "fir_band_pass")
     edges = {"low_hz": 0.5, "high_hz": 60}
     filters = {
         "no-band-pass": unfiltered,
@@ -115,84 +124,72 @@ def ablation_0(rate: str) -> Grid:
         "no-mixup": {"augment": ()},
         "label-smoothing": {"augment": (part("label_smoothing"),)},
         "random-masking": {"augment": (*base.augment, part("random_masking"))},
-        **{name: {"steps": steps} for name, steps in filters.items() if steps != base.steps},
+        **{
+            name: {"transforms": transforms}
+            for name, transforms in filters.items()
+            if transforms != base.transforms
+        },
         **{f"batch-{size}": {"batch": size} for size in BATCHES},
     }
     published = {
         "base": 0.6870, "weighted-bce": 0.6350, "constant-rate": 0.6808, "no-z-score": 0.6943,
         "no-z-score-no-mixup": 0.6907, "no-z-score-label-smoothing": 0.6807,
     }  # fmt: skip
-    return Grid(
-        f"ablation-0{rate}", "loss, filter, normalisation, augmentation, schedule, batch size",
-        variants(base, changes), published=_of_12(published), source=LOGS,
-    )  # fmt: skip
+    summary = "loss, filter, normalisation, augmentation, schedule, batch size"
+    return of_paper(f"ablation-0{rate}", summary, variants(base, changes), published)
 
 
-def ablation_i(rate: str) -> Grid:
-    """Take away what follows ResNet-NC-SE: section 7.2, figure 8."""
-    published = {"lstm-se-2": 0.6870, "se-2": 0.6743, "2": 0.6726, "1": 0.6831}
-    changes = {name: {"network": network("nc-se", name)} for name in published}
-    return Grid(
-        f"ablation-i{rate}", "what follows ResNet-NC-SE: LSTM, SE, one or two layers",
-        variants(find(f"revenger-nc-se{rate}"), changes),
-        published=_of_12(published), source=LOGS,
-    )  # fmt: skip
+def of_paper(
+    name: str, summary: str, recipes: Mapping[str, Recipe], published: Mapping[str, float]
+) -> Grid:
+    """Make a study of Kang & Wen with 12 leads."""
+    return Grid(name, summary, recipes, published=_of_12(published), source=LOGS)
 
 
-def ablation_ii(rate: str) -> Grid:
-    """Change the backbone before LSTM, SE and two layers: section 7.2, figure 9."""
-    published = {
+def architectures(rate: str) -> Iterator[Grid]:
+    """Change backbone and layers: section 7.2, figures 8 to 11; and lead sets: 6, figure 5."""
+    nc_se, nc_bs = find(f"revenger-nc-se{rate}"), find(f"revenger-nc-bs{rate}")
+    scores = {"lstm-se-2": 0.6870, "se-2": 0.6743, "2": 0.6726, "1": 0.6831}
+    networks = {layers: {"network": network("nc-se", layers)} for layers in scores}
+    summary = "layers after ResNet-NC-SE: LSTM, SE, one or two linear layers"
+    yield of_paper(f"ablation-i{rate}", summary, variants(nc_se, networks), scores)
+
+    scores = {
         "nc-se": 0.6870, "nc-bs": 0.7012, "n": 0.7028, "p": 0.6999, "f": 0.6795,
         "branched": 0.6980, "lw": 0.6988,
     }  # fmt: skip
-    recipes = {name: find(f"revenger-{BACKBONES[name]}{rate}") for name in published}
-    return Grid(
-        f"ablation-ii{rate}", "the backbone before LSTM, SE and two layers", recipes,
-        published=_of_12(published), source=LOGS,
-    )  # fmt: skip
+    recipes = {name: find(f"revenger-{BACKBONES[name]}{rate}") for name in scores}
+    summary = "the backbone before LSTM, SE and two layers"
+    yield of_paper(f"ablation-ii{rate}", summary, recipes, scores)
 
-
-def ablation_iii(rate: str) -> Grid:
-    """Change the backbone before a single layer: section 7.2, figure 10."""
-    published = {
+    scores = {
         "nc-se": 0.6831, "nc-bs": 0.7050, "n": 0.6740, "p": 0.6581, "f": 0.6435,
         "branched": 0.6471, "lw": 0.6544,
     }  # fmt: skip
-    changes = {name: {"network": network(BACKBONES[name], "1")} for name in published}
-    return Grid(
-        f"ablation-iii{rate}", "the backbone before a single layer",
-        variants(find(f"revenger-nc-se{rate}"), changes),
-        published=_of_12(published), source=LOGS,
-    )  # fmt: skip
+    networks = {name: {"network": network(BACKBONES[name], "1")} for name in scores}
+    summary = "the backbone before a single layer"
+    yield of_paper(f"ablation-iii{rate}", summary, variants(nc_se, networks), scores)
 
-
-def eight_way(rate: str) -> Grid:
-    """Take ResNet-NC-BS with and without LSTM, SE and a second layer: section 7.2, figure 11."""
-    published = {
+    scores = {
         "1": 0.7156, "2": 0.7002, "se-1": 0.7122, "se-2": 0.7019, "lstm-1": 0.7102,
-        "lstm-2": 0.7128, "lstm-se-1": 0.7080, "lstm-se-2": 0.7079, "gc-backbone-1": 0.7144,
+        "lstm-2": 0.7128, "lstm-se-1": 0.7080, "lstm-se-2": 0.7079,
     }  # fmt: skip
-    changes = {name: {"network": network("nc-bs", name)} for name in published if name[0] != "g"}
-    changes["gc-backbone-1"] = {"network": network("nc-bg", "1")}
-    return Grid(
-        f"eight-way{rate}", "ResNet-NC-BS with and without LSTM, SE, a second layer; and NC-BG",
-        variants(find(f"revenger-nc-bs{rate}"), changes),
-        published=_of_12(published), source=LOGS,
-    )  # fmt: skip
+    networks = {layers: {"network": network("nc-bs", layers)} for layers in scores}
+    networks["gc-backbone-1"] = {"network": network("nc-bg", "1")}
+    summary = "ResNet-NC-BS with and without LSTM, SE, a second layer; and NC-BG"
+    scores["gc-backbone-1"] = 0.7144
+    yield of_paper(f"eight-way{rate}", summary, variants(nc_bs, networks), scores)
 
-
-def lead_sets(rate: str) -> Grid:
-    """Train the base for each lead set: section 6, figure 5."""
-    published = {12: 0.6870, 6: 0.6670, 4: 0.6569, 3: 0.6638, 2: 0.6512}
-    return Grid(
-        f"lead-sets{rate}", "the base for each of the five lead sets",
-        {"base": find(f"revenger-nc-se{rate}")}, leads=tuple(published),
-        published={("base", size): score for size, score in published.items()}, source=LOGS,
+    of_leads = {12: 0.6870, 6: 0.6670, 4: 0.6569, 3: 0.6638, 2: 0.6512}
+    yield Grid(
+        f"lead-sets{rate}", "the base for each of the five lead sets", {"base": nc_se},
+        leads=tuple(of_leads), source=LOGS,
+        published={("base", size): score for size, score in of_leads.items()},
     )  # fmt: skip
 
 
 def losses() -> Grid:
-    """See whether the asymmetric loss helps a small, fast network: the paper's first finding."""
+    """Test on a small network whether the asymmetric loss helps: the paper's first finding."""
     changes = {
         "asymmetric": {},
         "bce": {"loss": part("bce")},
@@ -206,38 +203,124 @@ def losses() -> Grid:
     )  # fmt: skip
 
 
+def isibrno() -> Grid:
+    """Train ISIBrno 2020's network for 12 and 2 leads."""
+    recipe = vary(find("isibrno-rules"), epochs=18, lead_sets=(LEAD_SETS[12], LEAD_SETS[2]))
+    return Grid(
+        "isibrno2020", "the final entry: decisions, calibration and rules", {"final": recipe},
+        leads=(), measures=("challenge", "f_measure", "auroc", "auprc"),
+        sections=("decisions", "calibration", "rules", "rules-cross-fitted"),
+    )  # fmt: skip
+
+
+def isibrno_entries() -> Grid:
+    """Train ISIBrno 2020's entries on few records, each with one global threshold."""
+    published = {"entry1": 0.569, "entry2": 0.624, "entry3": 0.608, "entry5": 0.659,
+                 "entry7": 0.652}  # fmt: skip
+    names = {name: name for name in published} | {"entry5": "published", "leadwise": "leadwise"}
+    recipes = {name: _short(f"isibrno-{recipe}", 8) for name, recipe in names.items()}
+    # The plateau schedule reduces the rate only after 7 epochs without a gain.
+    recipes["plateau-24"] = _short("isibrno-published", 24)
+    recipes["falling-24"] = _short("isibrno-leadwise", 24)
+    return Grid(
+        "isibrno2020-entries", "the entries on 3,000 records, one global threshold", recipes,
+        records=3000, published=_of_12(published),
+        source="the Challenge's hidden validation part of 2020",
+    )  # fmt: skip
+
+
+def _short(name: str, epochs: int) -> Recipe:
+    own = f"{name}-{epochs}-epochs"
+    return vary(find(name), name=own, epochs=epochs, decision="global")
+
+
+def ptbxl() -> Grid:
+    """Train the house's networks and two of Revenger 2021 at 100 Hz."""
+    one, both = (LEAD_SETS[12],), (LEAD_SETS[12], LEAD_SETS[2])
+    recipes = {
+        "nc-se": vary(find("revenger-nc-se-100hz"), epochs=15, lead_sets=one),
+        "tresnet-f": vary(find("revenger-tresnet-f-100hz"), epochs=10, lead_sets=one),
+        "taught": vary(find("house-taught"), lead_sets=both),
+        "pair": vary(find("house-pair"), lead_sets=both),
+    }
+    return Grid(
+        "ptbxl", "Revenger 2021 and the house on PTB-XL at 100 Hz", recipes, leads=(),
+        measures=("challenge", "f_measure", "auroc"), sections=("decisions",),
+    )  # fmt: skip
+
+
+def few_leads() -> Grid:
+    """Compare three ways to predict from few leads with Branched-LW."""
+    names = ("reuse", "zero-filled", "lead-dropout")
+    return Grid(
+        "few-leads", "three ways to predict from few leads with Branched-LW at 100 Hz",
+        {name: find(f"revenger-branched-lw-{name}-100hz") for name in names}, leads=(),
+        sections=("decisions",),
+    )  # fmt: skip
+
+
+def statements() -> Grid:
+    """Train on PTB-XL's 71 statements, in a folder of `python -m experiments statements`."""
+    return Grid(
+        "statements", "macro AUC of PTB-XL's 71 statements; fold 9 also chose the epoch",
+        {"house": find("house-statements")}, folds=(("9", "9"),), measures=("statements",),
+        source="on fold 10, trained on folds 1 to 8: xresnet1d101 0.925 (Strodthoff et al. 2021), "
+        "S4 0.941 (Mehari & Strodthoff 2023)",
+    )  # fmt: skip
+
+
+def leave_one_source_out(base: Recipe) -> Grid:
+    """Leave out each source in turn: train and validate on all others, test on it.
+
+    The Challenge scored entries on hospitals that were not in the training data (ISIBrno 2020:
+    0.847 on the source with the most training records, −0.006 on an unseen one).  `masked`: a class
+    that a source never labels is unknown there; `plain`: it is absent.
+    """
+    recipes = variants(vary(base, mask="off"), {"plain": {}, "masked": {"mask": "sources"}})
+    return Grid(
+        "leave-one-source-out", "train and validate on all sources but one, test on that one",
+        recipes, folds=(), by="source",
+    )  # fmt: skip
+
+
+OF_2017: dict[str, Any] = {
+    "leads": (), "by": "class", "measures": ("accuracy", "f_measure", "af_f1"),
+    "sections": ("ensemble",),
+}  # fmt: skip
+
+
 def dualnet() -> Grid:
-    """Train ECG-DualNet's networks as their paper does, as its code did, and ours beside them."""
+    """Train ECG-DualNet's networks as in the paper and as in its code, and ours."""
     names = ("house", "s", "as-published", "l", "xl", "pp-s", "pp-as-published", "pp-l", "pp-xl")
     accuracies = {"as-published": 0.8527, "l": 0.8514, "xl": 0.8612, "pp-as-published": 0.8174,
                   "pp-l": 0.8449, "pp-xl": 0.8593}  # fmt: skip
     return Grid(
         "dualnet", "one lead, four classes: ours, and the paper's networks right and as published",
-        {name: find(f"dualnet-{name}") for name in names}, leads=(1,), by="class",
-        seeds=(0, 1, 2), published={(name, 1): value for name, value in accuracies.items()},
-        source="Reich & Kruk 2021: accuracy, the best of three runs, on what chose the epoch",
+        {name: find(f"dualnet-{name}") for name in names}, **OF_2017, seeds=(0, 1, 2),
+        published={(name, 1): value for name, value in accuracies.items()},
+        source="Reich & Kruk 2021: accuracy, the best of three runs, on records that also chose "
+        "the epoch",
     )  # fmt: skip
 
 
 def dualnet_submission() -> Grid:
-    """Train on the paper's second split: 411 of its 500 records are public."""
+    """Train on the paper's second split, of whose 500 test records 411 are public."""
     names = {"xl": 0.8840, "pp-xl": 0.8800, "two-classes": 0.9800, "house": None}
     return Grid(
         "dualnet-submission", "the paper's second split, four classes and two",
-        {name: find(f"dualnet-{name}") for name in names}, leads=(1,), folds=(("", "held"),),
-        by="submission",
+        {name: find(f"dualnet-{name}") for name in names},
+        **{**OF_2017, "folds": (("", "held"),), "by": "submission"},
         published={(name, 1): value for name, value in names.items() if value},
         source="Reich & Kruk 2021: accuracy after pre-training, the best of three runs, on the 500 "
-        "records that chose the epoch",
+        "records that also chose the epoch",
     )  # fmt: skip
 
 
 def dualnet_ablation(size: str) -> Grid:
-    """Take away DualNet's augmentation or one of its encoders, as its paper does.
+    """Remove DualNet's augmentation or one of its encoders, as the paper does.
 
-    Of size S, which a processor can train for some epochs, the rate rises and falls within them
-    (the published one falls after a quarter of the epochs, here before much is learned), and the
-    public code's faults are a variant more.
+    A CPU can train size S for some epochs, so its rate rises and falls within them (the published
+    one falls after a quarter of 100 epochs); size S also has the public code's faults as a variant.
     """
     names = ("", "-no-augmentation", "-no-signal", "-no-spectrogram")
     recipes = {name[1:] or "whole": find(f"dualnet-{size}{name}") for name in names}
@@ -247,7 +330,7 @@ def dualnet_ablation(size: str) -> Grid:
         recipes = {name: variants(one, cycle)["one-cycle"] for name, one in recipes.items()}
     return Grid(
         f"dualnet-ablation-{size}", "without augmentation, signal or spectrogram encoder", recipes,
-        leads=(1,), by="class",
+        **OF_2017,
     )  # fmt: skip
 
 
@@ -257,55 +340,56 @@ def _of_12(published: Mapping[str, float]) -> dict[tuple[str, int], float]:
 
 def _all() -> Iterator[Grid]:
     for rate in ("", "-100hz"):
-        for study in (ablation_0, ablation_i, ablation_ii, ablation_iii, eight_way, lead_sets):
-            yield study(rate)
-    yield losses()
-    yield dualnet()
-    yield dualnet_submission()
-    for size in ("s", "l"):
-        yield dualnet_ablation(size)
+        yield ablation_0(rate)
+        yield from architectures(rate)
+    for study in (losses, isibrno, isibrno_entries, ptbxl, few_leads, statements):
+        yield study()
+    yield leave_one_source_out(find(DEFAULT_RECIPE))
+    yield from (dualnet(), dualnet_submission(), dualnet_ablation("s"), dualnet_ablation("l"))
 
 
 GRIDS = {grid.name: grid for grid in _all()}
 
 
 def find_grid(name: str) -> Grid:
-    """Find a grid by name.
+    """Find a study's grid by name.
 
     Raises
     ------
     LeadwiseError
-        There is none; the known ones are listed.
+        Unknown name; the message lists the known ones.
     """
     if name not in GRIDS:
-        raise LeadwiseError(f"no grid '{name}'; known are {', '.join(GRIDS)}")
+        raise LeadwiseError(f"no study '{name}'; known are {', '.join(GRIDS)}")
     return GRIDS[name]
 
 
-def narrowed(grid: Grid, **chosen: Any) -> Grid:
-    """Choose other lead sets, folds or seeds, or some of the recipes; None leaves what there is.
+def narrowed(
+    grid: Grid, *, only: Collection[str] | None = None, epochs: int | None = None, **fields: Any
+) -> Grid:
+    """Restrict a grid to some of its variants and other lead sets, folds, seeds or records.
 
     Parameters
     ----------
-    leads, folds, seeds : tuple, optional
-    only : sequence of str, optional
+    only : collection of str, optional
         Names of variants.
     epochs : int, optional
-        At most so many.
+        Maximum number of epochs.
+    **fields
+        Fields of the grid; None keeps the grid's own.
 
     Raises
     ------
     LeadwiseError
-        There is no such variant; the known ones are listed.
+        Unknown variant; the message lists the known ones.
     """
-    only, epochs = chosen.pop("only"), chosen.pop("epochs")
     for name in only or ():
         if name not in grid.recipes:
             raise LeadwiseError(f"{grid.name} has no '{name}'; it has {', '.join(grid.recipes)}")
     recipes = {
-        name: replace(recipe, epochs=min(epochs or recipe.epochs, recipe.epochs))
+        name: vary(recipe, epochs=min(epochs or recipe.epochs, recipe.epochs))
         for name, recipe in grid.recipes.items()
         if not only or name in only
     }
-    given = {name: value for name, value in chosen.items() if value is not None}
+    given = {name: value for name, value in fields.items() if value is not None}
     return replace(grid, recipes=recipes, **given)

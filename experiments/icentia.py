@@ -1,21 +1,20 @@
-"""Icentia11k as records to pre-train on: crops of 30 to 60 s, each with its class.
+"""Icentia11k as records for pre-training: crops of 30 to 60 s, each with its class.
 
     python -m experiments.icentia FOLDER OUT [--crops 4] [--patients FIRST:LAST …] [--seed 0]
     LEADWISE_RECIPE=dualnet-icentia python train_model.py OUT MODEL --validation 1 --epochs 5
     LEADWISE_RECIPE=dualnet-xl python train_model.py TRAINING2017 MODEL2017 --begin MODEL
 
-FOLDER is PhysioNet's version 1.0, as a whole or in part: `p00/p00000/p00000_s00.hea`, `.dat` and
-`.atr`.  OUT gets a folder a patient, which has a record of the lead ECG for each crop, where it is
-from (`crops.tsv`) and what is odd or left out (`problems.tsv`), and at the end folds.tsv: fold 1,
-patients from 10,000 on, is to choose on, fold 0 to learn from.  Called again it goes on with the
-patients that are not drawn yet.
+FOLDER is PhysioNet's version 1.0, whole or in part: `p00/p00000/p00000_s00.hea`, `.dat` and `.atr`.
+OUT gets one folder per patient with one single-lead record per crop, the crops' origins
+(`crops.tsv`) and warnings and errors (`problems.tsv`), and finally folds.tsv: fold 1, patients from
+10,000 on, is for validation, fold 0 for training.  The same command continues an interrupted run.
 
-Reich & Kruk draw one crop a segment anew in each of 20 epochs.  Here `--crops` of them are drawn
-once, since a training reads its records once, into the cache; an epoch of four then has as many
-steps as four of theirs.  Their faults are made good: a crop is as long as it was meant to be
-(theirs were 1.44 times as long, and cut off, but labelled by the whole), and its place is drawn for
-each patient and segment (theirs was the same in all of them, and in every epoch).  Only the crops
-to choose on do not depend on the seed.
+Reich & Kruk draw one new crop per segment in each of 20 epochs.  Here `--crops` of them are drawn
+once, because a training reads its records once, into the cache; with four crops an epoch has as
+many steps as four of theirs.  Two of their faults are corrected: crops have the intended length
+(theirs were 1.44 times as long, and cut off, but labelled by the whole), and their onsets are drawn
+per patient and segment (theirs were the same in all segments and epochs).  Validation crops do not
+depend on the seed.
 """
 
 import argparse
@@ -43,8 +42,8 @@ from ecg.parallel import map_in_order
 from ecg.progress import log, progress_bar
 from ecg.records import read_record, write_record
 from experiments.runs import settled
-from training.data import report
-from training.results import write_problems
+from training.data import log_problems
+from training.run import write_problems
 from training.settings import read_settings, workers_of
 from training.state import generator_of
 
@@ -68,12 +67,12 @@ class Crop(NamedTuple):
 def draw(
     samples: int, fs: float, crops: int, generator: np.random.Generator
 ) -> Iterator[tuple[int, int]]:
-    """Draw crops of a segment: length, then place, both uniformly; the first ones stay the first.
+    """Draw crops of a segment: length, then onset, both uniformly; more crops keep the first ones.
 
     Raises
     ------
     LeadwiseError
-        The segment is too short for one.
+        The segment is shorter than a crop.
     """
     least, most = (round(seconds * fs) for seconds in CROP_S)
     if samples < least:
@@ -90,12 +89,12 @@ def patient_of(folder: Path) -> int:
 
 
 def draw_patient(folder: Path, *, out: Path, crops: int, seed: int) -> list[Message]:
-    """Write the crops of a patient's segments, unless they are there; give what is left out."""
+    """Write the crops of a patient's segments, unless they exist; return what is left out."""
     made = out / folder.parent.name / folder.name
     if made.exists():
         return []
     headers = sorted(folder.glob("*.hea"))
-    if not headers or not any(folder.glob("*.atr")):  # what is not marked would be no class
+    if not headers or not any(folder.glob("*.atr")):  # segments without marks would have no class
         text = "no .hea or no .atr file at all; fetch the folder again"
         return [Message(folder.name, "incomplete folder", text)]
     draft = made.with_name(f".{made.name}.{os.getpid()}.part")
@@ -119,12 +118,12 @@ def draw_patient(folder: Path, *, out: Path, crops: int, seed: int) -> list[Mess
 def draw_segment(
     header: Path, to: Path, crops: int, seed: int, warnings: list[Message]
 ) -> Iterator[Crop]:
-    """Write the crops of one segment, and note what is odd.
+    """Write the crops of one segment, and collect warnings.
 
     Raises
     ------
     LeadwiseError
-        The segment cannot be read, is too short, flat throughout, or not what its header says.
+        The segment cannot be read, is too short or flat, or contradicts its header.
     """
     record = read_record(header)
     reading = record.read()
@@ -141,13 +140,13 @@ def draw_segment(
             warnings.append(Message(name, "flat crop", "is flat throughout, and left out"))
             continue
         code = class_of(marks, onset, offset)
-        # An electrode's offset can be larger than what the file has room for, ±32.7 mV.
+        # An electrode's offset can exceed the file's range of ±32.7 mV.
         write_record(to, name, crop - np.nanmedian(crop), [SINGLE], record.fs, codes=[code])
         yield Crop(name, record.name, onset, offset, code)
 
 
 def _unmarked(name: str, marks: Annotations) -> Iterator[Message]:
-    """Say that a segment has no beats: 1.5 % of the published ones have no .atr file."""
+    """Warn of a segment without beats: 1.5 % of the published ones have no .atr file."""
     if not len(marks.beats):
         yield Message(name, "no beats marked", "no .atr file, or no beat in it: it is all no class")
 
@@ -155,12 +154,12 @@ def _unmarked(name: str, marks: Annotations) -> Iterator[Message]:
 def draw_all(
     folder: Path, out: Path, patients: Sequence[range], crops: int, seed: int, workers: int
 ) -> None:
-    """Draw the crops of patients and write the folds of all that are there.
+    """Draw the crops of patients and write the folds of all that exist.
 
     Raises
     ------
     LeadwiseError
-        No patient is there, OUT holds other crops, or another process draws them.
+        No patient exists, OUT holds other crops, or another process draws them.
     """
     numbers = sorted({number for some in patients for number in some})
     wanted = [folder / f"p{number // 1000:02d}" / f"p{number:05d}" for number in numbers]
@@ -183,12 +182,12 @@ def draw_all(
             for some in map_in_order(work, there, workers):
                 left_out += some
                 shown.update()
-        report(left_out, ())
+        log_problems(left_out, ())
         write_folds(out)
 
 
 def _check_drawing(out: Path, how: str) -> None:
-    """See that what OUT holds was drawn in the same way."""
+    """Check that the crops in OUT were drawn in the same way."""
     note = out / "drawn"
     if not note.exists():
         with atomic_write(note) as draft:
@@ -198,7 +197,7 @@ def _check_drawing(out: Path, how: str) -> None:
 
 
 def write_folds(out: Path) -> None:
-    """Write folds.tsv, and say how many crops of each class the folds have."""
+    """Write folds.tsv and print the number of crops per fold and class."""
     counts: Counter[tuple[str, str]] = Counter()
     with atomic_write(out / "folds.tsv") as draft, open(draft, "w", encoding="utf-8") as folds:
         folds.write("record\tfold\tpatient\n")

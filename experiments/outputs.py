@@ -1,133 +1,188 @@
-"""Outputs read back: what a run says of a folder of labelled records, scored with any decision."""
+"""Labels and outputs of a folder of records, and the measures that compare them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
 import numpy as np
 
+from datasets.reference import FILE as REFERENCE
+from datasets.reference import read_reference
+from ecg.labels import AF_LETTERS, CODES, label_matrix
 from ecg.records import read_record
 from models.decision import decide
 from models.recipe import Part
 from scoring.bootstrap import intervals
-from scoring.challenge import load_weights, prepare
-from scoring.challenge import score as score_all
+from scoring.challenge import Prepared, load_weights, prepare
 from scoring.headers import find_pairs, read_labels
-from scoring.measures import macro
+from scoring.measures import accuracy, areas, count, f_measure, macro
 from scoring.outputs import read_outputs
-from training.rules import read_answers
+from training.decisions import read_answers
 from training.settings import read_settings, workers_of
 
 RESAMPLES = 1000
-
-
-@dataclass(frozen=True, eq=False)
-class Decided:
-    """Scores of one decision; `interval` is the metric's 95 % interval by bootstrap."""
-
-    metric: float
-    interval: tuple[float, float]
-    f_measure: float
-    auroc: float
-    auprc: float
-
-
-class Gain(NamedTuple):
-    """A gain in the Challenge metric, and its paired bootstrap's standard error."""
-
-    gain: float
-    error: float
-
-    def __str__(self) -> str:
-        """Write both."""
-        return f"{signed(self.gain)} ± {self.error:.4f}"
+NO = "–"
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Labels, probabilities and the files' outputs, (records, classes) in the Challenge's order.
+    """Labels, probabilities and outputs, all (records, classes).
 
-    The outputs are what the model's decision and rules made of the probabilities.
+    `outputs` are the model's own, after its decision and rules.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray
     outputs: np.ndarray
-    names: tuple[str, ...] = ()  # of the records
+    names: tuple[str, ...] = ()
+    classes: tuple[str, ...] = CODES
 
-    def decided(self, decision: Part) -> Decided:
-        """Score what a decision makes of the probabilities."""
-        return scores_of(self.labels, decide(decision, self.probabilities), self.probabilities)
+    @cached_property
+    def prepared(self) -> Prepared:
+        """The labels, prepared for the Challenge metric."""
+        return prepare(self.labels)
+
+    def decided(self, decision: Part) -> "Scored":
+        """Replace the outputs by those of a decision."""
+        return replace(self, outputs=decide(decision, self.probabilities))
+
+    @property
+    def columns(self) -> list[int]:
+        """Columns of PTB-XL's statements, which unlike SNOMED CT codes are no numbers."""
+        return [column for column, name in enumerate(self.classes) if not name.isdigit()]
 
 
-def scores_of(labels: np.ndarray, outputs: np.ndarray, probabilities: np.ndarray) -> Decided:
-    """Score outputs, (records, classes) as all three arrays are."""
-    scores = score_all(labels, outputs, probabilities)
-    ready = prepare(labels)
+class Measure(NamedTuple):
+    """A measure's title and function: (scored, times or None) → (resamples,) or a number."""
+
+    title: str
+    of: Callable[[Scored, np.ndarray | None], np.ndarray]
+
+
+class Value(NamedTuple):
+    """A measure with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Format for a table."""
+        if np.isnan(self.value):
+            return NO
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+class Gain(NamedTuple):
+    """A difference with its standard error by paired bootstrap."""
+
+    gain: float
+    error: float
+
+    def __str__(self) -> str:
+        """Format for a table."""
+        return f"{signed(self.gain)} ± {self.error:.4f}"
+
+
+def _f1(scored: Scored, times: np.ndarray | None) -> np.ndarray:
+    return f_measure(count(scored.labels, scored.outputs, times))
+
+
+def _statements(scored: Scored, times: np.ndarray | None) -> np.ndarray:
+    labels, probabilities = (x[:, scored.columns] for x in (scored.labels, scored.probabilities))
+    return macro(areas(labels, probabilities, times).auroc)
+
+
+MEASURES: Mapping[str, Measure] = {
+    "challenge": Measure("Challenge metric", lambda s, t: s.prepared.metric(s.outputs, t)),
+    "accuracy": Measure("accuracy", lambda s, t: accuracy(s.labels, s.outputs, t)),
+    "f_measure": Measure("macro F1", lambda s, t: macro(_f1(s, t))),
+    "af_f1": Measure(
+        "F1 over N, A, O",
+        lambda s, t: macro(_f1(s, t)[..., : 3 if s.classes == AF_LETTERS else 0]),
+    ),
+    "auroc": Measure("AUROC", lambda s, t: macro(areas(s.labels, s.probabilities, t).auroc)),
+    "auprc": Measure("AUPRC", lambda s, t: macro(areas(s.labels, s.probabilities, t).auprc)),
+    "statements": Measure("macro AUC of the statements", _statements),
+}
+
+
+def measured(scored: Scored, name: str = "challenge") -> Value:
+    """Compute a measure, a key of `MEASURES`, and its interval."""
+    measure, generator = MEASURES[name].of, np.random.default_rng(0)
     low, high = intervals(
-        lambda times: ready.metric(outputs, times)[:, None],
-        len(labels), RESAMPLES, np.random.default_rng(0),
-    )[:, 0]  # fmt: skip
-    return Decided(
-        float(scores.challenge), (float(low), float(high)), float(macro(scores.f_measure)),
-        float(macro(scores.auroc)), float(macro(scores.auprc)),
-    )  # fmt: skip
+        lambda times: measure(scored, times)[:, None], len(scored.labels), RESAMPLES, generator
+    )[:, 0]
+    return Value(float(measure(scored, None)), float(low), float(high))
 
 
-def paired_gain(labels: np.ndarray, before: np.ndarray, after: np.ndarray) -> Gain:
-    """Measure what other outputs gain; both see the same resamples of the records."""
-    ready, records = prepare(labels), len(labels)
-    generator = np.random.default_rng(0)
-    times = generator.multinomial(records, np.full(records, 1 / records), RESAMPLES)
-    gains = ready.metric(after, times) - ready.metric(before, times)
-    return Gain(float(ready.metric(after) - ready.metric(before)), float(gains.std(ddof=1)))
+def paired_gain(before: Scored, after: Scored, name: str = "challenge") -> Gain:
+    """Measure the gain of other outputs for the same records, on the same resamples."""
+    measure, records = MEASURES[name].of, len(before.labels)
+    times = np.random.default_rng(0).multinomial(records, np.full(records, 1 / records), RESAMPLES)
+    gains = measure(after, times) - measure(before, times)
+    gain = measure(after, None) - measure(before, None)
+    return Gain(float(gain), float(np.nanstd(gains, ddof=1)))
 
 
-def read_scored(
-    labels: Path, outputs: Path, classes: Sequence[Sequence[str]] = load_weights(2021).classes
-) -> Scored:
-    """Read a folder of headers and the outputs on it.
+def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) -> Scored:
+    """Read a folder's labels, from headers or REFERENCE.csv, and the outputs on its records.
 
     Parameters
     ----------
-    classes : sequence of sequences of str
-        The codes that count as one class; by default the Challenge's.
+    classes : sequence of str
+        The model's classes; of 2017's, no output counts as noise.
 
     Raises
     ------
     LeadwiseError
-        They do not fit each other.
+        Records and outputs do not fit each other.
     """
-    pairs = find_pairs(str(labels), str(outputs))
-    truth, _ = read_labels(pairs.headers, classes, 2021)
+    pairs = find_pairs(str(records), str(outputs))
     names = tuple(Path(header).stem for header in pairs.headers)
-    said = read_outputs(pairs.outputs, classes, 2021)
-    return Scored(truth, said.probabilities, said.outputs, names)
+    groups = [tuple(name.split("|")) for name in classes]
+    paths = pairs.outputs
+    if (records / REFERENCE).exists():
+        letters, _ = read_reference(records / REFERENCE)
+        names = tuple(name for name in names if name in letters)
+        paths = [str(outputs / f"{name}.csv") for name in names]
+        labels = label_matrix([[letters[name]] for name in names], tuple(classes))
+    else:
+        if tuple(classes) == CODES:
+            groups = list(load_weights(2021).classes)
+        labels, _ = read_labels(pairs.headers, groups, 2021)
+    answers = read_outputs(paths, groups, 2021)
+    decided = answers.outputs.copy()
+    decided |= ~decided.any(1, keepdims=True) & np.array(["~" in group for group in groups])
+    return Scored(labels, answers.probabilities, decided, names, tuple(classes))
 
 
 @cache
-def ruled(
-    records: Path, names: tuple[str, ...], lead_sets: tuple[tuple[str, ...], ...]
-) -> dict[tuple[str, ...], np.ndarray]:
-    """Let the rules judge records as lead sets see them, (records, rules) int8 of each."""
+def rule_answers(records: Path, names: tuple[str, ...], leads: tuple[str, ...]) -> np.ndarray:
+    """Judge records by the rules with some of their leads: int8 of shape (records, rules)."""
     read = [read_record(records / f"{name}.hea") for name in names]
-    return read_answers(read, lead_sets, workers_of(read_settings()))
+    return read_answers(read, (leads,), workers_of(read_settings()))[leads]
 
 
-def with_interval(scores: Decided) -> str:
-    """Write the metric with its interval."""
-    low, high = scores.interval
-    return f"{scores.metric:.3f} ({low:.3f} to {high:.3f})"
-
-
-def spread(metrics: Sequence[float]) -> str:
-    """Write mean and range of scores that differ by their seeds."""
-    return f"{mean(metrics):.3f} ({min(metrics):.3f} to {max(metrics):.3f})"
+def spread(values: Sequence[float]) -> str:
+    """Format mean and range of values that differ by seed."""
+    if np.isnan(values).any():
+        return NO
+    return f"{mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
 
 
 def signed(gain: float) -> str:
-    """Write a gain with its sign, and no -0.0000."""
+    """Format a gain with its sign, without -0.0000."""
     return f"{round(gain, 4) + 0.0:+.4f}"
+
+
+def table(head: str, rows: Sequence[str]) -> list[str]:
+    """Make a Markdown table from `a | b` lines."""
+    return [
+        f"| {head} |",
+        "| --- " * (head.count(" | ") + 1) + "|",
+        *(f"| {row} |" for row in rows),
+    ]

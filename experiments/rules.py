@@ -1,21 +1,9 @@
-"""Rules measured: on PTB-XL beside the published answers, and pacing where spikes can be seen.
+"""The rules of `ecg.rules` measured: on PTB-XL against published answers, and on other records.
 
-    python -m experiments.rules measure PTBXL OUT
-    python -m experiments.rules report PTBXL OUT --published ANSWERS
-    python -m experiments.rules elsewhere WAVES SAMPLES
-    python -m experiments.rules pictures PTBXL OUT SAMPLES
-
-PTBXL is PTB-XL laid out as the Challenge does, with its folds.tsv.  `measure` leaves what rules
-compare in OUT, a file a lead set, and goes on where it was; `report` fits constants for each fold
-on the others and writes the tables of docs/rules.md.  ANSWERS are Revenger's own answers (a
-table: record, six answers with 12 leads, six digits with 6, 4, 3 and 2 leads).  WAVES holds the
-folders mitdb and ludb, SAMPLES genuine records of the Challenge at 500 Hz.  `pictures` draws a
-record where each rule says yes.
+Tables go into docs/rules.md.  PTBXL is PTB-XL as the Challenge publishes it, with its folds.tsv.
 """
 
-import argparse
 import itertools
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,14 +20,15 @@ from ecg.leads import LEAD_SETS, STANDARD, choose
 from ecg.plots import plot_record
 from ecg.records import Record, find_records
 from ecg.rules import FITTED, RULES, UNITS, Rule, judge, measure
+from experiments.outputs import NO, RESAMPLES, table
+from experiments.runs import ROOT
 from scoring.bootstrap import intervals
 from scoring.measures import count, f_measure
 from simulate import simulate
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "rules.md"
-RESAMPLES = 1000
-AT_ONCE = 500  # records a piece of work
-# Where constants are looked for: steps as coarse as the F1 curve's noise.
+PAGE = ROOT / "docs" / "rules.md"
+BATCH = 500  # records per job
+# Grids of constants, with steps as coarse as the F1 curve's noise.
 GRIDS: dict[str, dict[str, Any]] = {
     "tachycardia": {"rate": np.arange(97, 106, 0.25), "irregularity": [3, 4, 5, 6, 8, 10]},
     "bradycardia": {"rate": np.arange(46, 60, 0.25)},
@@ -51,7 +40,7 @@ GRIDS: dict[str, dict[str, Any]] = {
     "long PR": {"pq": np.arange(180, 261, 2), "P": [0.5, 1, 1.5, 2, 3]},
 }
 PUBLISHED = {"LAD": 0, "RAD": 1, "bradycardia": 2, "tachycardia": 3, "LQRSV": 4}  # columns
-# What contradicts a label beyond doubt: a no by the first numbers, a yes by the second.
+# Numbers that contradict a label beyond doubt: a no by the first, a yes by the second.
 CLEAR: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "tachycardia": ({"rate": 90, "irregularity": 100}, {"rate": 110, "irregularity": 3}),
     "bradycardia": ({"rate": 60}, {"rate": 45}),
@@ -59,15 +48,15 @@ CLEAR: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "RAD": ({"limit": 75, "far": 300}, {"limit": 105, "far": 180}),
     "LQRSV": ({"voltage": 0.75}, {"voltage": 0.45}),
 }
-# Paced by the text of their headers; MIT-BIH's by its directory.
+# Records with pacing according to their headers; MIT-BIH's according to its directory.
 PACED = {
     "mitdb": ("102", "104", "107", "217"),
     "ludb": ("8", "34", "74", "93", "104", "111"),
 }
 PACEMAKER = "10370003"
-SIMULATED = 50  # records of a diagnosis
-OWN_RHYTHM = ("PR", "NSR", "LBBB", "RBBB", "PVC")  # the first is paced
-SHOWN_BY = {"bradycardia": "SB"}  # diagnoses of the simulator, where not the rule's first code
+SIMULATED = 50  # records per diagnosis
+PACING_TEST = ("PR", "NSR", "LBBB", "RBBB", "PVC")  # the first is paced
+SIMULATED_AS = {"bradycardia": "SB"}  # diagnosis, if not that of the rule's first code
 DRAWN = {
     "LAD": ("I", "II", "aVF"), "RAD": ("I", "II", "aVF"), "PRWP": ("V1", "V2", "V3", "V4"),
     "LQRSV": STANDARD[:6],
@@ -75,26 +64,26 @@ DRAWN = {
 
 
 class Table(NamedTuple):
-    """What was measured of the records with one lead set."""
+    """Measures of all records with one lead set."""
 
     names: list[str]
     codes: list[tuple[str, ...]]
     columns: dict[str, np.ndarray]  # measures, (records,)
 
 
-def measure_all(data: Path, out: Path) -> None:
-    """Measure all records with each lead set; what is there is kept."""
+def measure_all(ptbxl: Path, out: Path) -> None:
+    """Measure all records with each lead set, into one file each; existing files are kept."""
     out.mkdir(parents=True, exist_ok=True)
-    records = _records(data)
+    records = _records(ptbxl)
+    batches = [records[first : first + BATCH] for first in range(0, len(records), BATCH)]
     for size, leads in LEAD_SETS.items():
         path = out / f"measures-{size}.npz"
         if path.exists():
             continue
-        pieces = [records[first : first + AT_ONCE] for first in range(0, len(records), AT_ONCE)]
-        work = Parallel(n_jobs=-1, return_as="generator")(
-            delayed(_measure_some)(piece, leads) for piece in pieces
+        results = Parallel(n_jobs=-1, return_as="generator")(
+            delayed(_measure_batch)(batch, leads) for batch in batches
         )
-        rows = np.concatenate(list(tqdm(work, total=len(pieces), desc=f"{size} leads")))
+        rows = np.concatenate(list(tqdm(results, total=len(batches), desc=f"{size} leads")))
         with atomic_write(path) as draft, draft.open("wb") as file:
             np.savez(file, **dict(zip(UNITS, rows.T, strict=True)))
 
@@ -103,8 +92,8 @@ def _records(data: Path) -> list[Record]:
     return sorted(find_records(data)[0], key=lambda record: record.name)
 
 
-def _measure_some(records: Sequence[Record], leads: Sequence[str]) -> np.ndarray:
-    """Measure records, (records, measures), with some of their leads."""
+def _measure_batch(records: Sequence[Record], leads: Sequence[str]) -> np.ndarray:
+    """Measure records with some of their leads: (records, measures)."""
     rows = []
     for record in records:
         signal = record.signal[[record.leads.index(lead) for lead in leads]]
@@ -112,65 +101,63 @@ def _measure_some(records: Sequence[Record], leads: Sequence[str]) -> np.ndarray
     return np.array(rows)
 
 
-def read_table(data: Path, out: Path, size: int) -> Table:
-    """Read what `measure` left."""
+def read_table(ptbxl: Path, out: Path, size: int) -> Table:
+    """Read the measures of `measure_all`."""
     path = out / f"measures-{size}.npz"
     if not path.exists():
-        raise LeadwiseError(f"{path}: is not there; run `measure` first")
-    records = _records(data)
+        raise LeadwiseError(f"{path}: does not exist; run `rules-measure` first")
+    records = _records(ptbxl)
     with np.load(path, allow_pickle=False) as columns:
         measured = {name: columns[name] for name in UNITS}
     if len(measured["rate"]) != len(records):
-        raise LeadwiseError(f"{path}: was measured on other records; remove it, measure again")
+        raise LeadwiseError(f"{path}: was measured on other records; remove it and measure again")
     return Table([r.name for r in records], [r.header.codes for r in records], measured)
 
 
 def labels_of(table: Table, rule: Rule) -> np.ndarray:
-    """Tell which records bear one of a rule's codes, bool of shape (records,)."""
+    """Mark the records with one of a rule's codes: bool of shape (records,)."""
     return np.array([not set(rule.codes).isdisjoint(codes) for codes in table.codes])
 
 
 def best_numbers(
-    rule: Rule, table: Table, labels: np.ndarray, some: np.ndarray
+    rule: Rule, table: Table, labels: np.ndarray, subset: np.ndarray
 ) -> dict[str, float]:
-    """Find the constants with the best F1 on some records (bool mask), by grid search."""
-    columns = {name: column[some] for name, column in table.columns.items()}
+    """Find the constants with the best F1 on a subset of the records (mask), by grid search."""
+    columns = {name: column[subset] for name, column in table.columns.items()}
     names = list(GRIDS[rule.name])
     best = max(
         itertools.product(*GRIDS[rule.name].values()),
         key=lambda numbers: _f1(
-            labels[some], rule.answers(columns, dict(zip(names, numbers, strict=True))) == 1
+            labels[subset], rule.answers(columns, dict(zip(names, numbers, strict=True))) == 1
         ),
     )
     return {**rule.numbers(), **{n: float(v) for n, v in zip(names, best, strict=True)}}
 
 
 def cross_fitted(rule: Rule, table: Table, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
-    """Answer each fold with constants of the others, int8 of shape (records,)."""
+    """Apply a rule to each fold with constants of the other folds: int8 of shape (records,)."""
     answers = np.zeros(len(labels), np.int8)
     for fold in np.unique(folds):
         here = folds == fold
         numbers = best_numbers(rule, table, labels, ~here) if rule.name in GRIDS else rule.numbers()
-        some = {name: column[here] for name, column in table.columns.items()}
-        answers[here] = rule.answers(some, numbers)
+        columns = {name: column[here] for name, column in table.columns.items()}
+        answers[here] = rule.answers(columns, numbers)
     return answers
 
 
 def _f1(labels: np.ndarray, outputs: np.ndarray) -> float:
-    both = int(np.count_nonzero(labels & outputs))
-    total = int(np.count_nonzero(labels)) + int(np.count_nonzero(outputs))
-    return 2 * both / total if total else 0.0
+    total = int(labels.sum() + outputs.sum())
+    return 2 * int((labels & outputs).sum()) / total if total else 0.0
 
 
-def difference(labels: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
-    """Give the paired bootstrap's 95 % interval of our F1 less theirs."""
-    truth = labels[:, None]
+def difference(labels: np.ndarray, ours: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """Compute the 95 % interval of the difference in F1 by paired bootstrap."""
 
-    def less(times: np.ndarray) -> np.ndarray:
-        values = [f_measure(count(truth, some[:, None], times)) for some in (ours, theirs)]
-        return values[0] - values[1]
+    def differences(times: np.ndarray) -> np.ndarray:
+        f1 = [f_measure(count(labels[:, None], x[:, None], times)) for x in (ours, other)]
+        return f1[0] - f1[1]
 
-    low, high = intervals(less, len(labels), RESAMPLES, np.random.default_rng(0))[:, 0]
+    low, high = intervals(differences, len(labels), RESAMPLES, np.random.default_rng(0))[:, 0]
     return float(low), float(high)
 
 
@@ -187,70 +174,68 @@ def read_published(path: Path) -> dict[str, dict[int, tuple[bool, ...]]]:
     return answers
 
 
-def report(data: Path, out: Path, published: Path) -> None:
-    """Write the tables of docs/rules.md."""
+HEADS = {
+    "compared": "rule | leads | F1 ours | F1 published | difference (95 %) | TP, FP, FN ours | "
+    "TP, FP, FN published | fold 9: F1 ours | published",
+    "alone": "rule | leads | labelled | F1 | TP, FP, FN | cannot say",
+    "fitted": "rule | constants on all folds | in the code",
+    "noise": "rule | labelled, though clearly not | not labelled, though clearly so | F1 | "
+    "F1 without these",
+}
+
+
+def report(ptbxl: Path, out: Path, published: Path) -> None:
+    """Write docs/rules.md's tables on PTB-XL; each fold has constants of the other folds."""
     answers = read_published(published)
-    lines = (data / "folds.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    lines = (ptbxl / "folds.tsv").read_text(encoding="utf-8").splitlines()[1:]
     fold_of = {line.split("\t")[0]: int(line.split("\t")[1]) for line in lines}
-    tables: dict[str, list[str]] = {"compared": [], "alone": [], "fitted": [], "noise": []}
+    rows: dict[str, list[str]] = {name: [] for name in HEADS}
     for size in LEAD_SETS:
-        table = read_table(data, out, size)
-        folds = np.array([fold_of[name] for name in table.names])
-        asked = np.array([name in answers for name in table.names])
-        theirs = np.array([answers[n][size] if n in answers else (False,) * 6 for n in table.names])
+        measures = read_table(ptbxl, out, size)
+        folds = np.array([fold_of[name] for name in measures.names])
+        known = np.array([name in answers for name in measures.names])
+        theirs = np.array([answers[n][size] if n in answers else (False,) * 6
+                           for n in measures.names])  # fmt: skip
         for rule in RULES.values():
-            labels = labels_of(table, rule)
-            ours = cross_fitted(rule, table, labels, folds)
+            labels = labels_of(measures, rule)
+            ours = cross_fitted(rule, measures, labels, folds)
+            title = f"{rule.name} | {size}"
             if rule.name in PUBLISHED:
                 other = theirs[:, PUBLISHED[rule.name]]
-                row = _compared(labels[asked], ours[asked] == 1, other[asked], folds[asked])
-                tables["compared"].append(f"| {rule.name} | {size} | {row} |")
+                row = _compared(labels[known], ours[known] == 1, other[known], folds[known])
+                rows["compared"].append(f"{title} | {row}")
             elif size in (12, 2):
-                row = _alone(labels, ours)
-                tables["alone"].append(f"| {rule.name} | {size} | {row} |")
+                rows["alone"].append(f"{title} | {_alone(labels, ours)}")
             if size == 12:
-                tables["fitted"] += _fitted_rows(rule, table, labels)
-                tables["noise"] += _noise_rows(rule, table, labels, ours)
-    heads = {
-        "compared": "| rule | leads | F1 ours | F1 published | difference (95 %) | TP, FP, FN "
-        "ours | TP, FP, FN published | fold 9: F1 ours | published |",
-        "alone": "| rule | leads | labelled | F1 | TP, FP, FN | cannot say |",
-        "fitted": "| rule | constants on all folds | in the code |",
-        "noise": "| rule | labelled, though clearly not | not labelled, though clearly so | F1 | "
-        "F1 without these |",
-    }
-    rulers = {name: "| --- " * (head.count(" | ") + 1) + "|" for name, head in heads.items()}
-    write_tables(
-        PAGE, {f"rules-{name}": [heads[name], rulers[name], *tables[name]] for name in heads}
-    )
+                rows["fitted"] += _fitted_rows(rule, measures, labels)
+                rows["noise"] += _noise_rows(rule, measures, labels, ours)
+    write_tables(PAGE, {f"rules-{name}": table(HEADS[name], rows[name]) for name in HEADS})
 
 
 def _compared(labels: np.ndarray, ours: np.ndarray, other: np.ndarray, folds: np.ndarray) -> str:
     low, high = difference(labels, ours, other)
-    nine = folds == 9
-    return " | ".join([
-        f"{_f1(labels, ours):.3f}", f"{_f1(labels, other):.3f}",
-        f"{_f1(labels, ours) - _f1(labels, other):+.3f} ({low:+.3f} to {high:+.3f})",
-        _cases(labels, ours), _cases(labels, other),
-        f"{_f1(labels[nine], ours[nine]):.3f}", f"{_f1(labels[nine], other[nine]):.3f}",
-    ])  # fmt: skip
+    first, second, nine = _f1(labels, ours), _f1(labels, other), folds == 9
+    return (
+        f"{first:.3f} | {second:.3f} | {first - second:+.3f} ({low:+.3f} to {high:+.3f}) | "
+        f"{_cases(labels, ours)} | {_cases(labels, other)} | "
+        f"{_f1(labels[nine], ours[nine]):.3f} | {_f1(labels[nine], other[nine]):.3f}"
+    )
 
 
 def _cases(labels: np.ndarray, outputs: np.ndarray) -> str:
-    cases = (labels & outputs, ~labels & outputs, labels & ~outputs)
-    return " ".join(str(np.count_nonzero(case)) for case in cases)
+    return f"{(labels & outputs).sum()} {(~labels & outputs).sum()} {(labels & ~outputs).sum()}"
 
 
 def _alone(labels: np.ndarray, ours: np.ndarray) -> str:
-    unsaid = np.count_nonzero(ours == -1)
-    f1 = f"{_f1(labels, ours == 1):.3f}" if labels.any() and unsaid < len(ours) else "–"
-    return f"{np.count_nonzero(labels)} | {f1} | {_cases(labels, ours == 1)} | {unsaid}"
+    unknown = int((ours == -1).sum())
+    f1 = f"{_f1(labels, ours == 1):.3f}" if labels.any() and unknown < len(ours) else NO
+    return f"{labels.sum()} | {f1} | {_cases(labels, ours == 1)} | {unknown}"
 
 
 def _fitted_rows(rule: Rule, table: Table, labels: np.ndarray) -> Iterator[str]:
     if any(constant.source == FITTED for constant in rule.constants.values()):
-        found = best_numbers(rule, table, labels, np.ones(len(labels), bool))
-        yield f"| {rule.name} | {_numbers(found)} | {_numbers(rule.numbers())} |"
+        best = best_numbers(rule, table, labels, np.ones(len(labels), bool))
+        yield f"{rule.name} | {_numbers(best)} | {_numbers(rule.numbers())}"
 
 
 def _numbers(numbers: Mapping[str, float]) -> str:
@@ -263,43 +248,50 @@ def _noise_rows(rule: Rule, table: Table, labels: np.ndarray, ours: np.ndarray) 
         denied, affirmed = labels & (wide == 0), ~labels & (narrow == 1)
         clear = ~denied & ~affirmed
         yield (
-            f"| {rule.name} | {np.count_nonzero(denied)} of {np.count_nonzero(labels)} | "
-            f"{np.count_nonzero(affirmed)} | {_f1(labels, ours == 1):.3f} | "
-            f"{_f1(labels[clear], ours[clear] == 1):.3f} |"
+            f"{rule.name} | {denied.sum()} of {labels.sum()} | {affirmed.sum()} | "
+            f"{_f1(labels, ours == 1):.3f} | {_f1(labels[clear], ours[clear] == 1):.3f}"
         )
 
 
 def elsewhere(waves: Path, samples: Path) -> None:
-    """Write the tables of pacing, and of all rules on genuine samples and simulated records."""
+    """Write docs/rules.md's tables on MIT-BIH, LUDB, genuine samples and simulated records."""
     genuine = {r.name: (r, judge(r.signal, r.leads, r.fs)) for r in _records(samples)}
-    fast = {name: found["pacing"].answer for name, (r, found) in genuine.items() if r.fs >= 250}
-    labelled = {name for name, (r, _) in genuine.items() if PACEMAKER in r.header.codes}
-    rows = ["| records | paced, found | others, said to be paced |", "| --- | --- | --- |"]
+    rows = []
     for folder, paced in PACED.items():
-        said = {path.stem: _is_paced(path) for path in sorted((waves / folder).glob("*.hea"))}
-        rows.append(_pacing_row(folder, said, set(paced)))
+        answers = {path.stem: _is_paced(path) for path in sorted((waves / folder).glob("*.hea"))}
+        rows.append(_pacing_row(folder, answers, set(paced)))
+    fast = {name: answer["pacing"].answer for name, (r, answer) in genuine.items() if r.fs >= 250}
+    labelled = {name for name, (r, _) in genuine.items() if PACEMAKER in r.header.codes}
     rows.append(_pacing_row("genuine samples, 250 Hz and more", fast, labelled))
-    hearts = [f"{diagnosis} {seed}" for diagnosis in OWN_RHYTHM for seed in range(SIMULATED)]
+    names = [f"{diagnosis} {seed}" for diagnosis in PACING_TEST for seed in range(SIMULATED)]
     for fs in (250.0, 500.0, 1000.0):
-        said = {name: _simulated(name, "pacing", fs) for name in hearts}
-        rows.append(_pacing_row(f"simulated, {fs:g} Hz", said, {n for n in said if n[:2] == "PR"}))
-    more = ["| rule | simulated: said of | of NSR | samples: said of labelled | of others |",
-            "| --- | --- | --- | --- | --- |"]  # fmt: skip
-    for rule in RULES.values():
-        ill, well = (
-            sum(_simulated(f"{name} {seed}", rule.name, 500.0) is True for seed in range(SIMULATED))
-            for name in (SHOWN_BY.get(rule.name, class_name(rule.codes[0])), "NSR")
-        )
-        told = {True: [0, 0], False: [0, 0]}
-        for record, found in genuine.values():
-            of = told[not set(rule.codes).isdisjoint(record.header.codes)]
-            of[0] += found[rule.name].answer is True
-            of[1] += 1
-        more.append(
-            f"| {rule.name} | {ill} of {SIMULATED} | {well} of {SIMULATED} | "
-            f"{told[True][0]} of {told[True][1]} | {told[False][0]} of {told[False][1]} |"
-        )
-    write_tables(PAGE, {"rules-pacing": rows, "rules-elsewhere": more})
+        answers = {name: _simulated(name, "pacing", fs) for name in names}
+        paced_names = {name for name in names if name.startswith("PR ")}
+        rows.append(_pacing_row(f"simulated, {fs:g} Hz", answers, paced_names))
+    write_tables(PAGE, {
+        "rules-pacing": table("records | paced, detected | others, detected as paced", rows),
+        "rules-elsewhere": table(
+            "rule | simulated: positive | of NSR | samples: positive of labelled | of others",
+            [_elsewhere_row(rule, genuine) for rule in RULES.values()],
+        ),
+    })  # fmt: skip
+
+
+def _elsewhere_row(rule: Rule, genuine: Mapping[str, tuple[Record, Mapping[str, Any]]]) -> str:
+    """Count positive answers on simulated and genuine records, with and without the label."""
+    diagnosis = SIMULATED_AS.get(rule.name, class_name(rule.codes[0]))
+    simulated = [
+        sum(_simulated(f"{name} {seed}", rule.name, 500.0) is True for seed in range(SIMULATED))
+        for name in (diagnosis, "NSR")
+    ]
+    counts = {True: [0, 0], False: [0, 0]}
+    for record, findings in genuine.values():
+        of = counts[not set(rule.codes).isdisjoint(record.header.codes)]
+        of[0] += findings[rule.name].answer is True
+        of[1] += 1
+    cells = [f"{positive} of {SIMULATED}" for positive in simulated]
+    cells += [f"{positive} of {total}" for positive, total in (counts[True], counts[False])]
+    return f"{rule.name} | {' | '.join(cells)}"
 
 
 def _is_paced(path: Path) -> bool | None:
@@ -310,81 +302,45 @@ def _is_paced(path: Path) -> bool | None:
 
 
 def _simulated(name: str, rule: str, fs: float) -> bool | None:
-    """Ask a rule about a simulated record, named by diagnosis and seed."""
+    """Apply a rule to a simulated record, named by diagnosis and seed."""
     diagnosis, seed = name.split()
     record = simulate([diagnosis], seed=int(seed), fs=fs)
     return judge(record.signal, record.leads, fs)[rule].answer
 
 
-def _pacing_row(title: str, said: Mapping[str, bool | None], paced: set[str]) -> str:
-    found = [name for name in said if name in paced and said[name]]
-    missed = [name for name in said if name in paced and not said[name]]
-    wrong = [name for name in said if name not in paced and said[name]]
+def _pacing_row(title: str, answers: Mapping[str, bool | None], paced: set[str]) -> str:
+    missed = [name for name in answers if name in paced and not answers[name]]
+    wrong = [name for name in answers if name not in paced and answers[name]]
     left = f" (not {', '.join(missed[:4])})" if missed else ""
     right = f" ({', '.join(wrong[:4])})" if wrong else ""
-    all_paced = len(found) + len(missed)
-    others = f"{len(wrong)} of {len(said) - all_paced}{right}"
-    return f"| {title} | {len(found)} of {all_paced}{left} | {others} |"
+    total = sum(name in paced for name in answers)
+    others = f"{len(wrong)} of {len(answers) - total}{right}"
+    return f"{title} | {total - len(missed)} of {total}{left} | {others}"
 
 
-def pictures(data: Path, out: Path, samples: Path) -> None:
-    """Draw for each rule the first record of PTB-XL that bears the label and of which it says yes.
+def pictures(ptbxl: Path, out: Path, samples: Path) -> None:
+    """Draw for each rule the first record of PTB-XL with the label and a positive answer.
 
-    What PTB-XL cannot show, spikes and labels that it has not, comes from the samples.
+    Labels that PTB-XL has not, and pacing, which needs a higher rate, come from the samples.
     """
-    records = {record.name: record for record in _records(data)}
-    table = read_table(data, out, 12)
+    records = {record.name: record for record in _records(ptbxl)}
+    measured = read_table(ptbxl, out, 12)
     folder = PAGE.with_suffix("")
     folder.mkdir(exist_ok=True)
     for rule in RULES.values():
-        said = rule.answers(table.columns, rule.numbers()) == 1
-        places = np.flatnonzero(said & labels_of(table, rule))
-        if len(places):
-            record = records[table.names[places[0]]]
-        else:
-            record = next(
-                record
-                for record in _records(samples)
-                if not set(rule.codes).isdisjoint(record.header.codes)
-                and judge(record.signal, record.leads, record.fs)[rule.name].answer
-            )
-        found = judge(record.signal, record.leads, record.fs)[rule.name]
+        positive = rule.answers(measured.columns, rule.numbers()) == 1
+        indices = np.flatnonzero(positive & labels_of(measured, rule))
+        candidates = [records[measured.names[indices[0]]]] if len(indices) else _records(samples)
+        record, finding = next(
+            (record, finding)
+            for record in candidates
+            if not set(rule.codes).isdisjoint(record.header.codes)
+            if (finding := judge(record.signal, record.leads, record.fs)[rule.name]).answer
+            or len(indices)
+        )
         leads = DRAWN.get(rule.name, ("II", "V1"))
         plot_record(
             folder / f"{rule.name.replace(' ', '-')}.png",
             choose(record.signal, record.leads, leads).signal, leads, record.fs,
-            title=str(found), note=record.name,
+            title=str(finding), note=record.name,
         )  # fmt: skip
-
-
-def main() -> None:
-    """Run the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    commands = parser.add_subparsers(required=True, dest="what")
-    for name, arguments in (
-        ("measure", ("data", "out")), ("report", ("data", "out")),
-        ("elsewhere", ("waves", "samples")), ("pictures", ("data", "out", "samples")),
-    ):  # fmt: skip
-        sub = commands.add_parser(name)
-        for argument in arguments:
-            sub.add_argument(argument, metavar=argument.upper(), type=Path)
-        if name == "report":
-            sub.add_argument("--published", metavar="ANSWERS", type=Path, required=True)
-    options = parser.parse_args()
-    try:
-        if options.what == "measure":
-            measure_all(options.data, options.out)
-        elif options.what == "report":
-            report(options.data, options.out, options.published)
-        elif options.what == "elsewhere":
-            elsewhere(options.waves, options.samples)
-        else:
-            pictures(options.data, options.out, options.samples)
-    except (LeadwiseError, OSError) as error:
-        sys.exit(f"Error: {error}")
-
-
-if __name__ == "__main__":
-    main()

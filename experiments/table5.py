@@ -1,8 +1,7 @@
-"""Table 5 of Kang & Wen 2022, all 22 rows: parameters, speed, and scores where a run has one.
+"""Table 5 of Kang & Wen 2022, all 22 rows: parameters, speeds, and scores of finished cells.
 
-Parameters are counted, speeds measured (`benchmarks.speed`: random records of 12 × 5000, so many
-at once), the published figures beside them; theirs are an RTX 3080's.  A score is that of the cells
-of the paper's grids that are done in RUNS; an open one names the command that fills it.
+Speeds are measured by `benchmarks.networks` on random records of 12 × 5000; the published ones are
+an RTX 3080's.
 """
 
 import os
@@ -11,26 +10,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.scoring import machine
-from benchmarks.speed import records_per_s
+from benchmarks.common import machine
+from benchmarks.networks import records_per_s
+from ecg.files import atomic_write
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
+from experiments import outputs
 from experiments.cells import cells_done
-from experiments.grids import GRIDS, Grid, network
-from experiments.outputs import spread, with_interval
-from experiments.tables import read_result
+from experiments.grids import GRIDS, network
+from experiments.outputs import measured, spread
+from experiments.results import results_of
 from models import find
-from models.classifier import build
+from models.network import build
 from models.recipe import Part
 
 SAMPLES = 5000  # 10 s at 500 Hz
 
 
 class Row(NamedTuple):
-    """A published row: what follows the backbone, and its figures."""
+    """A published row."""
 
     backbone: str
-    layers: str  # as `experiments.grids.network` takes it
+    layers: str  # after the backbone, as `experiments.grids.network` takes them
     millions: float  # of parameters
     score: float
     training: int  # records/s
@@ -62,69 +63,67 @@ PUBLISHED = (
     Row("branched-lw", "1", 2.33, 0.654, 357, 536),
     Row("branched-lw", "lstm-se-2", 7.46, 0.699, 134, 360),
 )
-# The studies that the rows are from; a row that is in two takes its score from the first.
+# The studies of these rows; the first one that has a row gives its score.
 STUDIES = tuple(
     GRIDS[f"{name}{rate}"]
     for rate in ("", "-100hz")
     for name in ("eight-way", "ablation-i", "ablation-ii", "ablation-iii")
 )
 HEAD = (
-    "| backbone | then | parameters | published | training, records/s | published | "
-    "answering, records/s | published | score | published |"
+    "backbone | layers | parameters | published | training, records/s | published | "
+    "prediction, records/s | published | score | published"
 )
 
 
 def table(runs: Path | None, *, batch: int, rounds: int) -> Iterator[str]:
-    """Write the table, row by row.
+    """Make the table row by row, and write it to RUNS/table5.md if RUNS is given.
 
     Parameters
     ----------
-    runs : Path, optional
-        Where grids have run.
     batch, rounds : int
-        Records at once; training steps measured, and three times as many answers.  0 rounds leave
-        the speeds out.
+        Records at once; training steps to measure, and three times as many predictions; 0: none.
     """
-    yield HEAD
-    yield "| " + " | ".join(["---"] * (HEAD.count("|") - 1)) + " |"
+    lines = []
+    for line in _lines(runs, batch, rounds):
+        yield line
+        lines.append(line)
+    if runs:
+        with atomic_write(runs / "table5.md") as draft:
+            draft.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def _lines(runs: Path | None, batch: int, rounds: int) -> Iterator[str]:
+    load = os.getloadavg()[0]
+    yield (
+        f"{machine()}, load {load:.1f}; batch {batch}, best of {rounds} steps; published: RTX 3080"
+    )
+    yield ""
+    yield from outputs.table(HEAD, [])
     for row in PUBLISHED:
         recipe = replace(find("revenger-nc-se"), network=network(row.backbone, row.layers))
-        built = build(recipe, LEAD_SETS[12], len(CODES))
-        counted = sum(weights.numel() for weights in built.parameters())
+        net = build(recipe, LEAD_SETS[12], {"diagnosis": CODES})
+        parameters = sum(weights.numel() for weights in net.parameters())
         speeds = ["–", "–"]
         if rounds:
-            measured = records_per_s(built, 12, SAMPLES, len(CODES), batch=batch, rounds=rounds)
-            speeds = [f"{speed:.3g}" for speed in measured]
+            pair = records_per_s(net, 12, SAMPLES, len(CODES), batch=batch, rounds=rounds)
+            speeds = [f"{speed:.3g}" for speed in pair]
         yield (
-            f"| {row.backbone} | {row.layers} | {counted:,} | {row.millions:.3g} M | {speeds[0]} | "
-            f"{row.training} | {speeds[1]} | {row.inference} | {score(recipe.network, runs)} | "
-            f"{row.score:.3f} |"
+            f"| {row.backbone} | {row.layers} | {parameters:,} | {row.millions:.3g} M | "
+            f"{speeds[0]} | {row.training} | {speeds[1]} | {row.inference} | "
+            f"{score(recipe.network, runs)} | {row.score:.3f} |"
         )
 
 
 def score(part: Part, runs: Path | None) -> str:
-    """Give the score of a network's cells, or the command that fills this one."""
-    studies = [(grid, name) for grid in STUDIES if (name := variant_of(grid, part))]
+    """Give the score of a network's cells, or the command that trains one."""
+    studies = [(grid, name) for grid in STUDIES for name, recipe in grid.recipes.items()
+               if recipe.network == part]  # fmt: skip
     for grid, name in studies:
-        found = cells_done(runs, grid.name) if runs else []
-        done = [cell for cell in found if cell.variant == name and cell.leads == 12]
+        done = [cell for cell in (cells_done(runs, grid.name) if runs else [])
+                if cell.variant == name and cell.leads == (12,)]  # fmt: skip
         if runs and done:
-            results = [read_result(cell, runs) for cell in done]
-            metrics = [result.scores.metric for result in results]
-            said = spread(metrics) if len(done) > 1 else with_interval(results[0].scores)
-            return f"{said}, {grid.name}, {done[0].epochs} epochs at most"
+            values = [measured(result.test) for cell in done for result in results_of(cell, runs)]
+            text = spread([value.value for value in values]) if len(done) > 1 else str(values[0])
+            return f"{text}, {grid.name}, {done[0].epochs} epochs at most"
     grid, name = studies[0]
     return f"open: `python -m experiments run {grid.name} DATA RUNS --only {name}`"
-
-
-def variant_of(grid: Grid, part: Part) -> str | None:
-    """Name the variant of a grid that has this network."""
-    return next((name for name, recipe in grid.recipes.items() if recipe.network == part), None)
-
-
-def heading(batch: int, rounds: int) -> str:
-    """Say where and how it was measured."""
-    load = os.getloadavg()[0]
-    return (
-        f"{machine()}, load {load:.1f}; batch {batch}, best of {rounds} steps; published: RTX 3080"
-    )

@@ -1,243 +1,158 @@
-"""Reports: what the cells of a grid that are done say, as one table and one set of pictures.
+"""The report of a study: one table of the cells that are done, further tables, and pictures."""
 
-Scores are the Challenge metric of the fold that nobody chose on, with what the model itself
-decided and an interval of 95 % by bootstrap of its records; beside it stand the validation part's,
-on which the epoch was chosen, and the published one.  Gains are paired: both sides see the same
-resamples.
-"""
-
-import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from statistics import mean
 
+from docs.generate import write_tables
 from ecg import LeadwiseError
 from ecg.files import atomic_write
-from experiments.cells import Cell, cells_done
-from experiments.charts import Point, plot_lines, plot_points
+from experiments.charts import plot_lines
 from experiments.grids import Grid
-from experiments.outputs import (
-    Decided,
-    Scored,
-    paired_gain,
-    read_scored,
-    scores_of,
-    signed,
-    spread,
-    with_interval,
-)
-from experiments.runs import place
-from models.classifier import build
-from models.folder import read_model
-from models.recipe import Recipe
-
-HEAD = (
-    "| variant | leads | fold | seed | best epoch | validation | score (95 %) | gain | published | "
-    "parameters | minutes |"
-)
-NO = "–"
-TOLD_APART = 1.05  # networks whose numbers of parameters differ less are no picture
+from experiments.outputs import MEASURES, NO, measured, paired_gain, signed, spread, table
+from experiments.results import Result, by_seed, read_results
+from experiments.sections import SECTIONS
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """A cell that is done."""
+def main_table(grid: Grid, results: Sequence[Result], on: str = "test") -> list[str]:
+    """Make the table: one row per cell and lead set, and one per group of seeds.
 
-    cell: Cell
-    epoch: int  # the best
-    validation: float
-    scored: Scored
-    scores: Decided
-    parameters: int
-    minutes: float
-    curve: list[tuple[float, float]]  # epoch, validation score
+    Gains are over the first variant with the same leads, fold and seed; those of the first variant
+    are over its most leads.
 
-
-def read_results(grid: Grid, runs: Path) -> list[Result]:
-    """Read the cells of a grid that are done, in the order of its recipes.
-
-    Raises
-    ------
-    LeadwiseError
-        None is, one cannot be read, or the Challenge metric is not for them.
+    Parameters
+    ----------
+    on : str
+        `test` or `validation`: the fold that is scored.
     """
-    if grid.leads == (1,):
-        raise LeadwiseError(
-            f"{grid.name} is scored as in 2017: python -m experiments.dualnet2017 report "
-            f"{grid.name} {runs}"
-        )
-    cells = [cell for cell in cells_done(runs, grid.name) if cell.variant in grid.recipes]
-    if not cells:
-        raise LeadwiseError(f"{runs / grid.name}: no cell of this grid is done; run it first")
-    order = list(grid.recipes)
-    cells.sort(key=lambda cell: (order.index(cell.variant), -cell.leads, cell.report, cell.seed))
-    return [read_result(cell, runs) for cell in cells]
+    titles = [f"{MEASURES[name].title} (95 %)" for name in grid.measures]
+    head = ["variant", "leads", "fold", "seed", "best epoch", "validation", *titles, "gain",
+            "published", "parameters", "minutes"]  # fmt: skip
+    rows = [row for group in by_seed(results).values() for row in _rows(grid, results, group, on)]
+    return table(" | ".join(head), [" | ".join(row) for row in rows])
 
 
-def read_result(cell: Cell, runs: Path) -> Result:
-    """Read and score a cell that is done.
-
-    Raises
-    ------
-    LeadwiseError
-        It cannot be read.
-    """
-    model = read_model(cell.place(runs) / "model")
-    (entry,) = model.lead_sets
-    scored = read_scored(place(runs, (cell.report,)), cell.outputs(runs))
-    with open(model.path / "history.tsv", newline="", encoding="utf-8") as table:
-        rows = list(csv.DictReader(table, delimiter="\t"))
-    return Result(
-        cell, entry.epoch, entry.scores[model.recipe.select], scored,
-        scores_of(scored.labels, scored.outputs, scored.probabilities),
-        parameters(model.recipe, entry.leads, len(model.classes)), model.training["minutes"],
-        [(float(row["epoch"]), float(row["score"])) for row in rows],
-    )  # fmt: skip
-
-
-@cache
-def parameters(recipe: Recipe, leads: tuple[str, ...], classes: int) -> int:
-    """Count what a recipe's network learns for a lead set."""
-    return sum(weights.numel() for weights in build(recipe, leads, classes).parameters())
-
-
-def rows(grid: Grid, results: Sequence[Result]) -> Iterator[str]:
-    """Write the table: a row a cell, and one for the seeds of cells that are else alike."""
-    yield HEAD
-    yield "| " + " | ".join(["---"] * (HEAD.count("|") - 1)) + " |"
-    by_cell = {_key(result.cell): result for result in results}
-    alike: dict[tuple[str, int, str], list[Result]] = {}
-    for result in results:
-        cell = result.cell
-        alike.setdefault((cell.variant, cell.leads, cell.report), []).append(result)
-    for (variant, leads, fold), some in alike.items():
-        published = grid.published.get((variant, leads))
-        said = NO if published is None else f"{published:.3f}"
-        gains = []
-        for result in some:
-            base = by_cell.get(_key(_reference(grid, result.cell)))
-            gained = NO
-            if base and base is not result:
-                found = paired_gain(
-                    result.scored.labels, base.scored.outputs, result.scored.outputs
-                )
-                gains.append(found.gain)
-                gained = str(found)
-            yield (
-                f"| {variant} | {leads} | {fold} | {result.cell.seed} | {result.epoch} | "
-                f"{result.validation:.3f} | {with_interval(result.scores)} | {gained} | {said} | "
-                f"{result.parameters:,} | {result.minutes:.0f} |"
-            )
-        if len(some) > 1:
-            validation = spread([result.validation for result in some])
-            score = spread([result.scores.metric for result in some])
-            gained = _range(gains) if len(gains) == len(some) else NO
-            yield (
-                f"| {variant} | {leads} | {fold} | **mean and range of {len(some)}** | | "
-                f"{validation} | {score} | {gained} | {said} | | |"
-            )
+def _rows(
+    grid: Grid, results: Sequence[Result], group: Sequence[Result], on: str
+) -> Iterator[list[str]]:
+    """Make the rows of results that differ by seed."""
+    cell, size = group[0].cell, group[0].size
+    published = grid.published.get((cell.variant, size))
+    known = NO if published is None else f"{published:.3f}"
+    fixed = [cell.variant, str(size), getattr(cell, on)]
+    gains, values = [], []
+    for result in group:
+        scored, base = getattr(result, on), _reference(grid, results, result)
+        gain = base and paired_gain(getattr(base, on), scored, grid.measures[0])
+        gains += [gain.gain] if gain else []
+        values.append([measured(scored, name) for name in grid.measures])
+        metric, score = result.validation_score
+        yield [
+            *fixed, str(result.cell.seed), f"{result.entry.epoch} of {result.cell.epochs}",
+            f"{metric} {score:.3f}", *map(str, values[-1]), str(gain or NO), known,
+            f"{result.parameters:,}", f"{result.model.training['minutes']:.0f}",
+        ]  # fmt: skip
+    if len(group) > 1:
+        gained = NO
+        if len(gains) == len(group):
+            gained = f"{signed(mean(gains))} ({signed(min(gains))} to {signed(max(gains))})"
+        scores = [spread([value.value for value in of]) for of in zip(*values, strict=True)]
+        validation = spread([result.validation_score[1] for result in group])
+        yield [*fixed, f"**mean and range of {len(group)}**", "", validation, *scores, gained,
+               known, "", ""]  # fmt: skip
 
 
-def _range(gains: Sequence[float]) -> str:
-    return f"{signed(mean(gains))} ({signed(min(gains))} to {signed(max(gains))})"
-
-
-def _key(cell: Cell) -> tuple[str, int, str, int]:
-    return cell.variant, cell.leads, cell.report, cell.seed
-
-
-def _reference(grid: Grid, cell: Cell) -> Cell:
-    """Name the cell that a gain is measured against."""
+def _reference(grid: Grid, results: Sequence[Result], result: Result) -> Result | None:
+    """Find the result that a gain is measured against."""
     first = next(iter(grid.recipes))
-    values = vars(cell) | ({"leads": 12} if cell.variant == first else {"variant": first})
-    return Cell(**values)
+    variant, size, *rest = result.key
+    key = (first, 12 if variant == first else size, *rest)
+    return next((each for each in results if each.key == key and each is not result), None)
 
 
-def write_report(grid: Grid, runs: Path) -> str:
-    """Write table and pictures into the grid's folder; give the table's page.
+def write_report(grid: Grid, runs: Path, *, on: str = "test", page: Path | None = None) -> str:
+    """Write RUNS/STUDY/report.md and its pictures, and return the text.
+
+    Parameters
+    ----------
+    on : str
+        `validation`: score the validation fold only, without the study's further tables.
+    page : Path, optional
+        A Markdown page: each of the tables is also written between its marks there.
 
     Raises
     ------
     LeadwiseError
-        No cell of the grid is done.
+        No cell of the grid is done, or the page has no mark of these tables.
     """
-    results = read_results(grid, runs)
-    here = runs / grid.name
-    pictures = draw(grid, results, here)
-    epochs = sorted({result.cell.epochs for result in results})
+    results, here = read_results(grid, runs), runs / grid.name
+    tables = {grid.name: main_table(grid, results, on)}
+    pictures = draw(grid, results, here) if on == "test" else []
+    for name in grid.sections if on == "test" else ():
+        tables[f"{grid.name}-{name}"] = SECTIONS[name](grid, results, here)
+    if page:
+        text = page.read_text(encoding="utf-8")
+        marked = {name: rows for name, rows in tables.items() if f"<!-- {name} -->" in text}
+        if not marked:
+            raise LeadwiseError(f"{page}: has no mark <!-- {grid.name} --> for the table")
+        write_tables(page, marked)
     limits = {result.cell.records for result in results}
     records = ", ".join("all" if each is None else f"the first {each}" for each in limits)
     lines = [
         f"# {grid.name}: {grid.summary}", "",
-        f"Cells done: {len(results)}.  Epochs at most: {', '.join(map(str, epochs))}.  Records to "
-        f"learn from: {records}.  Gains are over the first variant of the same leads, fold "
-        "and seed, and of that variant over its 12 leads, ± their standard error.", "",
-        *rows(grid, results), "",
+        f"Scored fold: {on}.  Training records: {records}.  Minutes are for all lead sets of a "
+        "cell.  Gains are over the first variant with the same leads, fold and seed, and for that "
+        "variant over its 12 leads, ± their standard error.", "",
+        *tables.pop(grid.name), "",
         *([f"Published: {grid.source}.", ""] if grid.source else []),
+        *(line for name, rows in tables.items() for line in (f"## {name}", "", *rows, "")),
         *(f"![{name}]({name})" for name in pictures),
     ]  # fmt: skip
-    page = "\n".join(lines) + "\n"
-    with atomic_write(here / "report.md") as draft:
-        draft.write_text(page, encoding="utf-8")
-    return page
+    text = "\n".join(lines) + "\n"
+    name = "report.md" if on == "test" else f"report-{on}.md"
+    with atomic_write(here / name) as draft:
+        draft.write_text(text, encoding="utf-8")
+    return text
 
 
 def draw(grid: Grid, results: Sequence[Result], here: Path) -> list[str]:
-    """Draw what there is to draw, and name the pictures."""
-    grouped: dict[tuple[str, int], list[Result]] = {}
+    """Draw learning curves and scores by lead set, and return the files' names."""
+    groups: dict[tuple[str, int], list[Result]] = {}
     for result in results:
-        grouped.setdefault((result.cell.variant, result.cell.leads), []).append(result)
-    several = len({leads for _, leads in grouped}) > 1
-    names = {key: f"{key[0]}, {key[1]} leads" if several else key[0] for key in grouped}
-    made = ["epochs.png"]
+        groups.setdefault(result.key[:2], []).append(result)
+    several = len({size for _, size in groups}) > 1
+    names = {key: f"{key[0]}, {key[1]} leads" if several else key[0] for key in groups}
     plot_lines(
         here / "epochs.png",
-        {names[key]: [result.curve for result in some] for key, some in grouped.items()},
-        title=f"{grid.name}: validation part", x_name="epoch", y_name="Challenge metric",
+        {names[key]: [result.curve for result in group] for key, group in groups.items()},
+        title=f"{grid.name}: validation", x_name="epoch", y_name=results[0].validation_score[0],
     )  # fmt: skip
-    sizes = [result.parameters for result in results]
-    if max(sizes) > TOLD_APART * min(sizes):
-        made.append("parameters.png")
-        points = {names[key]: _point(grid, key, some) for key, some in grouped.items()}
-        plot_points(
-            here / "parameters.png", points, title=f"{grid.name}: fold not chosen on",
-            x_name="parameters, millions", y_name="Challenge metric",
-        )  # fmt: skip
     if several:
-        made.append("leads.png")
-        draw_lead_sets(grid, grouped, here / "leads.png")
-    return made
+        _draw_lead_sets(grid, groups, here / "leads.png")
+    return ["epochs.png", *["leads.png"] * several]
 
 
-def _point(grid: Grid, key: tuple[str, int], some: Sequence[Result]) -> Point:
-    """Place cells that differ by seed and fold; of one cell the range is its interval."""
-    metrics = [result.scores.metric for result in some]
-    low, high = (min(metrics), max(metrics)) if len(some) > 1 else some[0].scores.interval
-    published = grid.published.get(key, float("nan"))
-    return Point(some[0].parameters / 1e6, mean(metrics), low, high, published)
+def _draw_lead_sets(grid: Grid, groups: dict[tuple[str, int], list[Result]], path: Path) -> None:
+    """Draw each variant's change from the most leads, ours and published."""
+    measure = MEASURES[grid.measures[0]]
+    means = {
+        key: mean(float(measure.of(result.test, None)) for result in group)
+        for key, group in groups.items()
+    }
+    sizes = sorted({size for _, size in means}, reverse=True)
+    positions = {size: float(index) for index, size in enumerate(sizes)}
 
+    def changes(scores: dict[tuple[str, int], float]) -> dict[str, list[tuple[float, float]]]:
+        return {
+            name: [(positions[size], scores[name, size] - scores[name, sizes[0]])
+                   for size in sizes if (name, size) in scores]
+            for name in grid.recipes if (name, sizes[0]) in scores
+        }  # fmt: skip
 
-def draw_lead_sets(grid: Grid, grouped: dict[tuple[str, int], list[Result]], path: Path) -> None:
-    """Draw what each variant's score loses from its largest lead set on, ours and published."""
-    sizes = sorted({leads for _, leads in grouped}, reverse=True)
-    at = {size: float(place) for place, size in enumerate(sizes)}
-    ours: dict[str, dict[int, float]] = {}
-    published: dict[str, dict[int, float]] = {}
-    for (variant, size), some in grouped.items():
-        ours.setdefault(variant, {})[size] = mean(result.scores.metric for result in some)
-        if (variant, size) in grid.published:
-            published.setdefault(variant, {})[size] = grid.published[variant, size]
     plot_lines(
-        path, {name: [_drops(scores, at)] for name, scores in ours.items() if sizes[0] in scores},
+        path, {name: [line] for name, line in changes(means).items()},
         title=f"{grid.name}: change from {sizes[0]} leads", x_name="leads",
-        y_name="change of the Challenge metric",
-        ticks={place: str(size) for size, place in at.items()},
-        dashed={n: _drops(scores, at) for n, scores in published.items() if sizes[0] in scores},
+        y_name=f"change of the {measure.title}",
+        ticks={position: str(size) for size, position in positions.items()},
+        dashed=changes({key: grid.published[key] for key in means if key in grid.published}),
     )  # fmt: skip
-
-
-def _drops(scores: dict[int, float], at: dict[int, float]) -> list[tuple[float, float]]:
-    whole = scores[max(scores)]
-    return [(at[size], scores[size] - whole) for size in sorted(scores, reverse=True)]

@@ -1,6 +1,7 @@
 """Decode the outputs of dense heads to annotations."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def decode(
         mask = np.zeros(int(positions.max(initial=-1)) + 1, np.uint8)
         mask[positions] = output.probabilities[dense["samples"].name][:, read].argmax(0)
         first, last = int(positions.min(initial=0)), len(mask)
-        annotated = Spans([first], [last], [ALL_LEADS]) if last else Spans()
+        annotated = Spans(np.array([first]), np.array([last]), np.array([ALL_LEADS]))
         annotations = Annotations(recipe.fs, waves=annotate_mask(mask), annotated=annotated)
     annotations = annotations.resampled(record.fs)
     if "beats" in dense:
@@ -58,7 +59,5 @@ def decode(
                 samples.append(sample)
                 symbols.append(classes[head.name][probabilities[:, around].mean(1).argmax()])
         beats = Beats(np.array(samples), np.array(symbols))
-        annotations = Annotations(
-            record.fs, beats, annotations.waves, annotated=annotations.annotated
-        )
+        annotations = replace(annotations, beats=beats)
     return annotations

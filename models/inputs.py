@@ -99,9 +99,10 @@ def check_rate(recipe: Recipe) -> None:
                 f"recipe's fs is {recipe.fs:g} Hz; add part('resample') without a rate of its own"
             )
     for part in recipe.post_transforms:
-        before = np.zeros((1, 3 * recipe.max_samples // 4), np.float32)
-        after, _ = _apply(recipe, part, before, recipe.fs)
-        if after.shape[1] != before.shape[1] and part.name not in CROPPING:
+        lengths = (3 * recipe.max_samples // 4, 2 * recipe.max_samples)
+        trials = [np.zeros((1, samples), np.float32) for samples in lengths]
+        changed = [_apply(recipe, part, trial, recipe.fs)[0].shape[1] for trial in trials]
+        if tuple(changed) != lengths and part.name not in CROPPING:
             raise LeadwiseError(
                 f"{recipe.name}: the post-transform '{part.name}' changes the length; only "
                 f"{', '.join(sorted(CROPPING))} may"

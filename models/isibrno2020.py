@@ -323,7 +323,7 @@ RECIPES = {
         vary(
             LEADWISE,
             name="isibrno-rules",
-            summary="`isibrno-leadwise` with rules combined as is best on the validation set",
+            summary="`isibrno-leadwise` with rules; validation records choose how each is used",
             rules="learned",
         ),
         vary(

@@ -232,7 +232,9 @@ def _typed(kind: type, content: Any, word: str) -> Any:
     """Make a Head or Recipe from a dict and check names and types of its fields."""
     required = {entry.name for entry in fields(kind) if entry.default is MISSING}
     known = {entry.name for entry in fields(kind)}
-    given = set(content) if isinstance(content, dict) else set()
+    if not isinstance(content, dict):
+        raise LeadwiseError(f"not a {word} of this version: {content!r}")
+    given = set(content)
     if wrong := (required - given) | (given - known):
         names = ", ".join(sorted(wrong))
         raise LeadwiseError(f"not a {word} of this version: check the fields {names}")
@@ -240,7 +242,10 @@ def _typed(kind: type, content: Any, word: str) -> Any:
     hints = get_type_hints(kind)
     for key, value in values.items():
         expected: Any = _JSON_TYPES.get(hints[key], tuple)
-        if not isinstance(value, expected) or (isinstance(value, bool) != (expected is bool)):
+        valid = isinstance(value, expected) and isinstance(value, bool) == (expected is bool)
+        if valid and hints[key] == tuple[Part, ...]:
+            valid = all(isinstance(one, Part) for one in value)
+        if not valid:
             raise LeadwiseError(f"the {word}'s {key} is {content[key]!r}, which is not valid")
     return kind(**values)
 

@@ -1,9 +1,9 @@
-"""Metrics: how right labels and probabilities are.  Needs NumPy and `ecg` alone, never torch.
+"""Metrics of labels and probabilities.  Imports NumPy, `ecg` and `datasets`, never torch.
 
-`METRICS` holds what training may choose by name, each `metric(labels, outputs, probabilities,
+`METRICS` maps the names that recipes use to functions `metric(labels, outputs, probabilities,
 classes) -> float`, higher is better: labels and outputs (records, classes) 0/1 or bool,
-probabilities (records, classes) float, classes the SNOMED CT codes in column order.  Averages over
-classes leave out those where a measure is undefined; all undefined is NaN.
+probabilities (records, classes) float, classes the SNOMED CT codes in column order.  A mean over
+classes leaves out classes with an undefined measure; it is NaN if all are undefined.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,9 +24,9 @@ METRICS: dict[str, Metric] = {
     "f_measure": lambda labels, outputs, _, __: float(macro(f_measure(count(labels, outputs)))),
     "accuracy": lambda labels, outputs, _, __: float(accuracy(labels, outputs)),
     "af_accuracy": lambda labels, outputs, _, classes: (
-        af.of_classes(labels, outputs, classes).accuracy
+        af.score_classes(labels, outputs, classes).accuracy
     ),
-    "af_f1": lambda labels, outputs, _, classes: af.of_classes(labels, outputs, classes).f1_four,
+    "af_f1": lambda labels, outputs, _, classes: af.score_classes(labels, outputs, classes).f1_four,
 }
 
 # Of heads with classes per sample or beat: metric(confusion (classes, classes)) -> float.

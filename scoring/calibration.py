@@ -1,7 +1,7 @@
-"""Calibration: whether of the answers given with probability p a share p is right.
+"""Calibration: whether a share p of the predictions with probability p is positive.
 
-All pairs of record and class are taken together; most are sure negatives, so the error over all of
-them is small whatever the rare classes do.  The error of each class tells of those.
+The error over all pairs of record and class is small if rare classes are badly calibrated, because
+most pairs are certain negatives.  The mean of the errors per class shows those classes.
 """
 
 from typing import NamedTuple
@@ -14,9 +14,9 @@ BINS = 10
 
 
 class Reliability(NamedTuple):
-    """By bin of probability, (bins,): how many pairs, what was predicted, what was observed.
+    """Number of pairs, mean prediction and mean label per bin of probability, (bins,).
 
-    `predicted` and `observed` are means over the bin's pairs, NaN where there are none.
+    `predicted` and `observed` are NaN in an empty bin.
     """
 
     pairs: np.ndarray
@@ -36,14 +36,14 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS)
 
     Examples
     --------
-    >>> found = reliability(np.array([0, 1, 1]), np.array([0.1, 0.9, 0.7]), bins=2)
-    >>> found.pairs.tolist(), found.observed.tolist()
+    >>> bins = reliability(np.array([0, 1, 1]), np.array([0.1, 0.9, 0.7]), bins=2)
+    >>> bins.pairs.tolist(), bins.observed.tolist()
     ([1, 2], [0.0, 1.0])
     """
-    place = np.minimum((np.ravel(probabilities) * bins).astype(int), bins - 1)
-    pairs = np.bincount(place, minlength=bins)
+    index = np.minimum((np.ravel(probabilities) * bins).astype(int), bins - 1)
+    pairs = np.bincount(index, minlength=bins)
     sums = [
-        np.bincount(place, np.ravel(values), minlength=bins)
+        np.bincount(index, np.ravel(values), minlength=bins)
         for values in (probabilities, binary(labels))
     ]
     means = [np.divide(s, pairs, out=np.full(bins, np.nan), where=pairs > 0) for s in sums]
@@ -54,17 +54,17 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int =
     """Average |predicted − observed| over the bins, weighted by their pairs: the ECE.
 
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3, for the
-    probability of a label instead of that of the likeliest class.
+    probability of each label instead of the most likely class.
     """
-    found = reliability(labels, probabilities, bins)
-    apart = np.nan_to_num(np.abs(found.predicted - found.observed))
-    return float(found.pairs @ apart / max(1, found.pairs.sum()))
+    pairs, predicted, observed = reliability(labels, probabilities, bins)
+    difference = np.nan_to_num(np.abs(predicted - observed))
+    return float(pairs @ difference / max(1, pairs.sum()))
 
 
 def class_calibration_error(
     labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS
 ) -> float:
-    """Average the calibration error of each class that some record has."""
+    """Average the calibration error over the classes that occur in the labels."""
     errors = [
         calibration_error(label, probability, bins)
         for label, probability in zip(labels.T, probabilities.T, strict=True)

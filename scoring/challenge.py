@@ -1,8 +1,8 @@
 """The Challenge metric of 2021 and 2020, and all official scores of a year.
 
 Source: the organisers' evaluation-2021 and evaluation-2020 (BSD-2-Clause), whose weights tables
-stand beside this file, unchanged.  Where we differ: sums run in another order, so two of them that
-agree to 1e-12 count as equal (the official code asks for the same last bit).
+are stored with this file, unchanged.  Where we differ: sums run in another order, so two sums that
+agree to 1e-12 count as equal (the official code compares all bits).
 """
 
 import csv
@@ -16,11 +16,20 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.labels import SINUS_RHYTHM
-from scoring.measures import accuracy, areas, binary, count, each_once, f_measure, g_measure, macro
+from scoring.measures import (
+    accuracy,
+    areas,
+    binary,
+    count,
+    f_measure,
+    g_measure,
+    macro,
+    ones_by_default,
+)
 
 YEARS = (2020, 2021)
-BETA = 2.0  # of 2020's F-beta and G-beta measures: a missed label weighs more than a false one
-# The 2020 table has a row for each of these codes; the 2021 table joins its own pairs by a bar.
+BETA = 2.0  # of 2020's F-beta and G-beta measures: recall weighs more than precision
+# The 2020 table has a row for each of these codes; the 2021 table joins pairs by a bar.
 EQUIVALENT_2020 = (
     ("713427006", "59118001"),
     ("284470004", "63593006"),
@@ -29,15 +38,15 @@ EQUIVALENT_2020 = (
 
 
 class Weights(NamedTuple):
-    """One year's table: what each output (column) earns for each label (row)."""
+    """One year's table: the reward of each output (column) for each label (row)."""
 
-    classes: tuple[tuple[str, ...], ...]  # the codes that count as one class
-    names: tuple[str, ...]  # as the per-class table writes them
-    values: np.ndarray  # (classes, classes), NaN where the table has no finite number
+    classes: tuple[tuple[str, ...], ...]  # codes that count as one class
+    names: tuple[str, ...]  # as in the per-class table
+    values: np.ndarray  # (classes, classes), NaN for cells that are not finite numbers
 
 
 class Scores(NamedTuple):
-    """All measures of one evaluation; (…, classes) where a class has its own, else (…)."""
+    """All measures of one evaluation: (…, classes) for measures per class, else (…)."""
 
     auroc: np.ndarray
     auprc: np.ndarray
@@ -50,7 +59,7 @@ class Scores(NamedTuple):
 
 @cache
 def load_weights(year: int = 2021) -> Weights:
-    """Read a year's weights table from beside this file.
+    """Read the weights table of a year.
 
     Parameters
     ----------
@@ -60,12 +69,12 @@ def load_weights(year: int = 2021) -> Weights:
     Returns
     -------
     Weights
-        Classes in the table's order; the values cannot be written to.
+        Classes in the table's order; the values are read-only.
 
     Raises
     ------
     LeadwiseError
-        If there is no such year.
+        The year has no table.
 
     Examples
     --------
@@ -82,10 +91,10 @@ def load_weights(year: int = 2021) -> Weights:
     classes = tuple(tuple(name.split("|")) for name in names)
     if year == 2020:
         second = {codes[1] for codes in EQUIVALENT_2020}
-        kept = [place for place, name in enumerate(names) if name not in second]
+        indices = [index for index, name in enumerate(names) if name not in second]
         pairs = {codes[0]: codes for codes in EQUIVALENT_2020}
-        classes = tuple(pairs.get(names[place], (names[place],)) for place in kept)
-        values = values[np.ix_(kept, kept)]
+        classes = tuple(pairs.get(names[index], (names[index],)) for index in indices)
+        values = values[np.ix_(indices, indices)]
     values.flags.writeable = False
     # The official per-class files: 2020 names a class by its first code, 2021 by all, as text.
     names = [codes[0] if year == 2020 else "|".join(sorted(codes)) for codes in classes]
@@ -93,7 +102,7 @@ def load_weights(year: int = 2021) -> Weights:
 
 
 def _finite(cell: str) -> float:
-    """Read a table cell; what is not a finite number is NaN."""
+    """Parse a table cell; NaN if it is not a finite number."""
     try:
         value = float(cell)
     except ValueError:
@@ -103,29 +112,29 @@ def _finite(cell: str) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """Labels made ready, so that the Challenge metric of many outputs is quick; see `prepare`."""
+    """Labels prepared for the Challenge metric of many outputs; see `prepare`."""
 
-    credit: np.ndarray  # (records, columns): what each output earns before it is shared
-    surplus: np.ndarray  # (records, columns): 1 where a positive output would be no label
+    credit: np.ndarray  # (records, columns): reward of each output before division
+    surplus: np.ndarray  # (records, columns): 1 where a positive output is false
     positives: np.ndarray  # (records,): number of scored labels
     correct: np.ndarray  # (records,): score of the labels themselves
     inactive: np.ndarray  # (records,): score of sinus rhythm alone
 
     def metric(self, outputs: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
-        """Measure outputs: 1 is all right, 0 is sinus rhythm in each record; no lower bound.
+        """Compute the metric: 1 for the labels, 0 for sinus rhythm in each record, no minimum.
 
         Parameters
         ----------
         outputs : np.ndarray, shape (records, columns)
-            0/1 or bool, in the columns of the labels.
+            0/1 or bool, columns as in the labels.
         times : np.ndarray, shape (…, records), optional
-            How often each record counts.
+            Number of times that each record counts.
 
         Returns
         -------
         np.ndarray, shape (…)
         """
-        times = each_once(self.positives, times)
+        times = ones_by_default(self.positives, times)
         observed = self.of_records(outputs)
         inactive = times @ self.inactive
         gain = _difference(times @ observed, inactive)
@@ -138,7 +147,7 @@ class Prepared:
 
 
 def prepare(labels: np.ndarray, classes: Sequence[str] | None = None, year: int = 2021) -> Prepared:
-    """Make labels ready for the Challenge metric.
+    """Prepare labels for the Challenge metric.
 
     A record's score is Σ W[j, k] over its labels j and outputs k, divided by the number of classes
     that are label or output (at least 1).  The metric is linear between 0 for sinus rhythm alone
@@ -150,55 +159,55 @@ def prepare(labels: np.ndarray, classes: Sequence[str] | None = None, year: int 
         0/1 or bool.
     classes : sequence of str, optional
         The code of each column, or codes joined by a bar; by default the table's own classes.
-        Columns that the year does not score count nothing; a scored class without a column is
-        as if no record had its label.
+        Columns that the year does not score are ignored; a scored class without a column counts
+        as absent from all records.
     year : int
         2020 or 2021.
 
     Returns
     -------
     Prepared
-        Call `.metric(outputs)` of it as often as you like.
+        Its method `metric` scores outputs.
 
     Raises
     ------
     LeadwiseError
-        If labels and classes disagree, or two columns stand for one scored class.
+        Labels and classes disagree, or two columns are one scored class.
 
     Examples
     --------
-    >>> ready = prepare([[1, 0], [0, 1]], ["164889003", "426783006"])  # AF; sinus rhythm
-    >>> float(ready.metric([[0, 1], [0, 1]])), float(ready.metric([[1, 0], [0, 1]]))
+    >>> prepared = prepare([[1, 0], [0, 1]], ["164889003", "426783006"])  # AF; sinus rhythm
+    >>> float(prepared.metric([[0, 1], [0, 1]])), float(prepared.metric([[1, 0], [0, 1]]))
     (0.0, 1.0)
     """
     weights = load_weights(year)
     labels = binary(labels)
-    places = _places(weights.names if classes is None else classes, weights)
-    if labels.ndim != 2 or labels.shape[1] != len(places):
-        raise LeadwiseError(f"labels of shape {labels.shape} do not fit {len(places)} classes.")
-    scored = (places >= 0).astype(float)
-    earned = labels @ (np.nan_to_num(weights.values)[places] * scored[:, None])
-    credit, surplus = earned[:, places] * scored, ~labels * scored
+    indices = _table_indices(weights.names if classes is None else classes, weights)
+    if labels.ndim != 2 or labels.shape[1] != len(indices):
+        raise LeadwiseError(f"labels of shape {labels.shape} do not fit {len(indices)} classes.")
+    scored = (indices >= 0).astype(float)
+    earned = labels @ (np.nan_to_num(weights.values)[indices] * scored[:, None])
+    credit, surplus = earned[:, indices] * scored, ~labels * scored
     positives = labels @ scored
     correct = _record_scores(labels, credit, surplus, positives)
     sinus = weights.names.index(SINUS_RHYTHM)
-    has_sinus = labels[:, places == sinus].any(axis=1)
+    has_sinus = labels[:, indices == sinus].any(axis=1)
     inactive = earned[:, sinus] / (positives + ~has_sinus)
     return Prepared(credit, surplus, positives, correct, inactive)
 
 
 def rewards(classes: Sequence[str], year: int = 2021) -> np.ndarray:
-    """Give what an output (column) earns for a label (row), in the order of some classes.
+    """Return the reward of each output (column) for each label (row) of given classes.
 
     Returns
     -------
     np.ndarray, shape (classes, classes)
-        Zero where a class is not scored.
+        0 for classes that are not scored.
     """
     weights = load_weights(year)
-    places = _places(classes, weights)
-    scored = places >= 0
-    table = np.nan_to_num(weights.values)[np.ix_(places, places)]
+    indices = _table_indices(classes, weights)
+    scored = indices >= 0
+    table = np.nan_to_num(weights.values)[np.ix_(indices, indices)]
     return np.where(scored[:, None] & scored, table, 0.0)
 
 
@@ -211,22 +220,24 @@ def _record_scores(
     return np.einsum("ij,ij->i", outputs, credit) / np.maximum(1, shared)
 
 
-def _places(classes: Sequence[str], weights: Weights) -> np.ndarray:
-    """Find each column's class in the table, -1 where it is not scored."""
-    place_of = {code: place for place, codes in enumerate(weights.classes) for code in codes}
-    found = [[place_of[code] for code in name.split("|") if code in place_of] for name in classes]
-    places = [place[0] if place else -1 for place in found]
-    for column, place in enumerate(places):
-        if place >= 0 and place in places[:column]:
+def _table_indices(classes: Sequence[str], weights: Weights) -> np.ndarray:
+    """Return the index of each column's class in the table, -1 if it is not scored."""
+    index_of = {code: index for index, codes in enumerate(weights.classes) for code in codes}
+    indices = [
+        next((index_of[code] for code in name.split("|") if code in index_of), -1)
+        for name in classes
+    ]
+    for column, index in enumerate(indices):
+        if index >= 0 and index in indices[:column]:
             raise LeadwiseError(
-                f"columns {classes[places.index(place)]} and {classes[column]} are one scored "
+                f"columns {classes[indices.index(index)]} and {classes[column]} are one scored "
                 "class; join them into one column."
             )
-    return np.array(places, dtype=int)
+    return np.array(indices, dtype=int)
 
 
 def _difference(total: np.ndarray, inactive: np.ndarray) -> np.ndarray:
-    """Subtract; sums that differ by rounding alone are equal."""
+    """Subtract; sums that differ only by rounding are equal."""
     equal = np.isclose(total, inactive, rtol=1e-12, atol=1e-12)
     return np.where(equal, 0.0, total - inactive)
 
@@ -237,7 +248,7 @@ def challenge_metric(
     classes: Sequence[str] | None = None,
     year: int = 2021,
 ) -> float:
-    """Measure outputs by the Challenge metric; parameters and errors as in `prepare`."""
+    """Compute the Challenge metric of outputs; parameters and errors as in `prepare`."""
     return float(prepare(labels, classes, year).metric(outputs))
 
 
@@ -257,13 +268,13 @@ def score(
     year : int
         2020 or 2021.
     times : np.ndarray, shape (…, records), optional
-        How often each record counts.
+        Number of times that each record counts.
 
     Returns
     -------
     Scores
     """
-    times = each_once(labels, times)
+    times = ones_by_default(labels, times)
     counts = count(labels, outputs, times)
     shared = count(labels, outputs, times / np.maximum(1, binary(labels).sum(axis=1)))
     return Scores(
@@ -277,7 +288,7 @@ def score(
 
 
 def headline(scores: Scores, year: int = 2021) -> dict[str, np.ndarray]:
-    """Name a year's official scores in the official order; a class's measures are averaged."""
+    """Return a year's official scores by name, in the official order; class means are macro."""
     named = {
         "AUROC": macro(scores.auroc),
         "AUPRC": macro(scores.auprc),

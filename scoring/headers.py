@@ -1,10 +1,10 @@
-"""The labels of a folder's headers, as each year's scorer reads them.
+"""Labels of a folder's headers, read as each year's scorer reads them.
 
 Source: the organisers' evaluation-2021 and evaluation-2020 (BSD-2-Clause).  Where we differ:
-  - headers of the second dialect (`# Dx: …`) have their labels read; the official 2021 scorer sees
-    none there, and the one of 2020 ends in a traceback;
+  - labels in headers of the second dialect (`# Dx: …`) are read; the official 2021 scorer reads
+    none, and that of 2020 ends in a traceback;
   - codes that follow `#Dx:` without a blank are read, too;
-  - 2020: headers without a label line are named, where the official scorer ends in a traceback.
+  - 2020: headers without a label line are an error that names them, not a traceback.
 """
 
 import os
@@ -17,24 +17,24 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.labels import read_codes
-from scoring.outputs import read_text, some
+from scoring.outputs import list_names, read_text
 
-_DX_LINE = re.compile(r"\n(#[ \t]*Dx.*)")  # begins with a fixed text, so it is searched for fast
+_DX_LINE = re.compile(r"\n(#[ \t]*Dx.*)")  # a fixed first character makes the search fast
 
 
 class Pairs(NamedTuple):
-    """The files of a label folder and of an output folder that belong together."""
+    """Headers of a label folder and the output files of the same names."""
 
     headers: list[str]
     outputs: list[str]
     unused: list[str]  # names of output files without a header
 
 
-class Truth(NamedTuple):
-    """What the headers say."""
+class Labels(NamedTuple):
+    """Labels of headers."""
 
     labels: np.ndarray  # (records, classes) bool
-    doubled: list[str]  # the headers with more than one Dx line
+    repeated: list[str]  # headers with more than one Dx line
 
 
 def find_pairs(label_directory: str, output_directory: str) -> Pairs:
@@ -52,22 +52,22 @@ def find_pairs(label_directory: str, output_directory: str) -> Pairs:
     Raises
     ------
     LeadwiseError
-        If a folder is missing, there is no header, or headers have no output file; it names them.
+        A folder is missing or has no header, or headers have no output file; it names them.
     """
     names = [n for n in _files(label_directory) if n.lower().endswith(".hea") and n[0] != "."]
     if not names:
         raise LeadwiseError(f"{label_directory} holds no header (.hea); give the folder of labels.")
     present = set(_files(output_directory))
-    wanted = [f"{os.path.splitext(name)[0]}.csv" for name in names]
-    if missing := [name for name in wanted if name not in present]:
+    expected = [f"{os.path.splitext(name)[0]}.csv" for name in names]
+    if missing := [name for name in expected if name not in present]:
         raise LeadwiseError(
             f"{len(missing)} of {len(names)} records have no output file in {output_directory}: "
-            f"{some(missing)}. Run the model on them, or take their headers away."
+            f"{list_names(missing)}. Run the model on them, or remove their headers."
         )
-    unused = {name for name in present if name.endswith(".csv")} - set(wanted)
+    unused = {name for name in present if name.endswith(".csv")} - set(expected)
     return Pairs(
         [os.path.join(label_directory, name) for name in names],
-        [os.path.join(output_directory, name) for name in wanted],
+        [os.path.join(output_directory, name) for name in expected],
         sorted(unused),
     )
 
@@ -78,58 +78,63 @@ def _files(folder: str) -> list[str]:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in entries if entry.is_file())
     except OSError as error:
-        raise LeadwiseError(f"{folder}: {error.strerror}; give a folder that is there.") from error
+        raise LeadwiseError(f"{folder}: {error.strerror}; give an existing folder.") from error
 
 
 def read_labels(
     headers: Sequence[str], classes: Sequence[Sequence[str]], year: int = 2021
-) -> Truth:
+) -> Labels:
     """Read the labels of headers into the columns of the scored classes.
 
     Parameters
     ----------
     headers : sequence of str
-        The .hea files, one a record.
+        The .hea files, one per record.
     classes : sequence of sequences of str
         The codes that count as one class, as in `Weights.classes`; other codes are ignored.
     year : int
-        2020 or 2021: whose rules.
+        2020 or 2021: the scorer's rules.
 
     Returns
     -------
-    Truth
+    Labels
         Rows in the order of `headers`.
 
     Raises
     ------
     LeadwiseError
-        If a header cannot be read, or (2020) has no label line; it counts and names them.
+        A header cannot be read, or (2020) has no label line; it counts and names them.
     """
-    # A comment in another encoding does not hurt: codes are ASCII.
+    # Comments may have another encoding: codes are ASCII.
     lines = [_DX_LINE.findall("\n" + read_text(path, errors="replace")) for path in headers]
     if year == 2020:
-        bare = [p for p, dx in zip(headers, lines, strict=True) if not all(map(_says, dx or [""]))]
-        if bare:
+        unlabelled = [
+            path
+            for path, dx in zip(headers, lines, strict=True)
+            if not all(map(_has_text, dx or [""]))
+        ]
+        if unlabelled:
             raise LeadwiseError(
-                f"{len(bare)} of {len(headers)} headers have no label: {some(bare)}. The 2020 "
-                "scorer needs a line `#Dx: …` in each; take these records away, or score by 2021."
+                f"{len(unlabelled)} of {len(headers)} headers have no label: "
+                f"{list_names(unlabelled)}. The 2020 scorer needs a line `#Dx: …` in each; remove "
+                "these records, or score by 2021."
             )
-    doubled = [path for path, dx in zip(headers, lines, strict=True) if len(dx) > 1]
+    repeated = [path for path, dx in zip(headers, lines, strict=True) if len(dx) > 1]
     if year == 2020:
-        # The official fault, kept: Dx lines are counted across the headers, so that after a header
-        # with two of them each record is scored by the label of the one before.
+        # As published: Dx lines are counted across headers, so that after a header with two of
+        # them each record is scored by the label of the record before.
         lines = [[line] for dx in lines for line in dx][: len(headers)]
-    place_of = {code: place for place, codes in enumerate(classes) for code in codes}
+    index_of = {code: index for index, codes in enumerate(classes) for code in codes}
     labels = np.zeros((len(headers), len(classes)), dtype=bool)
     for number, dx in enumerate(lines):
         for line in dx:
-            labels[number, [place_of[c] for c in _codes(line) if c in place_of]] = True
-    return Truth(labels, doubled)
+            labels[number, [index_of[c] for c in _codes(line) if c in index_of]] = True
+    return Labels(labels, repeated)
 
 
-_codes = lru_cache(maxsize=65536)(read_codes)  # few lines differ among 88,253 headers
+_codes = lru_cache(maxsize=65536)(read_codes)  # 88,253 headers have few different lines
 
 
-def _says(line: str) -> bool:
-    """Tell whether a Dx line says something, if only that there is no label (`#Dx: `)."""
+def _has_text(line: str) -> bool:
+    """Return whether a Dx line is complete; `#Dx: ` is, and means no label."""
     return ": " in line or bool(_codes(line))

@@ -1,4 +1,4 @@
-r"""The Challenge's output files: write one, and read a folder of them as each year's scorer does.
+r"""The Challenge's output files: writing, and reading as each year's scorer does.
 
 An output file is text of four lines, cells separated by commas:
 
@@ -7,8 +7,8 @@ An output file is text of four lines, cells separated by commas:
     1,0,0                               outputs
     0.9,0.05,0.05                       probabilities
 
-Source: the organisers' evaluation-2021 and evaluation-2020 (BSD-2-Clause).  Where we differ: the
-files that end theirs in a traceback are named here, all at once.
+Source: the organisers' evaluation-2021 and evaluation-2020 (BSD-2-Clause).  Where we differ: one
+error names all files that end the official scorers in a traceback.
 """
 
 import os
@@ -25,31 +25,31 @@ from ecg.files import atomic_write
 TRUE = ("True", "true", "T", "t")
 
 
-class Answers(NamedTuple):
-    """What the output files of a folder say."""
+class Predictions(NamedTuple):
+    """Outputs and probabilities of a folder of output files."""
 
     outputs: np.ndarray  # (records, classes) bool
     probabilities: np.ndarray  # (records, classes) float
-    malformed: list[str]  # 2020: the files that count as all negative for their form
-    empty: list[str]  # the other files without a scored class, such as those of failed records
+    malformed: list[str]  # 2020: files whose format is wrong, counted as all negative
+    empty: list[str]  # other files without a scored class, such as those of failed records
 
 
 class _Rules(NamedTuple):
-    """How one year's scorer reads a file."""
+    """Rules by which one year's scorer reads a file."""
 
     rows: Callable[[str, str], list[str] | None]  # name, text -> classes, outputs, probabilities
-    codes: Callable[[str], list[str]]  # a class cell -> the codes it stands for
-    positive: Callable[[str], bool]  # an output cell -> its meaning
-    finite: bool  # whether probabilities that are not finite are 0 before columns are averaged
+    codes: Callable[[str], list[str]]  # class cell -> its codes
+    positive: Callable[[str], bool]  # output cell -> positive or not
+    finite: bool  # replace non-finite probabilities by 0 before averaging columns
 
 
 class _Group(NamedTuple):
-    """The files that share a class row; most folders have one group."""
+    """Files with the same class row; most folders have one group."""
 
-    columns: np.ndarray  # (classes, most columns a class has): where they stand, `width` for none
-    width: int  # how many cells the scored classes need of each row
-    numbers: list[int]  # of the records
-    outputs: bytearray  # one file's cells after the other's: many small lists would take longer
+    columns: np.ndarray  # (classes, most columns per class): column indices, `width` for none
+    width: int  # number of cells per row up to the last scored class
+    records: list[int]  # indices of the records
+    outputs: bytearray  # cells of all files, flat: faster than many small lists
     probabilities: "array[float]"  # quoted: Python 3.11 has no array[float] at run time
 
 
@@ -60,22 +60,22 @@ def save_outputs(
     labels: Iterable[object],
     probabilities: Iterable[object],
 ) -> None:
-    """Write one record's output file, aside and renamed.
+    """Write one record's output file atomically.
 
     Parameters
     ----------
     path : path
-        The file; its folder exists.
+        The file, in an existing folder.
     record_id : str
         Name of the record.
     classes, labels, probabilities : iterables
-        A cell each, written by `str`; all three empty for a record that failed.  Give labels as
-        plain ints: the 2020 scorer takes `1.0` for 0.
+        Cells, formatted by `str`; all three are empty for a failed record.  Labels must be plain
+        ints: the 2020 scorer reads `1.0` as 0.
 
     Raises
     ------
     LeadwiseError
-        If the file cannot be written; no part of it is left.
+        The file cannot be written; no partial file is left.
     """
     rows = (",".join(map(str, row)) for row in (classes, labels, probabilities))
     with atomic_write(path) as draft:
@@ -84,9 +84,9 @@ def save_outputs(
 
 
 def read_text(path: str, errors: str = "strict") -> str:
-    """Read a text file, every line end as LF; raise LeadwiseError if that cannot be done."""
+    """Read a text file with every line end as LF; raise LeadwiseError if it cannot be read."""
     try:
-        with open(path, "rb", buffering=0) as file:  # unbuffered: a fifth faster for small files
+        with open(path, "rb", buffering=0) as file:  # unbuffered: 20 % faster for small files
             text = file.read().decode("utf-8", errors)
     except OSError as error:
         raise LeadwiseError(f"{path} cannot be read ({error.strerror})") from error
@@ -97,33 +97,33 @@ def read_text(path: str, errors: str = "strict") -> str:
 
 def read_outputs(
     paths: Sequence[str], classes: Sequence[Sequence[str]], year: int = 2021
-) -> Answers:
+) -> Predictions:
     """Read output files into the columns of the scored classes.
 
-    Where several columns of a file stand for one class, its output is any and its probability the
-    mean of them; a class without a column is 0.  A probability that is no number is 0.
+    If a file has several columns of one class, the class is positive if any column is, and its
+    probability is their mean; a class without a column is 0.  A non-numeric probability is 0.
 
     Parameters
     ----------
     paths : sequence of str
-        The files, one a record.
+        The files, one per record.
     classes : sequence of sequences of str
         The codes that count as one class, as in `Weights.classes`.
     year : int
-        2020 or 2021: whose rules.
+        2020 or 2021: the scorer's rules.
 
     Returns
     -------
-    Answers
+    Predictions
         Rows in the order of `paths`.
 
     Raises
     ------
     LeadwiseError
-        If files cannot be read (in 2021 also: fewer than four lines, or no cell for a scored
-        class); it counts them and names the first.
+        Files cannot be read (2021: also fewer than four lines, or no cell for a scored class); it
+        counts them and names the first.
     """
-    rules, groups, malformed, faults = _RULES[year], dict[str, _Group](), [], []
+    rules, groups, malformed, errors = _RULES[year], dict[str, _Group](), [], []
     for number, path in enumerate(paths):
         try:
             rows = rules.rows(path, read_text(path))
@@ -133,35 +133,35 @@ def read_outputs(
             if rows[0] not in groups:
                 groups[rows[0]] = _group(rows[0], classes, rules)
             _add(groups[rows[0]], number, path, rows, rules)
-        except LeadwiseError as fault:
-            faults.append(str(fault))
-    if faults:
+        except LeadwiseError as error:
+            errors.append(str(error))
+    if errors:
         raise LeadwiseError(
-            f"{len(faults)} of {len(paths)} output files cannot be scored: {some(faults)}. "
+            f"{len(errors)} of {len(paths)} output files cannot be scored: {list_names(errors)}. "
             "Run the model on these records again."
         )
     outputs = np.zeros((len(paths), len(classes)), dtype=bool)
     probabilities = np.zeros((len(paths), len(classes)))
     empty = []
     for group in groups.values():
-        outputs[group.numbers], probabilities[group.numbers] = _gather(group, rules.finite)
-        empty += [paths[number] for number in group.numbers if group.width == 0]
-    return Answers(outputs, probabilities, malformed, sorted(empty))
+        outputs[group.records], probabilities[group.records] = _gather(group, rules.finite)
+        empty += [paths[number] for number in group.records if group.width == 0]
+    return Predictions(outputs, probabilities, malformed, sorted(empty))
 
 
-def some(names: Sequence[str]) -> str:
-    """List the first three names, and say how many more there are."""
+def list_names(names: Sequence[str]) -> str:
+    """List the first three names and the number of the others."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _group(class_row: str, classes: Sequence[Sequence[str]], rules: _Rules) -> _Group:
-    """Begin a group: find the columns of each scored class in a class row."""
+    """Create a group: find the columns of each scored class in a class row."""
     cells = [rules.codes(cell.strip()) for cell in class_row.split(",")]
-    places = [[i for i, cell in enumerate(cells) if set(cell) & set(codes)] for codes in classes]
-    width = max((found[-1] + 1 for found in places if found), default=0)
-    depth = max(1, *map(len, places))
-    columns = np.array([found + [width] * (depth - len(found)) for found in places])
-    return _Group(columns, width, [], bytearray(), array("d"))
+    indices = [[i for i, cell in enumerate(cells) if set(cell) & set(codes)] for codes in classes]
+    width = max((columns[-1] + 1 for columns in indices if columns), default=0)
+    depth = max(1, *map(len, indices))
+    table = np.array([columns + [width] * (depth - len(columns)) for columns in indices])
+    return _Group(table, width, [], bytearray(), array("d"))
 
 
 def _add(group: _Group, number: int, path: str, rows: list[str], rules: _Rules) -> None:
@@ -170,21 +170,21 @@ def _add(group: _Group, number: int, path: str, rows: list[str], rules: _Rules) 
     for what, cells in (("outputs", outputs), ("probabilities", probabilities)):
         if len(cells) < group.width:
             raise LeadwiseError(f"{path} has {len(cells)} of {rows[0].count(',') + 1} {what}")
-    group.numbers.append(number)
+    group.records.append(number)
     group.outputs.extend(map(rules.positive, outputs[: group.width]))
     group.probabilities.extend(_numbers(probabilities[: group.width]))
 
 
 def _gather(group: _Group, finite: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Bring a group's cells into the columns of the scored classes, (files, classes) each."""
-    shape = len(group.numbers), group.width
+    """Reorder a group's cells into the columns of the scored classes, (files, classes) each."""
+    shape = len(group.records), group.width
     cells = np.array(group.probabilities).reshape(shape)
     if finite:
         cells[~np.isfinite(cells)] = 0.0
-    # One more column stands for "none": NaN, which the mean leaves out, and False.
+    # An additional column means "none": NaN, which the mean leaves out, and False.
     cells = np.pad(cells, ((0, 0), (0, 1)), constant_values=np.nan)[:, group.columns]
     known = ~np.isnan(cells)
-    with np.errstate(invalid="ignore"):  # inf - inf is NaN, and so 0, as in the 2020 scorer
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN and then 0, as in the 2020 scorer
         means = np.where(known, cells, 0.0).sum(axis=2) / np.maximum(1, known.sum(axis=2))
     marks = np.frombuffer(group.outputs, dtype=bool).reshape(shape)
     marks = np.pad(marks, ((0, 0), (0, 1)))[:, group.columns]
@@ -192,7 +192,7 @@ def _gather(group: _Group, finite: bool) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _numbers(cells: list[str]) -> list[float]:
-    """Read probabilities; text is 0."""
+    """Parse probabilities; text is 0."""
     try:
         return list(map(float, cells))
     except ValueError:
@@ -200,7 +200,7 @@ def _numbers(cells: list[str]) -> list[float]:
 
 
 def _number(cell: str) -> float:
-    """Read a probability; text is 0."""
+    """Parse a probability; text is 0."""
     try:
         return float(cell)
     except ValueError:
@@ -208,17 +208,17 @@ def _number(cell: str) -> float:
 
 
 def _rows_2021(path: str, text: str) -> list[str]:
-    """Take lines 2 to 4, whatever line 1 says."""
+    """Return lines 2 to 4; line 1 is ignored."""
     lines = text.split("\n", 4)
     if len(lines) < 5 and not lines[-1]:
-        lines.pop()  # what follows the last line end is no line
+        lines.pop()  # the empty rest after the last line end
     if len(lines) < 4:
         raise LeadwiseError(f"{path} has {len(lines)} of 4 lines")
     return lines[1:4]
 
 
 def _rows_2020(_: str, text: str) -> list[str] | None:
-    """Take the first three lines that are neither empty nor comments, if all are equally long."""
+    """Return the first three lines without empty lines and comments, if all are equally long."""
     lines = [line for line in text.split("\n") if line.strip()[:1] not in ("", "#")]
     if len(lines) < 3 or len({line.count(",") for line in lines}) > 1:
         return None
@@ -227,13 +227,13 @@ def _rows_2020(_: str, text: str) -> list[str] | None:
 
 @lru_cache(maxsize=4096)
 def _positive_2021(cell: str) -> bool:
-    """Read an output cell: any number equal to 1 is positive."""
+    """Parse an output cell: any number equal to 1 is positive."""
     return _number(cell) == 1 or cell.strip() in TRUE
 
 
 @lru_cache(maxsize=4096)
 def _positive_2020(cell: str) -> bool:
-    """Read an output cell: of the numbers `1` alone is positive, `1.0` is not."""
+    """Parse an output cell: `1` is positive, `1.0` is not."""
     return cell.strip() in ("1", *TRUE)
 
 

@@ -1,9 +1,9 @@
-"""Simulated 12-lead records with known truth: R peaks, waves and diagnoses.  Not patients.
+"""Simulated 12-lead records with known R peaks, waves and diagnoses.  Not patients.
 
 A heart vector moves through P, QRS and T (`dipole`, `shapes`), beat by beat (`rhythm`), in a
-patient drawn to have the diagnoses asked for (`diagnoses`, `patient`); noise (`noise`) lies over
-what the leads see of it.  The findings are plain textbook ones, for tests and demonstrations:
-what a network learns from them says nothing about real records.
+patient drawn with the given diagnoses (`diagnoses`, `patient`).  The leads are its projections with
+noise (`noise`) added.  The findings are plain textbook ones, for tests and demonstrations; results
+on simulated records do not transfer to patients.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -52,16 +52,16 @@ def simulate(
 ) -> Simulated:
     """Simulate one record.
 
-    The same arguments give the same bits.  Neither fs nor leads nor noise changes the patient or
-    the beats: one record can be had at several sampling frequencies.
+    The same arguments give the same bits.  Neither fs nor leads nor noise change the patient or the
+    beats, so a record can be simulated at several sampling frequencies.
 
     Parameters
     ----------
     diagnoses : collection of str
-        Abbreviations of the Challenge, of `DIAGNOSES`.  Where no rhythm is among them, it is NSR,
-        which is then among the codes.
+        Abbreviations of the Challenge, from `DIAGNOSES`.  Without a rhythm NSR is added, to the
+        codes too.
     seed : int or (int, int)
-        Not negative.  `seed=5` is `seed=(5, 0)`; `simulate_records(seed=5)` counts (5, 0), (5, 1)…
+        Not negative.  `seed=5` means `seed=(5, 0)`; `simulate_records(seed=5)` uses (5, 0), (5, 1)…
     duration_s : float
         0.5 to 3600 s.  PAC and PVC together need 10 s.
     fs : float
@@ -69,7 +69,7 @@ def simulate(
     leads : sequence of str
         Any of the twelve, in any order and case.
     noise : Noise
-        `CLEAN` is none.
+        `CLEAN` means no noise.
     name : str
 
     Raises
@@ -84,8 +84,8 @@ def simulate(
     >>> record.signal.shape, len(record.r_peaks), record.codes
     ((12, 5000), 7, ('426177001', '39732003'))
     """
-    found = check(diagnoses)
-    wanted = _check_leads(leads)
+    checked = check(diagnoses)
+    names = _check_leads(leads)
     _check_range("fs", fs, FS_HZ, "Hz")
     _check_range("duration_s", duration_s, DURATION_S, "s")
     counted = seed if isinstance(seed, tuple) else (seed, 0)
@@ -93,24 +93,24 @@ def simulate(
         np.random.default_rng((stream, *counted)) for stream in range(3, 7)
     )
     samples = round(duration_s * fs)
-    patient = draw_patient(found, patient_draws)
+    patient = draw_patient(checked, patient_draws)
     beats = draw_beats(patient, duration_s, beat_draws)
     shaped = shape_beats(patient, beats)
     heart = move_heart(patient, beats, shaped, samples, fs, heart_draws)
     eight = (heart @ dipole.EIGHT_OF_HEART.T).T.astype(np.float32)
     eight += common_noise(noise, eight.shape, fs, noise_draws)
-    signal = choose(eight, dipole.EIGHT, wanted).signal
-    spoil_leads(signal, wanted, noise, noise_draws)
+    signal = choose(eight, dipole.EIGHT, names).signal
+    spoil_leads(signal, names, noise, noise_draws)
     waves = mark_waves(beats, shaped, samples, fs)
-    marks = annotate(beats, shaped, waves, samples, fs, found)
+    marks = annotate(beats, shaped, waves, samples, fs, checked)
     return Simulated(
         name=name,
-        leads=wanted,
+        leads=names,
         fs=float(fs),
         signal=signal,
         waves=waves[np.isin(np.rint(beats.times * fs), marks.beats.samples)],
         marks=marks,
-        codes=tuple(codes_by_name()[diagnosis] for diagnosis in found),
+        codes=tuple(codes_by_name()[diagnosis] for diagnosis in checked),
         age=patient.age,
         sex=patient.sex,
     )
@@ -125,10 +125,10 @@ def simulate_records(
     leads: Sequence[str] = STANDARD,
     noise: Noise = DEFAULT_NOISE,
 ) -> Iterator[Simulated]:
-    """Simulate records SIM00001, SIM00002, … of drawn diagnoses, one at a time.
+    """Simulate records SIM00001, SIM00002, … with random diagnoses, one at a time.
 
-    Every diagnosis begins one record in 19, so that from 19 records on each occurs; further ones
-    join where they make sense.  Record n depends on seed and n, not on the count.
+    Each diagnosis is the first of one record in 19, so 19 records contain all of them; compatible
+    ones are added at random.  Record n depends on seed and n, not on the count.
 
     Parameters
     ----------
@@ -159,10 +159,15 @@ def write_records(
     noise: Noise = DEFAULT_NOISE,
     annotations: bool = False,
 ) -> list[str]:
-    """Write simulated records as the Challenge lays them out (.hea and .mat), and give their names.
+    """Write simulated records in the Challenge's format (.hea and .mat), and give their names.
 
-    Each header says in a comment that the record is simulated.  The folder is made where it is
-    not there; records of the same names in it are replaced.
+    Each header has a comment that the record is simulated.  The folder is created if missing;
+    records of the same names are replaced.
+
+    Parameters
+    ----------
+    annotations : bool
+        Also write beats and rhythm (.atr) and waves (.all) as WFDB annotation files.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -188,7 +193,7 @@ def write_records(
 
 
 def shape_beats(patient: Patient, beats: Beats) -> dict[str, shapes.Beat]:
-    """Shape each kind of beat that occurs."""
+    """Give the waves of each kind of beat that occurs."""
     shaping = {
         "normal": shapes.normal_beat,
         "PAC": shapes.atrial_beat,
@@ -223,19 +228,19 @@ def move_heart(
 
 
 def _check_leads(leads: Sequence[str]) -> tuple[str, ...]:
-    """Spell leads as usual; refuse what is no lead."""
-    wanted = tuple(canonical_name(lead) for lead in leads)
-    unknown = [lead for lead in wanted if lead not in STANDARD]
-    if unknown or not wanted:
+    """Give the standard names of leads; raise an error for unknown leads."""
+    names = tuple(canonical_name(lead) for lead in leads)
+    unknown = [lead for lead in names if lead not in STANDARD]
+    if unknown or not names:
         raise LeadwiseError(
             f"{', '.join(unknown) or 'no lead'}: cannot be simulated; known are "
             f"{', '.join(STANDARD)}."
         )
-    return wanted
+    return names
 
 
 def _check_range(what: str, value: float, bounds: tuple[float, float], unit: str) -> None:
-    """Refuse a number outside its range."""
+    """Raise an error for a number outside its range."""
     if not bounds[0] <= value <= bounds[1]:
         raise LeadwiseError(
             f"{what} is {value:g} {unit}; it can be {bounds[0]:g} to {bounds[1]:g} {unit}."

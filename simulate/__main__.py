@@ -1,4 +1,4 @@
-"""Write simulated records as the Challenge lays them out: `python -m simulate OUT`."""
+"""Write simulated records in the Challenge's format: `python -m simulate OUT`."""
 
 import argparse
 import sys
@@ -10,20 +10,20 @@ from simulate import write_records
 
 
 def main() -> int:
-    """Read the command line, write the records, and say on stderr that they are simulated."""
+    """Read the command line, write the records, and report on stderr that they are simulated."""
     parser = argparse.ArgumentParser(
         prog="python -m simulate",
         description="Write SIMULATED 12-lead records (.hea, .mat) of textbook findings, for tests "
-        "and demonstrations. What is learnt from them says nothing about patients.",
+        "and demonstrations. Results on them do not transfer to patients.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("out", metavar="OUT", type=Path, help="folder to write to")
-    parser.add_argument("--records", type=int, default=300, help="how many")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed, the same records")
+    parser.add_argument("--records", type=int, default=300, help="number of records")
+    parser.add_argument("--seed", type=int, default=0, help="equal seeds give equal records")
     parser.add_argument("--fs", type=float, default=500.0, help="sampling frequency, 100-1000 Hz")
     parser.add_argument("--seconds", type=float, default=10.0, help="duration, 0.5-3600 s")
     parser.add_argument(
-        "--leads", type=int, default=12, choices=sorted(LEAD_SETS), help="how many leads"
+        "--leads", type=int, default=12, choices=sorted(LEAD_SETS), help="number of leads"
     )
     parser.add_argument(
         "--annotations",

@@ -1,4 +1,4 @@
-"""Which diagnoses the simulator knows, which of them exclude each other, and how sets are drawn."""
+"""Diagnoses of the simulator, their contradictions, and random sets of them."""
 
 from collections.abc import Collection, Sequence
 
@@ -17,34 +17,38 @@ DIAGNOSES = (
     *("IAVB", "LAD", "RAD", "LQRSV", "PRWP", "LQT", "TInv"),
 )
 
-# Each of the first with each of the second, and why not; a group against itself: any two of it.
+# Each of the first excludes each of the second, with the reason; a group with itself: any two.
 _ONE_RHYTHM = ("NSR", "SB", "STach", "AF", "AFL", "PR")
 _ONE_SHAPE = (*CONDUCTION, "PR")
 _WIDE = ("LBBB", "RBBB", "PR")
 CONTRADICTIONS = (
     (_ONE_RHYTHM, _ONE_RHYTHM, "a heart has one rhythm at a time"),
-    (("SA",), ("AF", "AFL", "PR"), "breathing moves the sinus node, which does not lead here"),
+    (
+        ("SA",),
+        ("AF", "AFL", "PR"),
+        "breathing affects the sinus node, which is not the pacemaker here",
+    ),
     (("SA",), ("STach",), "at such rates the rhythm hardly follows the breathing"),
-    (("IAVB",), ("AF", "AFL", "PR"), "without conducted P waves there is no PQ interval"),
+    (("IAVB",), ("AF", "AFL", "PR"), "without conducted P waves no PQ interval exists"),
     (("IAVB", "LQT"), ("STach",), "the P wave would hide in the T wave before it"),
-    (("LQT",), ("AF", "AFL"), "the QT interval cannot be told from these atrial waves"),
-    (("PAC",), ("AF", "AFL", "PR"), "there is no sinus beat to come before"),
+    (("LQT",), ("AF", "AFL"), "atrial waves hide the end of the T wave"),
+    (("PAC",), ("AF", "AFL", "PR"), "premature atrial beats need a sinus rhythm"),
     (_ONE_SHAPE, _ONE_SHAPE, "a QRS complex has one shape"),
     (("LAD",), ("RAD",), "a QRS complex has one axis"),
     (("RAD",), ("LBBB", "PR"), "activation runs from the right to the left ventricle"),
     (("PRWP",), _WIDE, "the conduction alone decides on the R waves of V1 to V3"),
-    (("TInv",), _WIDE, "the conduction alone turns the T wave round"),
-    (("TInv",), ("AFL",), "the T wave cannot be told from the flutter waves"),
+    (("TInv",), _WIDE, "the conduction alone inverts the T wave"),
+    (("TInv",), ("AFL",), "flutter waves hide the polarity of the T wave"),
 )
 
-# How often each rhythm carries a finding that is no rhythm; ours, so that a few hundred records
-# show each finding on several rhythms.
+# Probability of each rhythm for a finding that is no rhythm; ours, so that a few hundred records
+# have each finding with several rhythms.
 _CARRIERS = {"NSR": 0.5, "SB": 0.2, "STach": 0.1, "AF": 0.1, "SA": 0.05, "AFL": 0.05}
-_EXTRA = 0.06  # chance of each further finding; ours
+_EXTRA = 0.06  # probability of each further finding; ours
 
 
 def check(diagnoses: Collection[str]) -> tuple[str, ...]:
-    """Refuse unknown and contradictory diagnoses, and add NSR where no rhythm is named.
+    """Check for unknown and contradictory diagnoses, and add NSR if no rhythm is given.
 
     Parameters
     ----------
@@ -59,8 +63,7 @@ def check(diagnoses: Collection[str]) -> tuple[str, ...]:
     Raises
     ------
     LeadwiseError
-        Names the unknown diagnosis and lists the known, or the two that exclude each other and
-        says why.
+        A diagnosis is unknown, or two exclude each other.
 
     Examples
     --------
@@ -69,8 +72,8 @@ def check(diagnoses: Collection[str]) -> tuple[str, ...]:
     >>> check(["AF", "SA"])
     Traceback (most recent call last):
     ...
-    ecg.LeadwiseError: SA and AF exclude each other: breathing moves the sinus node, which does \
-not lead here. Leave one of them out.
+    ecg.LeadwiseError: SA and AF exclude each other: breathing affects the sinus node, which \
+is not the pacemaker here. Leave one of them out.
     """
     if isinstance(diagnoses, str):
         diagnoses = (diagnoses,)
@@ -82,14 +85,14 @@ not lead here. Leave one of them out.
     reason = contradiction(diagnoses)
     if reason:
         raise LeadwiseError(f"{reason}. Leave one of them out.")
-    named = set(diagnoses)
-    if not named.intersection(RHYTHMS):
-        named.add("NSR")
-    return tuple(diagnosis for diagnosis in DIAGNOSES if diagnosis in named)
+    given = set(diagnoses)
+    if not given.intersection(RHYTHMS):
+        given.add("NSR")
+    return tuple(diagnosis for diagnosis in DIAGNOSES if diagnosis in given)
 
 
 def contradiction(diagnoses: Collection[str]) -> str:
-    """Say which two of these exclude each other, and why; empty if none do."""
+    """Describe two diagnoses that exclude each other and the reason; empty if none do."""
     for firsts, seconds, reason in CONTRADICTIONS:
         for first in firsts:
             for second in seconds:
@@ -99,13 +102,13 @@ def contradiction(diagnoses: Collection[str]) -> str:
 
 
 def draw_diagnoses(generator: np.random.Generator, first: str = "") -> tuple[str, ...]:
-    """Draw a plausible set of diagnoses: one to begin with, a rhythm, seldom more.
+    """Draw a plausible set of diagnoses: a first one, a rhythm, rarely more.
 
     Parameters
     ----------
     generator : np.random.Generator
     first : str
-        The diagnosis to begin with; drawn evenly where it is empty.
+        The first diagnosis; drawn uniformly if empty.
 
     Returns
     -------
@@ -130,20 +133,20 @@ def draw_diagnoses(generator: np.random.Generator, first: str = "") -> tuple[str
 
 
 def _one_too_many(drawn: Sequence[str], diagnosis: str) -> bool:
-    """Tell whether the diagnosis contradicts those drawn, or is a second kind of ectopic beat."""
+    """Check whether the diagnosis contradicts those drawn, or is a second kind of ectopic beat."""
     second_ectopy = diagnosis in ECTOPY and not set(ECTOPY).isdisjoint(drawn)
     return second_ectopy or bool(contradiction([*drawn, diagnosis]))
 
 
 def spread_diagnoses(count: int, seed: int) -> list[tuple[str, ...]]:
-    """Draw sets for many records, so that each diagnosis begins one record in every 19.
+    """Draw sets for many records; each diagnosis is the first of one record in every 19.
 
-    Record n depends on seed and n alone: a longer list begins with the shorter one.
+    Record n depends on seed and n only: a longer list starts with the shorter one.
     """
     sets = []
     for index in range(count):
-        turn, place = divmod(index, len(DIAGNOSES))
-        order = np.random.default_rng((1, seed, turn)).permutation(len(DIAGNOSES))
+        cycle, position = divmod(index, len(DIAGNOSES))
+        order = np.random.default_rng((1, seed, cycle)).permutation(len(DIAGNOSES))
         generator = np.random.default_rng((2, seed, index))
-        sets.append(draw_diagnoses(generator, DIAGNOSES[order[place]]))
+        sets.append(draw_diagnoses(generator, DIAGNOSES[order[position]]))
     return sets

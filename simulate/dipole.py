@@ -1,8 +1,8 @@
-"""The heart as a moving dipole: waves as sums of Gaussians, and what each lead sees of them.
+"""The heart as a moving dipole: waves as sums of Gaussians, and their projections on leads.
 
-A heart vector (I, E, z) is given by what lead I and lead E see of it (E is aVF times 2/√3, which
-makes angles in the frontal plane those of the hexaxial system) in mV, and by its part z that
-points backwards, in Frank's mV.
+A heart vector (I, E, z) consists of its projections on lead I and lead E in mV (E is aVF times
+2/√3, so that angles in the frontal plane are those of the hexaxial system), and of its backward
+component z in Frank's mV.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import numpy as np
 from ecg.leads import LIMB
 
 EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")  # the other four follow from I and II
-# What these leads see of Frank's x (left), y (down) and z (back): Dower, Machado & Osborne, "On
+# Projections of Frank's x (left), y (down) and z (back): Dower, Machado & Osborne, "On
 # deriving the electrocardiogram from vectorcardiographic leads", Clin Cardiol 1980;3:87-95.
 DOWER = np.array(
     [
@@ -30,14 +30,14 @@ _AVF = DOWER[1] - DOWER[0] / 2
 FRANK = np.linalg.inv([DOWER[0], _AVF * 2 / np.sqrt(3), [0, 0, 1]])  # (x, y, z) of (I, E, z)
 EIGHT_OF_HEART = DOWER @ FRANK  # (8, 3)
 LIMBS_OF_HEART = np.array(list(LIMB.values())) @ EIGHT_OF_HEART[:2]  # (6, 3)
-REACH = 4.5  # a Gaussian ends after so many widths, where 4e-5 of its height is left
-FINE_S = 0.0005  # step in which a wave is looked at before it is sampled
+REACH = 4.5  # a Gaussian is cut after this many widths, at 4e-5 of its height
+FINE_S = 0.0005  # resolution at which a wave is measured before it is sampled
 
 
 class Wave(NamedTuple):
     """A wave of a beat, as Gaussians over time; seconds count from the R peak.
 
-    A Gaussian has one width as it rises and another as it falls.
+    A Gaussian has different widths while it rises and falls.
     """
 
     onset: float
@@ -48,7 +48,7 @@ class Wave(NamedTuple):
     vectors: np.ndarray  # (bumps, 3) mV
 
     def shifted(self, seconds: float) -> "Wave":
-        """Give the same wave later by so many seconds."""
+        """Give the same wave, later by this many seconds."""
         return self._replace(
             onset=self.onset + seconds,
             offset=self.offset + seconds,
@@ -56,14 +56,14 @@ class Wave(NamedTuple):
         )
 
     def at(self, times: np.ndarray) -> np.ndarray:
-        """Give the heart vectors, shape (…, 3), at these seconds, shape (…)."""
+        """Evaluate the heart vectors, shape (…, 3), at these times in seconds, shape (…)."""
         since = times[..., None] - self.centres
         widths = np.where(since < 0, self.rises, self.falls)
         return np.exp(-0.5 * (since / widths) ** 2) @ self.vectors
 
 
 def over_time(wave: Wave) -> tuple[np.ndarray, np.ndarray]:
-    """Look at a wave closely, from onset to offset: seconds (n,) and heart vectors (n, 3)."""
+    """Evaluate a wave finely from onset to offset: seconds (n,) and heart vectors (n, 3)."""
     times = np.arange(wave.onset, wave.offset, FINE_S)
     return times, wave.at(times)
 
@@ -75,7 +75,7 @@ def largest_at(wave: Wave) -> float:
 
 
 def limb_voltage(wave: Wave) -> float:
-    """Measure a wave peak to peak in the limb lead where that is largest, in mV."""
+    """Measure the largest peak-to-peak amplitude of a wave in the limb leads, in mV."""
     return float(np.ptp(over_time(wave)[1] @ LIMBS_OF_HEART.T, axis=0).max())
 
 
@@ -88,7 +88,7 @@ def add_wave(heart: np.ndarray, wave: Wave, beats: np.ndarray, fs: float) -> Non
         Heart vectors in mV.
     wave : Wave
     beats : np.ndarray of shape (beats,)
-        R peaks in seconds; what lies outside the record is left out.
+        R peaks in seconds; parts outside the record are ignored.
     fs : float
         Hz.
     """

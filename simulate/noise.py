@@ -1,4 +1,4 @@
-"""What lies over a simulated signal: wandering baseline, mains, muscles, bad contacts."""
+"""Noise of a simulated signal: baseline wander, mains, muscles, bad contacts."""
 
 from dataclasses import dataclass
 
@@ -6,28 +6,28 @@ import numpy as np
 
 from ecg.leads import canonical_name
 
-WANDER_HZ = (0.12, 0.28, 0.45)  # breathing and slower, below the 0.5 Hz of monitors' filters
+WANDER_HZ = (0.12, 0.28, 0.45)  # respiration and slower, below the 0.5 Hz of monitors' filters
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Amounts of noise; zero is none.
+    """Amplitudes of noise; zero means none.
 
-    Wander, mains and muscles are drawn for I, II and V1 to V6, and the other limb leads follow,
-    so that III = II - I still holds; `flat` and `noisy` then change single leads.
+    Wander, mains and muscle noise are drawn for I, II and V1 to V6, and the other limb leads are
+    derived, so that III = II - I holds; `flat` and `noisy` then change single leads.
 
     Attributes
     ----------
     wander_mv : float
-        Amplitude of the wandering baseline.
+        Amplitude of baseline wander.
     mains_mv, mains_hz : float
-        Amplitude and frequency of the hum, 50 or 60 Hz; above fs / 2 there is none.
+        Amplitude and frequency of mains hum, 50 or 60 Hz; omitted above fs / 2.
     muscle_mv : float
         Standard deviation of white noise.
     flat : tuple of str
-        Leads whose electrode is off: zero throughout.
+        Leads with a disconnected electrode: zero.
     noisy : tuple of str
-        Leads with a bad contact: white noise of standard deviation `noisy_mv` on top.
+        Leads with a bad contact: white noise of standard deviation `noisy_mv` is added.
     noisy_mv : float
     """
 
@@ -69,7 +69,7 @@ def common_noise(
 def spoil_leads(
     signal: np.ndarray, leads: tuple[str, ...], noise: Noise, generator: np.random.Generator
 ) -> None:
-    """Make leads flat or noisy, in place; a lead that the record has not is passed over."""
+    """Make leads flat or noisy, in place; leads that the record lacks are ignored."""
     for row, lead in enumerate(leads):
         if lead in map(canonical_name, noise.noisy):
             drawn = generator.standard_normal(signal.shape[1], np.float32)

@@ -1,12 +1,12 @@
-"""Simulated patients: rate, intervals, axis and voltages, drawn so that the diagnoses are true."""
+"""Simulated patients: rate, intervals, axis and voltages, drawn to satisfy the diagnoses."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
-# Ranges (low, high) from which a patient is drawn evenly.  Where a diagnosis has a criterion, the
-# ranges with and without it keep clear of it on both sides: a simulated finding is a plain one.
+# Ranges (low, high) of uniform distributions.  If a diagnosis has a criterion, the ranges with and
+# without it keep a distance from it, so that simulated findings are unambiguous.
 # Criteria: AHA/ACCF/HRS recommendations 2009, part III (QRS duration, axis; Surawicz et al.) and
 # part IV (QT; Rautaharju et al.); low voltage and R waves: Kang & Wen 2022.
 Range = tuple[float, float]
@@ -18,9 +18,9 @@ RATE_BPM: dict[str, Range] = {  # normal is 60 to 100
     "AF": (65, 120),
     "PR": (60, 76),
 }
-UNHURRIED_BPM: Range = (64, 80)  # NSR with PQ or QT prolonged: P stays clear of the T before it
+UNHURRIED_BPM: Range = (64, 80)  # NSR with prolonged PQ or QT: keeps P clear of the T before it
 FLUTTER_BPM: Range = (260, 330)  # atrial
-FLUTTER_BLOCK = (2, 3, 4, 4)  # flutter waves a beat
+FLUTTER_BLOCK = (2, 3, 4, 4)  # flutter waves per beat
 AXIS_DEG: dict[str, Range] = {  # normal is -30 to 90
     "normal": (5, 75),
     "LAD": (-68, -42),
@@ -47,7 +47,7 @@ QTC_S: dict[str, Range] = {  # limits 0.45 (men) and 0.46 (women); plainly long 
     "LQT": (0.50, 0.54),
     **dict.fromkeys(("LBBB", "RBBB", "PR"), (0.41, 0.44)),  # a wide QRS makes QT longer
 }
-ARRHYTHMIA_S: Range = (0.10, 0.14)  # half the swing of RR in SA, whose criterion is 0.12 in all
+ARRHYTHMIA_S: Range = (0.10, 0.14)  # half the range of RR in SA; the criterion is a range of 0.12
 OLD = ("AF", "AFL", "PR", "LBBB", "PVC", "PRWP", "IAVB")
 YEARS: dict[str, Range] = {"young": (18, 40), "old": (50, 91), "normal": (20, 86)}
 
@@ -60,9 +60,9 @@ class Patient:
     age: float
     sex: str
     rr_s: float  # mean
-    flutter_block: int  # flutter waves a beat
+    flutter_block: int  # flutter waves per beat
     breath_s: float  # one breath
-    swing_s: float  # half the swing of RR with breathing
+    swing_s: float  # half the range of RR with respiration
     p_s: float  # duration of P
     pq_s: float
     qrs_s: float
@@ -73,17 +73,17 @@ class Patient:
     p_mv: float
     t_mv: float
     t_axis_deg: float
-    turn: float  # -1 to 1: how far QRS points backwards, within the normal
+    turn: float  # -1 to 1: how far QRS points backwards, within the normal range
     atrial_mv: float  # fibrillation or flutter waves
     follows_p: bool  # a pacemaker that paces after P waves
 
     def has(self, diagnosis: str) -> bool:
-        """Tell whether the patient has this diagnosis."""
+        """Check whether the patient has this diagnosis."""
         return diagnosis in self.diagnoses
 
 
 def draw_patient(diagnoses: tuple[str, ...], generator: np.random.Generator) -> Patient:
-    """Draw a patient who has these diagnoses and no other of those known.
+    """Draw a patient with exactly these of the known diagnoses.
 
     Number and order of the draws do not depend on the diagnoses: one seed gives one person with
     different findings.
@@ -134,19 +134,19 @@ def draw_patient(diagnoses: tuple[str, ...], generator: np.random.Generator) -> 
 
 
 def _first(diagnoses: Collection[str], ranges: Collection[str]) -> str:
-    """Find the diagnosis that has a range of its own; `normal` if none has."""
+    """Find the diagnosis with a range of its own, else `normal`."""
     return next((name for name in ranges if name in diagnoses), "normal")
 
 
 def _years(diagnoses: Collection[str]) -> Range:
-    """Give the ages at which these findings are common."""
+    """Give the age range in which these findings are common."""
     if "SA" in diagnoses:
         return YEARS["young"]
     return YEARS["normal" if set(OLD).isdisjoint(diagnoses) else "old"]
 
 
 def _rate(diagnoses: Collection[str]) -> Range:
-    """Give the range of the heart rate, in beats a minute; any for AFL, which has its own."""
+    """Give the range of the heart rate in beats per minute; AFL, with its own, does not use it."""
     if "SB" in diagnoses:
         return RATE_BPM["SB"]
     if {"IAVB", "LQT"}.intersection(diagnoses):
@@ -155,6 +155,6 @@ def _rate(diagnoses: Collection[str]) -> Range:
 
 
 def _qt(qtc_s: float, rr_s: float, *, long: bool) -> float:
-    """Turn QTc into QT so that Bazett's and Fridericia's formulas agree on LQT, at any rate."""
+    """Convert QTc to QT so that Bazett's and Fridericia's formulas agree on LQT at any rate."""
     bazett, fridericia = rr_s ** (1 / 2), rr_s ** (1 / 3)
     return qtc_s * (max if long else min)(bazett, fridericia)

@@ -1,4 +1,4 @@
-"""When the simulated heart beats, and which of its beats are ectopic."""
+"""Times and kinds of the simulated beats."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,27 +9,27 @@ from ecg import LeadwiseError
 from simulate.diagnoses import ECTOPY
 from simulate.patient import Patient
 
-# Shares of the mean RR interval, unless said otherwise; all chosen by us within what is common.
-IRREGULAR = 0.22  # AF: standard deviation of RR, cut at SHORTEST_S
+# Fractions of the mean RR interval, unless stated otherwise; chosen by us within common ranges.
+IRREGULAR = 0.22  # AF: standard deviation of RR, clipped at SHORTEST_S
 SHORTEST_S = 0.36
-JITTER = 0.006  # sinus rhythm: standard deviation of what breathing does not explain
-COUPLING = (0.62, 0.72)  # an ectopic beat comes after this share of the RR that was due
-LATEST_COUPLING = 0.88  # and at the latest after this, where a T wave is in its way
+JITTER = 0.006  # sinus rhythm: standard deviation of RR apart from respiration
+COUPLING = (0.62, 0.72)  # interval before an ectopic beat, of the expected RR
+LATEST_COUPLING = 0.88  # its upper limit, where the T wave before is late
 RESUMPTION = 1.05  # RR after a beat that resets the pacemaker
-APART = (3, 7)  # beats from one ectopic beat to the next; 2 or 3 where there are two kinds
-MARGIN_S = 1.6  # beats this far outside the record may still reach into it
+APART = (3, 7)  # beats between ectopic beats; 2 or 3 with two kinds
+MARGIN_S = 1.6  # beats this far outside the record can reach into it
 
 
 class Beats(NamedTuple):
-    """Beats in the order of time, those just outside the record included."""
+    """Beats in order of time, including those just outside the record."""
 
     times: np.ndarray  # (beats,) R peaks in seconds
     kinds: np.ndarray  # (beats,) "normal", "PAC" or "PVC"
-    in_step: float  # seconds of a beat that the atria led: flutter waves count from here
+    in_step: float  # time of an atrial-led beat in seconds: origin of flutter waves
 
 
 def draw_beats(patient: Patient, duration_s: float, generator: np.random.Generator) -> Beats:
-    """Draw the beats of a record: at least one is in it, and one of each ectopic kind.
+    """Draw the beats of a record, with at least one beat and one of each ectopic kind in it.
 
     Parameters
     ----------
@@ -41,9 +41,9 @@ def draw_beats(patient: Patient, duration_s: float, generator: np.random.Generat
     Raises
     ------
     LeadwiseError
-        If the patient has PAC and PVC, and the record is too short for both.
+        The record is too short for both PAC and PVC.
     """
-    # Half of them reach past either end from the middle, also where PAC shorten the intervals.
+    # Half of them reach past each end from the middle, even if PAC shorten the intervals.
     count = 10 + int(1.6 * (duration_s + 2 * MARGIN_S) / patient.rr_s)
     middle = count // 2
     intervals = draw_intervals(patient, count, generator)
@@ -79,32 +79,33 @@ def draw_intervals(patient: Patient, count: int, generator: np.random.Generator)
 def place_ectopy(
     wanted: Sequence[str], count: int, middle: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """Name the kind of each beat, shape (count,): the middle one is ectopic if any is wanted."""
+    """Draw the kind of each beat, shape (count,); the middle one is ectopic if `wanted` has any."""
     kinds = np.full(count, "normal")
     if wanted:
         apart = APART if len(wanted) == 1 else (2, 3)
-        places = np.cumsum(generator.integers(apart[0], apart[1] + 1, count))
-        nearest = int(np.argmin(np.abs(places - middle)))
-        places += middle - places[nearest]
-        for turn, place in enumerate(places.tolist()):
-            if 1 <= place < count - 2:
-                kinds[place] = wanted[turn % len(wanted)]
+        indices = np.cumsum(generator.integers(apart[0], apart[1] + 1, count))
+        nearest = int(np.argmin(np.abs(indices - middle)))
+        indices += middle - indices[nearest]
+        for number, index in enumerate(indices.tolist()):
+            if 1 <= index < count - 2:
+                kinds[index] = wanted[number % len(wanted)]
     return kinds
 
 
 def move_ectopy(
     patient: Patient, intervals: np.ndarray, kinds: np.ndarray, generator: np.random.Generator
 ) -> None:
-    """Let ectopic beats come early, in place.
+    """Shorten the intervals before ectopic beats, in place.
 
-    After a PVC the sinus node or the atria keep time (a compensatory pause); a PAC resets the
-    sinus node, and any beat a pacemaker.
+    After a PVC the sinus node or the atria keep their timing (compensatory pause).  A PAC resets
+    the sinus node, any beat a pacemaker.
     """
     share = generator.uniform(*COUPLING, len(kinds))
-    for place in np.flatnonzero(kinds != "normal").tolist():
-        due, following = intervals[place : place + 2].tolist()
-        clear = patient.qt_s + (patient.pq_s if kinds[place] == "PAC" else 0.03)
-        early = min(max(share[place] * due, clear), LATEST_COUPLING * due)
-        resets = kinds[place] == "PAC" or patient.has("PR")
-        intervals[place] = early
-        intervals[place + 1] = RESUMPTION * patient.rr_s if resets else due + following - early
+    for index in np.flatnonzero(kinds != "normal").tolist():
+        expected, following = intervals[index : index + 2].tolist()
+        clear = patient.qt_s + (patient.pq_s if kinds[index] == "PAC" else 0.03)
+        early = min(max(share[index] * expected, clear), LATEST_COUPLING * expected)
+        resets = kinds[index] == "PAC" or patient.has("PR")
+        intervals[index] = early
+        pause = RESUMPTION * patient.rr_s if resets else expected + following - early
+        intervals[index + 1] = pause

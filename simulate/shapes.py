@@ -1,4 +1,4 @@
-"""What the waves of a simulated patient look like: P, QRS and T of each kind of beat, and atria."""
+"""Shapes of a simulated patient's waves: P, QRS and T of each kind of beat, and atrial waves."""
 
 from typing import NamedTuple
 
@@ -14,9 +14,9 @@ from simulate.dipole import (
 )
 from simulate.patient import Patient
 
-# QRS complexes as Gaussians: centre and width as shares of the QRS duration; height along the
-# mean axis; then, whatever the axis, towards I, E and z (back).  The outermost reach onset and
-# offset at 2.5 widths.  Shaped by us after the sequences of activation in textbooks.
+# QRS complexes as Gaussians: centre and width as fractions of the QRS duration; height along the
+# mean axis; heights along I, E and z (back), independent of the axis.  The outermost reach onset
+# and offset at 2.5 widths.  Chosen by us after the sequences of activation in textbooks.
 Row = tuple[float, float, float, float, float, float]
 QRS: dict[str, tuple[Row, ...]] = {
     "normal": (
@@ -53,21 +53,21 @@ QRS: dict[str, tuple[Row, ...]] = {
         (0.69, 0.124, 0.6, 0.00, 0.00, 0.45),
     ),
 }
-CONDUCTED = ("LBBB", "RBBB", "IRBBB", "PR")  # what shapes the beats of the basic rhythm
-BY_SEPTUM = ("normal", "RBBB", "IRBBB")  # shapes that begin with the septum, from the left
-FROM_RIGHT = ("LBBB", "PR")  # and those that begin there: V1 to V3 see them go
-R_IN_V3_MV = 0.5  # at least, without PRWP, whose limit is 0.3
+CONDUCTED = ("LBBB", "RBBB", "IRBBB", "PR")  # diagnoses that shape the beats of the basic rhythm
+BY_SEPTUM = ("normal", "RBBB", "IRBBB")  # shapes that start with the septum, from the left
+FROM_RIGHT = ("LBBB", "PR")  # shapes that start on the right, directed away from V1 to V3
+R_IN_V3_MV = 0.5  # minimum without PRWP, whose limit is 0.3
 EDGE = 2.5  # widths
 SEPTUM, WALLS = 0, 1  # rows of QRS
-# A tangent to the steepest point of a Gaussian meets the zero line two widths from its centre:
+# The tangent at the steepest point of a Gaussian crosses zero two widths from its centre:
 # the tangent method for the end of T (Lepeschkin & Surawicz, Circulation 1952;6:378).
 TANGENT = 2.0
-T_RISE, T_FALL = 0.16, 0.105  # widths over QT; T rises more slowly than it falls
-DISCORDANT = 0.32  # height of T after a wide QRS, against it, over that of the QRS
+T_RISE, T_FALL = 0.16, 0.105  # widths as fractions of QT; T rises more slowly than it falls
+DISCORDANT = 0.32  # height of T after a wide QRS, opposite to it, relative to the QRS
 
 
 class Beat(NamedTuple):
-    """The waves of one kind of beat, around its R peak; None is a wave that is not there."""
+    """The waves of one kind of beat around its R peak; None for a missing P."""
 
     p: Wave | None
     qrs: Wave
@@ -75,26 +75,26 @@ class Beat(NamedTuple):
 
 
 def normal_beat(patient: Patient) -> Beat:
-    """Shape the beat of the basic rhythm."""
+    """Give the waves of a beat of the basic rhythm."""
     shape = next((name for name in CONDUCTED if patient.has(name)), "normal")
     qrs = qrs_wave(patient, shape, patient.qrs_s, patient.axis_deg, patient.voltage_mv)
     t = t_wave(patient, qrs, patient.qt_s, wide=shape in FROM_RIGHT)
-    if shape == "RBBB":  # against the late forces: turned down in V1 and V2
+    if shape == "RBBB":  # opposite to the late forces: inverted in V1 and V2
         t = t._replace(vectors=patient.t_mv * np.array([[0.8, 0.5, 0.4]]))
-    led_by_p = not (patient.has("AF") or patient.has("AFL"))
+    has_p = not (patient.has("AF") or patient.has("AFL"))
     if patient.has("PR"):
-        led_by_p = patient.follows_p
-    return Beat(p_wave(patient, qrs.onset - patient.pq_s) if led_by_p else None, qrs, t)
+        has_p = patient.follows_p
+    return Beat(p_wave(patient, qrs.onset - patient.pq_s) if has_p else None, qrs, t)
 
 
 def atrial_beat(patient: Patient) -> Beat:
-    """Shape a PAC: its P comes from low in the atrium, the rest is as ever."""
+    """Give the waves of a PAC: P from low in the atrium, QRS and T as usual."""
     beat = normal_beat(patient)
     return beat._replace(p=p_wave(patient, beat.qrs.onset - patient.pq_s, upwards=True))
 
 
 def ventricular_beat(patient: Patient) -> Beat:
-    """Shape a PVC: no P, wide, T against it; from the right or the left ventricle."""
+    """Give the waves of a PVC: no P, wide QRS, opposite T; from the right or left ventricle."""
     right = patient.turn > 0
     axis = 95.0 if right else -100.0  # outflow tract; left ventricle, below
     size = 1.0 if patient.has("LQRSV") else 1.4
@@ -106,16 +106,16 @@ def ventricular_beat(patient: Patient) -> Beat:
 
 
 def qrs_wave(patient: Patient, shape: str, width_s: float, axis: float, voltage: float) -> Wave:
-    """Shape a QRS complex, with its R peak, where Frank's vector is longest, at second 0.
+    """Give a QRS complex with its R peak, where Frank's vector is longest, at 0 s.
 
-    Its area in I and aVF points along the axis (degrees), and the limb lead that sees most of it
-    measures the voltage (mV, peak to peak).
+    Its area in I and aVF has this axis (degrees); the limb lead with the largest QRS has this
+    voltage (mV, peak to peak).
     """
     rows = np.array(QRS[shape])
     centres, widths = rows[:, 0] * width_s, rows[:, 1] * width_s
     along, vectors = rows[:, 2], rows[:, 3:].copy()
     angle = np.deg2rad(axis)
-    fixed = widths @ vectors[:, :2]  # area that does not turn with the axis
+    fixed = widths @ vectors[:, :2]  # area that is independent of the axis
     across = fixed @ [-np.sin(angle), np.cos(angle)]
     angle -= np.arcsin(across / (widths @ along))
     vectors[:, :2] += along[:, None] * [np.cos(angle), np.sin(angle)]
@@ -136,13 +136,13 @@ def qrs_wave(patient: Patient, shape: str, width_s: float, axis: float, voltage:
 
 
 def z_for_v3(vector: np.ndarray, voltage: float) -> float:
-    """Find the z at which V3 sees so much (mV) of a heart vector (I, E, …)."""
+    """Find the z of a heart vector (I, E, …) at which V3 has this voltage (mV)."""
     row = EIGHT_OF_HEART[EIGHT.index("V3")]
     return float((voltage - row[:2] @ vector[:2]) / row[2])
 
 
 def t_wave(patient: Patient, qrs: Wave, qt_s: float, *, wide: bool) -> Wave:
-    """Shape a T wave that ends QT seconds after the onset of this QRS complex."""
+    """Give a T wave that ends QT seconds after the onset of this QRS complex."""
     fall, rise = np.array([T_FALL * qt_s]), np.array([T_RISE * qt_s])
     offset = qrs.onset + qt_s
     centre = offset - TANGENT * fall
@@ -159,7 +159,7 @@ def t_wave(patient: Patient, qrs: Wave, qt_s: float, *, wide: bool) -> Wave:
 
 
 def p_wave(patient: Patient, onset: float, *, upwards: bool = False) -> Wave:
-    """Shape a P wave: right atrium, forwards, then left, backwards; upwards from low down."""
+    """Give a P wave: right atrium (forwards), then left (backwards); upwards from a low origin."""
     centres = onset + patient.p_s * np.array([0.36, 0.64])
     widths = np.full(2, 0.18 * patient.p_s)
     vectors = patient.p_mv * np.array([[0.40, 0.85, -0.45], [0.50, 0.65, 0.45]])
@@ -169,9 +169,9 @@ def p_wave(patient: Patient, onset: float, *, upwards: bool = False) -> Wave:
 
 
 def pacing_spike(patient: Patient, qrs: Wave, fs: float) -> Wave:
-    """Shape the pacemaker's pulse before a QRS complex, wide enough to be met by a sample.
+    """Give the pacemaker's pulse before a QRS complex, wide enough to be sampled.
 
-    The pulse itself lasts 0.4 ms; a recorder's filter leaves some 2 ms of it, at low fs more.
+    The pulse itself lasts 0.4 ms; a recorder's filter widens it to about 2 ms, more at low fs.
     """
     width = np.array([max(0.001, 0.4 / fs)])
     centre = np.array([qrs.onset - max(0.012, 5 * float(width[0]))])
@@ -180,7 +180,7 @@ def pacing_spike(patient: Patient, qrs: Wave, fs: float) -> Wave:
 
 
 def fibrillation(patient: Patient, times: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Draw fibrillatory waves, 4 to 9 a second, largest in V1: heart vectors (samples, 3) in mV."""
+    """Draw fibrillatory waves, 4 to 9 Hz, largest in V1: heart vectors (samples, 3) in mV."""
     waves = np.zeros((len(times), 3))
     for axis, size in enumerate((0.4, 0.6, 1.0)):
         for share in (0.5, 0.3, 0.2):
@@ -192,14 +192,14 @@ def fibrillation(patient: Patient, times: np.ndarray, generator: np.random.Gener
 
 
 def flutter(patient: Patient, times: np.ndarray, in_step: float) -> np.ndarray:
-    """Give flutter waves: a sawtooth in II, III and aVF, slowly down and quickly up, upright in V1.
+    """Give flutter waves: a sawtooth in II, III and aVF, slow down and fast up, upright in V1.
 
     Parameters
     ----------
     times : np.ndarray of shape (samples,)
         Seconds.
     in_step : float
-        Seconds at which a wave begins.
+        Start of a wave in seconds.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The truth about a simulated record: its beats and waves, and the record itself."""
+"""A simulated record and its annotations."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ RHYTHMS = {"AF": "AFIB", "AFL": "AFL", "SB": "SBR", "PR": "P"}  # WFDB's; else N
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
-    """One simulated record and the truth about it.
+    """One simulated record with its annotations.
 
     Attributes
     ----------
@@ -30,8 +30,7 @@ class Simulated:
         In mV.
     waves : np.ndarray of int, shape (beats, 3, 2)
         Of each beat whose R peak lies in the record P, QRS and T: onset and offset in samples,
-        half-open, cut at the record's ends and where the next wave begins; -1 and -1 where there
-        is none.
+        half-open, cut at the record's ends and at the next wave; -1 and -1 for a missing wave.
     marks : Annotations
         Beats, waves (those of beats whose R peaks lie outside the record too) and rhythm.
     codes : tuple of str
@@ -75,11 +74,11 @@ class Simulated:
 def mark_waves(beats: DrawnBeats, shaped: dict[str, Beat], samples: int, fs: float) -> np.ndarray:
     """Mark onset and offset of P, QRS and T of each beat in samples, shape (beats, 3, 2)."""
     absent = (np.nan, np.nan)
-    around = {
+    relative = {
         kind: [absent if wave is None else (wave.onset, wave.offset) for wave in beat]
         for kind, beat in shaped.items()
     }
-    seconds = np.array([around[kind] for kind in beats.kinds.tolist()]).reshape(-1, 3, 2)
+    seconds = np.array([relative[kind] for kind in beats.kinds.tolist()]).reshape(-1, 3, 2)
     seconds = seconds + beats.times[:, None, None]
     following = np.fmin(seconds[1:, 0, 0], seconds[1:, 1, 0])  # the next P, or QRS without P
     seconds[:-1, 2, 1] = np.minimum(seconds[:-1, 2, 1], following)
@@ -114,15 +113,15 @@ def annotate(
     return Annotations(
         float(fs),
         Beats(r_peaks[inside], np.array(symbols_of(diagnoses, beats.kinds[inside].tolist()))),
-        Waves(
+        waves=Waves(
             waves[..., 0][present],
             peaks[present],
             waves[..., 1][present],
             kinds[present],
             np.full(present.sum(), ALL_LEADS),
         ),
-        Rhythms.of([(0, samples, rhythm)]),
-        Spans.of([(0, samples, ALL_LEADS)]),
+        rhythms=Rhythms.of([(0, samples, rhythm)]),
+        annotated=Spans.of([(0, samples, ALL_LEADS)]),
     )
 
 

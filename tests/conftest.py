@@ -1,7 +1,8 @@
-"""Simulated records and a small trained model, made once a run."""
+"""Simulated records, recipes of small networks and trained models, made once per run."""
 
+import mmap
 import os
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ from torch import nn
 from ecg.labels import AF_LETTERS
 from ecg.records import write_record
 from models import recipes_by_name
-from models.recipe import Recipe, part
+from models.recipe import Recipe, part, vary
 from simulate import simulate, write_records
 from simulate import write_records as write_simulated  # noqa: F401 - for test_guard
+from training.cache import MappedArrays, map_file
 
-# One small size a system, for all its networks, so that the whole contract runs on each in seconds.
+# One small size per system, for all its networks, so that the contract runs on each in seconds.
 SMALL_NETWORKS = {
     "isibrno2020": {"widths": (8, 8, 8, 8, 16), "units": 8, "dropout": 0.1, "context_dropout": 0.1},
     "revenger2021": {"width_divisor": 8},
@@ -25,16 +27,16 @@ SMALL_NETWORKS = {
 
 
 def small(recipe: Recipe) -> Recipe:
-    """A recipe with its network in its system's smallest size."""
+    """Return a recipe with its network in its system's smallest size."""
     options = {**recipe.network.options, **SMALL_NETWORKS.get(recipe.system, {})}
     if "padded" in options:
         options["padded"] = 2240  # samples; the published 18,000 take a hundred times as long
     network = part(recipe.network.name, **options)
-    return replace(recipe, network=network, batch=16, epochs=2)
+    return vary(recipe, network=network, batch=16, epochs=2)
 
 
 def draw_norms(network: nn.Module) -> None:
-    """Draw statistics, scales and shifts of all norms, which begin as 0 and 1."""
+    """Draw statistics, scales and shifts of all norms, which are initialised as 0 and 1."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.5, 0.5)
@@ -44,24 +46,34 @@ def draw_norms(network: nn.Module) -> None:
             nn.init.uniform_(module.bias, -0.5, 0.5)
 
 
-AF_CODES = {"N": "NSR", "A": "AF", "O": "SB"}  # what a simulated record of 2017 has; ~ is noise
+def mapped_arrays(records: Sequence[np.ndarray], path: Path | None = None) -> MappedArrays:
+    """Return records of one dtype as the cache holds them, in memory or mapped from a file."""
+    content: mmap.mmap | bytes = b"".join(record.tobytes() for record in records)
+    if path:
+        path.write_bytes(content)
+        content = map_file(path)
+    lengths = np.array([record.shape[1] for record in records])
+    return MappedArrays(content, records[0].dtype.type, len(records[0]), lengths)
+
+
+AF_CODES = {"N": "NSR", "A": "AF", "O": "SB"}  # diagnosis of a simulated record of 2017; ~ is noise
 
 
 def single_lead(recipe: Recipe) -> Recipe:
-    """A recipe that tells 2017's four classes from one lead."""
-    return replace(
+    """Return a recipe that predicts 2017's four classes from one lead."""
+    return vary(
         recipe, lead_sets=(("ECG",),), classes="af", exclusive=True, decision="highest",
-        rules="off", select="af_accuracy", loss=part("bce"),
+        rules="off", metric="af_accuracy", loss=part("bce"),
     )  # fmt: skip
 
 
 def write_2017(folder: Path, records: int) -> None:
-    """Simulated records of 9 s of one lead, and their REFERENCE.csv."""
+    """Write simulated records of 9 s of one lead, and their REFERENCE.csv."""
     letters = (AF_LETTERS * records)[:records]
     for number, letter in enumerate(letters, 1):
         if letter in AF_CODES:
-            made = simulate((AF_CODES[letter],), seed=number, duration_s=9.0, fs=300.0, leads=["I"])
-            signal = made.signal
+            codes = (AF_CODES[letter],)
+            signal = simulate(codes, seed=number, duration_s=9.0, fs=300.0, leads=["I"]).signal
         else:
             signal = np.random.default_rng(number).normal(scale=0.5, size=(1, 2700))
         write_record(folder, f"A{number:05d}", signal, ["ECG"], 300.0)

@@ -1,4 +1,4 @@
-"""One contract, every recipe: what DESIGN's section 3 asks of each, found by walking `SYSTEMS`."""
+"""The contract that every recipe of `SYSTEMS` keeps (docs/design.md)."""
 
 import subprocess
 import sys
@@ -13,16 +13,16 @@ import run_model
 import team_code
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import find_records
-from models import SYSTEMS, recipes_by_name
-from models.classifier import build, from_logits, pad, probabilities_of
-from models.inputs import channels_of, channels_per_lead, finish, prepare, windows
-from models.losses import Batch
-from models.recipe import Recipe
+from models import SYSTEMS, lookup, recipes_by_name
+from models.house2026 import Ensemble
+from models.inputs import channels_of, channels_per_lead, post_transform, prepare, window_bounds
+from models.network import build, from_logits, outputs_of, pad, predict_signal
+from models.recipe import Head, Recipe
 from simulate import simulate
 from tests.conftest import SMALL_NETWORKS, small
 
 RECIPES = sorted(recipes_by_name())
-CLASSES = {"af": 4, "af2": 2, "icentia": 4}  # else the Challenge's 26
+CLASSES = {"af": 4, "af2": 2, "icentia": 4}  # otherwise the Challenge's 26
 
 
 def recipe_of(name: str) -> Recipe:
@@ -30,7 +30,7 @@ def recipe_of(name: str) -> Recipe:
 
 
 def all_leads_of(recipe: Recipe) -> tuple[str, ...]:
-    """The twelve, or the only lead set of a recipe that reads another lead."""
+    """Return the twelve leads, or the only lead set of a recipe that reads another lead."""
     known = recipe.lead_sets[0][0] in STANDARD
     return STANDARD if known else recipe.lead_sets[0]
 
@@ -66,17 +66,17 @@ def inputs_of(
     recipe: Recipe, leads: tuple[str, ...], seconds: float = 4.0, seed: int = 0
 ) -> np.ndarray:
     record = simulate(("NSR",), seed=seed, duration_s=seconds, fs=500.0)
-    have = (*all_leads_of(recipe), *record.leads)[:12]  # lead I is the lead of any other name
+    have = (*all_leads_of(recipe), *record.leads)[:12]  # a lead of any other name is lead I
     return prepare(recipe, record.signal, have, leads, record.fs).signal
 
 
-def classes_of(recipe: Recipe) -> int:
-    return CLASSES.get(recipe.classes, 26)
+def class_count(head: Head) -> int:
+    return CLASSES.get(head.classes, 26)
 
 
 def network_of(recipe: Recipe, leads: tuple[str, ...]) -> torch.nn.Module:
     torch.manual_seed(0)
-    return build(recipe, leads, classes_of(recipe))
+    return build(recipe, leads, {head.name: range(class_count(head)) for head in recipe.heads})
 
 
 def test_each_system_has_a_small_network_for_these_tests() -> None:
@@ -84,30 +84,39 @@ def test_each_system_has_a_small_network_for_these_tests() -> None:
 
 
 @LEAD_SETS_OF_EACH
-def test_logits_have_their_shape_and_every_weight_learns(name: str, leads: tuple[str, ...]) -> None:
+def test_logits_have_their_shape_and_every_weight_has_a_gradient(
+    name: str, leads: tuple[str, ...]
+) -> None:
     recipe = recipe_of(name)
     network = network_of(recipe, leads).train()
     signal, length = pad([inputs_of(recipe, leads, seed=seed) for seed in range(4)])
     assert signal.shape[1] == len(leads) * channels_per_lead(recipe)
-    logits = network(signal, length)
-    assert logits.shape == (4, classes_of(recipe))
-    assert torch.isfinite(logits).all()
-    logits.square().mean().backward()
+    outputs = outputs_of(recipe, network, signal, length)
+    assert list(outputs) == [head.name for head in recipe.heads]
+    # In training an ensemble returns the logits of each member.
+    members = (len(network.members),) if isinstance(network, Ensemble) else ()
+    for head in recipe.heads:
+        assert outputs[head.name].shape == (*members, 4, class_count(head))
+        assert torch.isfinite(outputs[head.name]).all()
+    sum(logits.square().mean() for logits in outputs.values()).backward()
     for name_of_weight, weight in network.named_parameters():
         assert weight.grad is not None, name_of_weight
         assert torch.isfinite(weight.grad).all(), name_of_weight
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_neither_padding_nor_neighbours_change_an_answer(name: str) -> None:
+def test_neither_padding_nor_other_records_change_outputs(name: str) -> None:
     recipe = recipe_of(name)
     leads = few_leads_of(recipe)
     network = network_of(recipe, leads).eval()
     signals = [inputs_of(recipe, leads, seconds=seconds) for seconds in (1.5, 4.0, 6.3)]
     with torch.inference_mode():
-        alone = torch.cat([network(*pad([signal])) for signal in signals])
-        together = network(*pad(signals))
-    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)  # as DESIGN states
+        each = [outputs_of(recipe, network, *pad([signal])) for signal in signals]
+        together = outputs_of(recipe, network, *pad(signals))
+    for head in recipe.heads:
+        alone = torch.cat([outputs[head.name] for outputs in each])
+        assert alone.shape == (3, class_count(head))
+        torch.testing.assert_close(together[head.name], alone, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -116,54 +125,70 @@ def test_the_order_of_a_records_leads_does_not_matter(name: str) -> None:
     record = simulate(("AF",), seed=1, duration_s=3.0)
     order = np.random.default_rng(0).permutation(12)
     have = (*all_leads_of(recipe), *record.leads)[:12]
-    shuffled = [have[place] if have[place] == "ECG" else have[place].lower() for place in order]
+    shuffled = [have[index] if have[index] == "ECG" else have[index].lower() for index in order]
     plain = prepare(recipe, record.signal, have, all_leads_of(recipe), record.fs).signal
     other = prepare(recipe, record.signal[order], shuffled, all_leads_of(recipe), record.fs).signal
     np.testing.assert_array_equal(other, plain)
 
 
 @LEAD_SETS_OF_EACH
-def test_rows_of_the_cache_are_those_of_the_lead_set(name: str, leads: tuple[str, ...]) -> None:
-    """What is cached for twelve leads and cut down is what `run_model` prepares for fewer."""
+def test_channels_of_the_cache_equal_those_of_the_lead_set(
+    name: str, leads: tuple[str, ...]
+) -> None:
+    """Cached channels of twelve leads, reduced to a lead set, equal those that prediction reads."""
     recipe = recipe_of(name)
     whole = all_leads_of(recipe)
-    cut = inputs_of(recipe, whole)[channels_of(leads, whole, channels_per_lead(recipe))]
-    np.testing.assert_allclose(cut, inputs_of(recipe, leads), atol=1e-6)
+    reduced = inputs_of(recipe, whole)[channels_of(leads, whole, channels_per_lead(recipe))]
+    np.testing.assert_allclose(reduced, inputs_of(recipe, leads), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_long_records_are_answered_window_by_window(name: str) -> None:
+def test_probabilities_of_long_records_are_means_over_windows(name: str) -> None:
     recipe = recipe_of(name)
     recipe = replace(recipe, max_s=2.0, stride_s=min(recipe.stride_s, 1.5))
     network = network_of(recipe, few_leads_of(recipe)).eval()
     signal = inputs_of(recipe, few_leads_of(recipe), seconds=5.0)
-    device = torch.device("cpu")
-    whole = probabilities_of(recipe, network, signal, device)
-    pieces = windows(recipe, finish(recipe, signal))
-    assert len(pieces) >= 3
-    with torch.inference_mode():
-        each = [from_logits(recipe, network(*pad([piece])))[0] for piece in pieces]
-    np.testing.assert_allclose(whole, np.mean(each, axis=0), atol=1e-6)
+    output = predict_signal(recipe, network, signal, torch.device("cpu"))
+    ready, _ = post_transform(recipe, signal)
+    bounds = window_bounds(recipe, ready.shape[1])
+    assert len(bounds) >= 3
+    assert output.bounds == bounds
+    for head in recipe.heads:
+        with torch.inference_mode():
+            each = [
+                from_logits(head, outputs_of(recipe, network, *pad([window]))[head.name])[0]
+                for window in (ready[:, onset:offset] for onset, offset in bounds)
+            ]
+        np.testing.assert_allclose(output.windows[head.name], each, atol=1e-6)
+        np.testing.assert_allclose(
+            output.probabilities[head.name], np.mean(each, axis=0), atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_loss_is_finite_and_falls(name: str) -> None:
-    from models import lookup
-
     recipe = recipe_of(name)
     leads = few_leads_of(recipe)
     network = network_of(recipe, leads).train()
     signal, length = pad([inputs_of(recipe, leads, seed=seed) for seed in range(8)])
-    labels = torch.zeros(8, classes_of(recipe))
-    if recipe.exclusive:
-        labels[torch.arange(8), (torch.arange(8) % 4 > 0).long()] = 1
-    else:
-        labels[::2, 3] = 1
-    loss_function = lookup(recipe, "LOSSES", recipe.loss.name)
+    targets = {}
+    for head in recipe.heads:
+        labels = torch.zeros(8, class_count(head))
+        if head.exclusive:
+            labels[torch.arange(8), (torch.arange(8) % 4 > 0).long()] = 1
+        else:
+            labels[::2, 3] = 1
+        targets[head.name] = labels
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
     losses = []
     for _ in range(8):
-        loss, _ = loss_function(network, Batch(signal, length, labels), **recipe.loss.options)
+        outputs = outputs_of(recipe, network, signal, length)
+        loss = torch.zeros(())
+        for head in recipe.heads:
+            function = lookup(recipe, "LOSSES", head.loss.name)
+            value = function(outputs[head.name], targets[head.name], **head.loss.options)
+            assert value.shape == ()
+            loss = loss + head.weight * value
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -189,14 +214,14 @@ def test_two_epochs_then_run_model(
     assert all(0 <= value <= 1 for value in probabilities)
 
 
-def test_a_model_answers_with_the_same_files_each_time(
+def test_predictions_are_reproducible(
     model_folder: Path, simulated_folder: Path, tmp_path: Path
 ) -> None:
-    """In processes of their own: what ran before in one moves memory, and with it last digits."""
+    """In separate processes: earlier work of a process moves memory, which changes last digits."""
     first, second = tmp_path / "first", tmp_path / "second"
-    words = [sys.executable, run_model.__file__, str(model_folder), str(simulated_folder)]
+    command = [sys.executable, run_model.__file__, str(model_folder), str(simulated_folder)]
     for outputs in (first, second):
-        subprocess.run([*words, str(outputs)], check=True, capture_output=True)
+        subprocess.run([*command, str(outputs)], check=True, capture_output=True)
     assert len(list(first.iterdir())) == 48
     for path in first.iterdir():
         assert path.read_bytes() == (second / path.name).read_bytes(), path.name

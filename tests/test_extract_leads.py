@@ -1,4 +1,4 @@
-"""Reduced-lead records: the official bytes, and what happens to bad ones."""
+"""Reduced-lead records: the official bytes, and errors of bad records."""
 
 import hashlib
 import json
@@ -74,7 +74,7 @@ def test_any_case_nested_folders_and_another_key(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         loadmat(tmp_path / "out" / "A.1.mat")["val"], [[3000, 4000, 5000]]
     )
-    # The official command takes the variable's name, and writes it again.
+    # The official command reads the variable of this name and writes it under the same name.
     from scipy.io import savemat
 
     savemat(tmp_path / "in" / "sub" / "A.1.mat", {"ecg": np.int16([[1], [2], [3]])}, format="5")
@@ -90,7 +90,7 @@ def test_any_case_nested_folders_and_another_key(tmp_path: Path) -> None:
         (b"X 1 500 3\nX.mat 16+24 1000/mV 16 0 0 0 0 I\n#Sx: M\xe4rz\n\n", b"#Sx: M\xe4rz\n\n"),
     ],
 )
-def test_what_is_not_a_lead_stays(text: bytes, kept: bytes, tmp_path: Path) -> None:
+def test_the_rest_of_a_header_is_unchanged(text: bytes, kept: bytes, tmp_path: Path) -> None:
     make(tmp_path / "in", "X", ("I",))
     (tmp_path / "in" / "X.hea").write_bytes(text)
     assert extract("-i", tmp_path / "in", "-o", tmp_path / "out", "-l", "I") == 0
@@ -98,7 +98,7 @@ def test_what_is_not_a_lead_stays(text: bytes, kept: bytes, tmp_path: Path) -> N
     assert (tmp_path / "out" / "X.hea").read_bytes() == expected
 
 
-def test_goes_on_after_bad_records_and_names_each(
+def test_bad_records_are_named_and_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
@@ -119,8 +119,8 @@ def test_goes_on_after_bad_records_and_names_each(
         "Error: gone: the header cannot be read: No such file or directory",
         "Error: lone: the signal cannot be read: No such file or directory",
         "Error: other: has no lead V2; its leads are I, II",
-        "Error: short: the header names 3 leads, the signal has 2 rows; which row is which lead "
-        "cannot be known",
+        "Error: short: the header names 3 leads, the signal has 2 rows; the lead of each row is "
+        "unknown",
         "Error: word: line 1 of the header must be NAME LEADS FS SAMPLES (list index out of range)",
     ]
     assert sorted(path.name for path in out.iterdir()) == ["good.hea", "good.mat"]
@@ -134,13 +134,11 @@ def test_refuses_to_write_into_the_input_folder(
     (tmp_path / "link").symlink_to(tmp_path / "in")
     before = {path: path.read_bytes() for path in (tmp_path / "in").iterdir()}
     assert extract("-i", tmp_path / "in", "-o", tmp_path / target, "-l", "I") == 1
-    assert "lies in the input folder; give another one" in capsys.readouterr().err
+    assert "is inside the input folder; give a folder outside of it" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in (tmp_path / "in").iterdir()} == before
 
 
-def test_says_what_is_wrong_with_the_folders(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_errors_of_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert extract("-i", tmp_path / "none", "-o", tmp_path / "out", "-l", "I") == 1
     assert extract("-i", tmp_path, "-o", tmp_path / "out", "-l", "I") == 1
     make(tmp_path / "in", "A")

@@ -14,24 +14,24 @@ import helper_code as helper
 from ecg import LeadwiseError
 
 DATA = Path(__file__).parent / "data"
-# Made by running python-classifier-2021; see tests/data/README.md.
+# Produced by running python-classifier-2021; see tests/data/README.md.
 CASES = json.loads((DATA / "official-helper-cases.json").read_text(encoding="utf-8"))
 FIRST = [case for case in CASES["headers"] if not case["note"].startswith("dialect 2")]
 SECOND = [case for case in CASES["headers"] if case["note"].startswith("dialect 2")]
 SAMPLES = sorted((DATA / "challenge-samples").glob("*.hea"))
 
 
-def same(found: object, expected: object) -> bool:
+def same(actual: object, expected: object) -> bool:
     """Equal, with NaN equal to the file's "NaN"."""
     if expected == "NaN":
-        return isinstance(found, float) and math.isnan(found)
+        return isinstance(actual, float) and math.isnan(actual)
     if isinstance(expected, list):
-        return len(found) == len(expected) and all(map(same, found, expected))
-    return found == expected
+        return len(actual) == len(expected) and all(map(same, actual, expected))
+    return actual == expected
 
 
 def ask(question: str, header: str) -> object:
-    """Ask `get_age` or, with leads named, `get_adc_gains (12 leads)`."""
+    """Call `get_age` or, with leads, `get_adc_gains (12 leads)`."""
     name, _, leads = question.partition(" ")
     if not leads:
         return getattr(helper, name)(header)
@@ -108,7 +108,7 @@ def test_sort_leads(case: dict) -> None:
     assert helper.sort_leads(case["leads"]) == tuple(case["sort_leads"])
 
 
-# The file shows arrays by their repr, which rounds.
+# The file has the repr of arrays, which rounds.
 VALUES = {
     "[1, 0]": [1, 0],
     "[0.25, 0.1]": [0.25, 0.1],
@@ -132,9 +132,9 @@ def test_outputs_to_the_character_and_back(case: dict, tmp_path: Path) -> None:
     assert Path(path).read_bytes() == case["file"].encode()
     assert [*tmp_path.iterdir()] == [Path(path)]
     expected = case["load_outputs"]
-    identity, classes, found, numbers = helper.load_outputs(path)
+    identity, classes, actual, numbers = helper.load_outputs(path)
     assert identity == expected["recording_id"]
-    assert (classes, found) == (tuple(expected["classes"]), tuple(expected["labels"]))
+    assert (classes, actual) == (tuple(expected["classes"]), tuple(expected["labels"]))
     assert isinstance(numbers, tuple)
     assert same(numbers, expected["probabilities"])
 
@@ -144,7 +144,9 @@ def test_load_outputs_needs_four_lines_and_no_more(tmp_path: Path) -> None:
     path.write_text("#A\n1\n0\n0.5\nand more\n")
     assert helper.load_outputs(str(path)) == ("A\n", ("1",), ("0",), (0.5,))
     path.write_text("#A\n1\n0\n")
-    with pytest.raises(LeadwiseError, match=r"output\.csv: an output has four lines, this file 3$"):
+    with pytest.raises(
+        LeadwiseError, match=r"output\.csv: an output file has four lines, this one 3$"
+    ):
         helper.load_outputs(str(path))
 
 
@@ -172,16 +174,16 @@ def test_header_in_another_encoding_is_read(tmp_path: Path) -> None:
     assert helper.get_sex(helper.load_header(str(path))) == "M\N{REPLACEMENT CHARACTER}nnlich"
 
 
-def agrees(found: np.ndarray, expected: np.ndarray) -> None:
-    """Equal in all that a team's code can see."""
-    assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
-    assert found.flags.c_contiguous
-    assert found.flags.writeable
-    np.testing.assert_array_equal(found, expected)
+def agrees(actual: np.ndarray, expected: np.ndarray) -> None:
+    """Equal in values, type, shape, order and flags."""
+    assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape)
+    assert actual.flags.c_contiguous
+    assert actual.flags.writeable
+    np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
-def test_recordings_as_loadmat_gives_them(path: Path) -> None:
+def test_recordings_equal_those_of_loadmat(path: Path) -> None:
     mat = str(path.with_suffix(".mat"))
     agrees(helper.load_recording(mat), loadmat(mat)["val"])
 

@@ -1,4 +1,4 @@
-"""The simulator keeps its word: each criterion is measured anew, from the signal and the marks."""
+"""The simulator: criteria of all diagnoses, measured from the signal and the annotations."""
 
 import itertools
 import subprocess
@@ -39,7 +39,7 @@ WIDE = {"LBBB", "RBBB", "PR"}
 
 
 class Measured(NamedTuple):
-    """What a cardiologist would measure in the beats of the basic rhythm."""
+    """Measurements of a cardiologist in the beats of the basic rhythm."""
 
     rate: float  # a minute
     swing: float  # s, of RR
@@ -54,7 +54,7 @@ class Measured(NamedTuple):
 
 
 def usual_beats(record: Simulated) -> list[int]:
-    """Beats of the basic rhythm whose QRS and T lie wholly in the record."""
+    """Beats of the basic rhythm whose QRS and T lie completely in the record."""
     samples = record.signal.shape[1]
     return [
         beat
@@ -86,34 +86,34 @@ def measure(record: Simulated) -> Measured:
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids="+".join)
-def test_diagnoses_are_true_alone_and_in_pairs_and_no_other_is(pair):
+def test_records_have_exactly_the_given_diagnoses_alone_and_in_pairs(pair):
     for seed in (0, 1):
-        found = set(check(pair))
+        diagnoses = set(check(pair))
         record = simulate(pair, seed=seed, duration_s=20, noise=CLEAN)
-        got = measure(record)
-        if "NSR" in found:
-            assert 60 <= got.rate <= 100
-        assert (got.rate < 60) == ("SB" in found)
-        if "STach" in found:
-            assert got.rate > 100
-        if not found & {"AF", "PAC", "PVC"}:
-            assert (got.swing > 0.12) == ("SA" in found)
-        assert np.isnan(got.pq) if found & {"AF", "AFL"} else True
-        if not np.isnan(got.pq):
-            assert (got.pq > 0.2) == ("IAVB" in found)
-        assert (got.qrs >= 0.12) == bool(found & WIDE)
-        if not found & {*WIDE, "IRBBB"}:
-            assert got.qrs < 0.105
-        assert min(got.qtc) > 0.48 if "LQT" in found else max(got.qtc) < 0.46
-        assert (got.axis < -30) == ("LAD" in found)
-        assert (got.axis > 90) == ("RAD" in found)
-        assert (got.net[ROW["II"]] < 0) == ("LAD" in found)
-        assert (got.limb < 0.5) == ("LQRSV" in found)
-        if not found & {"LBBB", "PR"}:
-            assert (got.r_in_v3 <= 0.3) == ("PRWP" in found)
-        if not found & {*WIDE, "AFL"}:
-            signs = np.sign(got.t[[ROW[lead] for lead in ("I", "II", "V3", "V4", "V5", "V6")]])
-            assert (signs == (-1 if "TInv" in found else 1)).all()
+        measured = measure(record)
+        if "NSR" in diagnoses:
+            assert 60 <= measured.rate <= 100
+        assert (measured.rate < 60) == ("SB" in diagnoses)
+        if "STach" in diagnoses:
+            assert measured.rate > 100
+        if not diagnoses & {"AF", "PAC", "PVC"}:
+            assert (measured.swing > 0.12) == ("SA" in diagnoses)
+        assert np.isnan(measured.pq) if diagnoses & {"AF", "AFL"} else True
+        if not np.isnan(measured.pq):
+            assert (measured.pq > 0.2) == ("IAVB" in diagnoses)
+        assert (measured.qrs >= 0.12) == bool(diagnoses & WIDE)
+        if not diagnoses & {*WIDE, "IRBBB"}:
+            assert measured.qrs < 0.105
+        assert min(measured.qtc) > 0.48 if "LQT" in diagnoses else max(measured.qtc) < 0.46
+        assert (measured.axis < -30) == ("LAD" in diagnoses)
+        assert (measured.axis > 90) == ("RAD" in diagnoses)
+        assert (measured.net[ROW["II"]] < 0) == ("LAD" in diagnoses)
+        assert (measured.limb < 0.5) == ("LQRSV" in diagnoses)
+        if not diagnoses & {"LBBB", "PR"}:
+            assert (measured.r_in_v3 <= 0.3) == ("PRWP" in diagnoses)
+        if not diagnoses & {*WIDE, "AFL"}:
+            signs = np.sign(measured.t[[ROW[lead] for lead in ("I", "II", "V3", "V4", "V5", "V6")]])
+            assert (signs == (-1 if "TInv" in diagnoses else 1)).all()
 
 
 @pytest.mark.parametrize("name", DIAGNOSES)
@@ -154,7 +154,7 @@ def test_v6_shows_the_shape_of_left_bundle_branch_block():
     assert measure(record).t[ROW["V6"]] < 0 < measure(record).t[ROW["V1"]]
 
 
-def test_fibrillation_is_irregular_has_no_p_and_never_stands_still():
+def test_fibrillation_is_irregular_has_no_p_and_has_continuous_waves():
     record = simulate(["AF"], seed=2, duration_s=60, noise=CLEAN)
     rr = np.diff(record.r_peaks) / record.fs
     assert rr.std() / rr.mean() > 0.12
@@ -165,7 +165,7 @@ def test_fibrillation_is_irregular_has_no_p_and_never_stands_still():
     assert sinus.signal[ROW["V1"], sinus.mask == 0].std() < 0.015
 
 
-def test_flutter_is_regular_and_its_waves_come_some_300_a_minute():
+def test_flutter_is_regular_and_its_waves_have_about_300_per_minute():
     record = simulate(["AFL"], seed=2, duration_s=60, noise=CLEAN)
     rr = np.diff(record.r_peaks)
     assert np.ptp(rr) <= 1
@@ -201,7 +201,7 @@ def test_premature_beats_are_early_and_their_pauses_right():
                     assert height[beat - 2] > 0 > height[beat]
 
 
-def test_a_pacemakers_spike_stands_before_each_wide_complex():
+def test_a_pacemakers_spike_precedes_each_wide_complex():
     for fs in (100, 250, 500, 1000):
         record = simulate(["PR"], seed=1, fs=fs, noise=CLEAN)
         for beat in usual_beats(record):
@@ -213,7 +213,7 @@ def test_a_pacemakers_spike_stands_before_each_wide_complex():
 
 @pytest.mark.parametrize("name", sorted(set(DIAGNOSES) - {"AF", "AFL"}))
 def test_r_peaks_are_where_the_hearts_vector_is_longest(name):
-    """Atrial waves of AF and AFL lie over the QRS complex and would be measured with it."""
+    """Atrial waves of AF and AFL overlap the QRS complex and would be measured with it."""
     record = simulate([name], seed=3, leads=EIGHT, noise=CLEAN)
     frank = np.linalg.pinv(DOWER) @ record.signal  # (3, samples), by least squares
     length = np.linalg.norm(frank, axis=0)
@@ -271,14 +271,14 @@ def test_the_sampling_frequency_moves_no_beat(name):
         np.testing.assert_allclose(slow.signal, fast.signal[:, ::8], atol=1e-3)
 
 
-def test_leads_come_as_asked():
+def test_leads_are_those_requested():
     whole = simulate(["LAD"], seed=2)
-    some = simulate(["LAD"], seed=2, leads=("v2", "AVF", "I"))
-    assert some.leads == ("V2", "aVF", "I")
-    assert (some.signal == whole.signal[[ROW["V2"], ROW["aVF"], ROW["I"]]]).all()
+    subset = simulate(["LAD"], seed=2, leads=("v2", "AVF", "I"))
+    assert subset.leads == ("V2", "aVF", "I")
+    assert (subset.signal == whole.signal[[ROW["V2"], ROW["aVF"], ROW["I"]]]).all()
 
 
-def test_noise_comes_in_the_amounts_asked_for():
+def test_noise_has_the_requested_amplitudes():
     clean = simulate(seed=1, noise=CLEAN).signal
     muscle = simulate(seed=1, noise=Noise(0, 0, muscle_mv=0.05)).signal - clean
     assert muscle[[0, 1, 6]].std() == pytest.approx(0.05, rel=0.05)
@@ -297,11 +297,11 @@ def test_noise_comes_in_the_amounts_asked_for():
     assert (hummed == simulate(noise=CLEAN, **slow).signal).all()
 
 
-@pytest.mark.parametrize("found", [("AF", "PVC"), ("STach", "PAC", "PVC"), ("SB", "PAC")])
-def test_an_hour_is_full_of_beats_to_its_ends(found):
+@pytest.mark.parametrize("diagnoses", [("AF", "PVC"), ("STach", "PAC", "PVC"), ("SB", "PAC")])
+def test_an_hour_has_beats_up_to_its_ends(diagnoses):
     for seed in range(40):
         generator = np.random.default_rng(seed)
-        beats = draw_beats(draw_patient(found, generator), 3600, generator)
+        beats = draw_beats(draw_patient(diagnoses, generator), 3600, generator)
         assert beats.times[0] < 0
         assert beats.times[-1] > 3600
         assert 0.25 < np.diff(beats.times).min()
@@ -315,15 +315,15 @@ def test_an_hour_can_be_simulated():
     assert record.signal[0, -1000:].std() > 0.03
 
 
-def test_drawn_records_show_every_diagnosis_and_contradict_themselves_never():
+def test_drawn_sets_include_every_diagnosis_without_contradictions():
     sets = spread_diagnoses(300, 0)
-    counts = {name: sum(name in found for found in sets) for name in DIAGNOSES}
+    counts = {name: sum(name in drawn_set for drawn_set in sets) for name in DIAGNOSES}
     assert min(counts.values()) >= 300 // len(DIAGNOSES)
-    assert all(check(found) == found for found in sets)
-    assert {name for found in sets[: len(DIAGNOSES)] for name in found} == set(DIAGNOSES)
+    assert all(check(drawn_set) == drawn_set for drawn_set in sets)
+    assert {name for drawn_set in sets[: len(DIAGNOSES)] for name in drawn_set} == set(DIAGNOSES)
     drawn = {draw_diagnoses(np.random.default_rng(seed)) for seed in range(400)}
-    assert {name for found in drawn for name in found} == set(DIAGNOSES)
-    assert any(len(found) > 2 for found in drawn)
+    assert {name for drawn_set in drawn for name in drawn_set} == set(DIAGNOSES)
+    assert any(len(drawn_set) > 2 for drawn_set in drawn)
 
 
 def test_patients_differ():
@@ -336,10 +336,12 @@ def test_patients_differ():
         assert values.std() > 0.02 * np.abs(values.mean())
 
 
-def test_unknown_and_contradictory_diagnoses_are_refused_in_a_sentence():
+def test_unknown_and_contradictory_diagnoses_are_errors():
     with pytest.raises(LeadwiseError, match="LAFB: no such simulated .* known are NSR, SB, STach"):
         simulate(["LAFB"])
-    with pytest.raises(LeadwiseError, match="SA and AF exclude each other: breathing moves the si"):
+    with pytest.raises(
+        LeadwiseError, match="SA and AF exclude each other: breathing affects the s"
+    ):
         simulate(["AF", "SA"])
     with pytest.raises(LeadwiseError, match="SB and STach exclude .* one rhythm at a time. Leave"):
         simulate(["STach", "SB"])
@@ -361,7 +363,7 @@ def test_unknown_and_contradictory_diagnoses_are_refused_in_a_sentence():
         ({"diagnoses": ["PAC", "PVC"], "duration_s": 1}, "PAC and PVC do not both fit into 1 s"),
     ],
 )
-def test_other_bad_requests_are_refused_in_a_sentence(options, text):
+def test_other_bad_requests_are_errors(options, text):
     with pytest.raises(LeadwiseError, match=text):
         simulate(**options)
 
@@ -373,7 +375,7 @@ def test_two_kinds_of_ectopic_beats_fit_into_ten_seconds():
             assert {"A", "V"} <= set(record.symbols)
 
 
-def test_a_wave_is_added_where_it_lies_and_cut_at_the_ends():
+def test_a_wave_is_added_at_its_position_and_cut_at_the_ends():
     rise, fall = np.array([0.02]), np.array([0.04])
     wave = Wave(-0.04, 0.08, np.array([0.0]), rise, fall, np.array([[1.0, 2.0, 0.0]]))
     beats, fs = np.array([-5.0, 0.01, 0.5, 0.99, 7.0]), 250.0
@@ -387,16 +389,16 @@ def test_a_wave_is_added_where_it_lies_and_cut_at_the_ends():
 
 @pytest.mark.parametrize("shape", sorted(QRS))
 def test_qrs_tables_fill_the_duration(shape):
-    """The outermost Gaussians reach the onset and the offset, so that the width is as drawn."""
-    found = ("NSR", shape) if shape in ("LBBB", "RBBB", "IRBBB") else ("NSR",)
-    found = ("PR",) if shape == "PR" else found
-    patient = draw_patient(found, np.random.default_rng(0))
+    """The outermost Gaussians reach onset and offset, so that the width is the drawn one."""
+    diagnoses = ("NSR", shape) if shape in ("LBBB", "RBBB", "IRBBB") else ("NSR",)
+    diagnoses = ("PR",) if shape == "PR" else diagnoses
+    patient = draw_patient(diagnoses, np.random.default_rng(0))
     beat = ventricular_beat(patient) if shape == "PVC" else normal_beat(patient)
     width = patient.pvc_qrs_s if shape == "PVC" else patient.qrs_s
     assert beat.qrs.offset - beat.qrs.onset == pytest.approx(width, rel=0.03)
 
 
-def test_written_records_are_read_back_and_say_that_they_are_simulated(tmp_path):
+def test_written_records_are_read_back_and_marked_as_simulated(tmp_path):
     names = write_records(tmp_path / "new", 3, seed=2, fs=250, leads=LEAD_SETS[6])
     assert names == ["SIM00001", "SIM00002", "SIM00003"]
     records, problems = find_records(tmp_path / "new")
@@ -446,7 +448,7 @@ def test_annotations_hold_beats_waves_and_rhythm(name, label):
     assert len(set(beat_mask(marks, 5000).tolist()) - {255}) == 1
 
 
-def test_the_command_writes_records_and_says_simulated(tmp_path):
+def test_the_command_writes_records_and_reports_that_they_are_simulated(tmp_path):
     command = [sys.executable, "-m", "simulate", str(tmp_path / "out"), "--records", "2"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "2 SIMULATED records, SIM00001 to SIM00002" in done.stderr

@@ -331,8 +331,8 @@ def _check_disk(folder: Path, expected: int) -> None:
 def prepare_record(record: Record, recipe: Recipe) -> Prepared:
     """Read a record and apply the recipe's transforms to the leads that the cache holds.
 
-    A record is left out if its signal or its annotations cannot be read, if it is flat throughout, or
-    if the signal is not the one that its header describes.
+    A record is left out if its signal or its annotations cannot be read, if it is flat throughout,
+    or if the signal is not the one that its header describes.
     """
     try:
         reading = record.read()

@@ -67,10 +67,12 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         A `LEADWISE_…` variable is unknown or its value is invalid.  An empty one counts as not set.
     """
     given = {
-        OLD_NAMES.get(name, name): text
+        name: text
         for name, text in environment.items()
         if name.startswith("LEADWISE_") and text.strip()
     }
+    old = {OLD_NAMES[name]: given.pop(name) for name in OLD_NAMES.keys() & given.keys()}
+    given = {**old, **given}  # the new name takes precedence
     unknown = sorted(set(given) - set(VARIABLES))
     if unknown:
         raise LeadwiseError(f"unknown setting {unknown[0]}; known are {', '.join(VARIABLES)}")

@@ -1,8 +1,8 @@
 """Blocks of a recording, and the candidates for beats in each.
 
-The blocks depend on fs alone, not on the chunks in which the recording arrives.  A block decides
-for 300 s and contains 20 s of context on either side, which is more than its running medians need.
-So the candidates and their likelihoods are the same for any chunks.
+The blocks depend on fs alone, not on the chunks in which the recording arrives.  A block gives the
+candidates of 300 s.  It contains 20 s of context on either side, which exceeds the length of the
+running medians.  So the candidates and their likelihoods are the same for any chunks.
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ NONE = Candidates(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, int))
 
 
 class Block(NamedTuple):
-    """A part of the signal with its context; decides for samples from `onset` to `offset`."""
+    """A part of the signal with context; its candidates lie from sample `onset` to `offset`."""
 
     signal: np.ndarray
     first: int  # sample of the recording at which `signal` begins

@@ -18,21 +18,20 @@ WINDOWS = 9  # length of a running median over windows
 BEATS = 15  # length of a running median over beats: about 10 s, robust to seven ectopic beats
 SPREAD = 0.8  # standard deviation of the log envelope within a class: a factor of 2.2; ours
 BELOW = 0.55  # both classes are equally likely this far down from the QRS level; ours
-# One channel contributes at most so much against a beat, since some beats are wide or have another
-# axis, and so much for it, since one channel cannot tell an artefact from a beat.
-AGAINST = 1.0
-FOR = 2.0
+# Maximum contribution of one channel; ours.
+AGAINST = 1.0  # a beat: some beats are wide or have another axis
+FOR = 2.0  # a beat: in one channel an artefact looks like a beat
 # In windows of noise alone the maximum is about 2.3 times the median: the values have a Rayleigh
 # distribution, and the bands have 30 to 60 independent values in 2 s.
 NOISE_RATIO = np.log(2.3)
-WAVES_RATIO = 0.75  # contrast between QRS and T or P per excess over NOISE_RATIO, both logs
-MAX_CONTRAST = np.log(20.0)  # a twentieth of the level is no beat, however clean the signal
-NOISE_CONTRAST = np.log(1.3)  # initial estimates in noise alone reach this
+WAVES_RATIO = 0.75  # contrast = WAVES_RATIO * (log(maximum / median) - NOISE_RATIO); ours
+MAX_CONTRAST = np.log(20.0)  # values below a twentieth of the QRS level are not beats
+NOISE_CONTRAST = np.log(1.3)  # noise alone has initial estimates up to this
 TOO_LARGE = np.log(4.5)  # ectopic beats reach three or four times the level; artefacts exceed it
 NEAR_S = 0.04  # tolerance for peaks of different channels at one beat
 SEPARATION_S = 0.1  # candidates are local maxima within this on either side
 WAVE_S = 0.15  # from here on after a beat's peak, a wave is not part of its QRS complex
-LIMIT = 4.0  # bound of the log likelihood ratio: e^4 to 1 either way
+LIMIT = 4.0  # bounds of the log likelihood ratio are ± this
 
 
 class Levels(NamedTuple):
@@ -49,7 +48,7 @@ def initial_levels(envelopes: Envelopes) -> tuple[Levels, np.ndarray]:
     -------
     levels : Levels
     trust : np.ndarray, shape (channels, steps)
-        0 for noise to 1 for a signal that exceeds noise clearly.
+        From 0 (noise alone) to 1 (clear beats).
     """
     channels, steps = envelopes.logs.shape
     width = min(int(WINDOW_S * RATE_HZ), steps)

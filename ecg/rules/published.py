@@ -19,7 +19,7 @@ PRECORDIAL = STANDARD[6:]
 AXIS_METHODS = ("2-lead", "3-lead")  # of the published answers; of the authors' run_model
 
 # From the authors' cfg.py and ecg_preproc.py unless noted otherwise.
-MERGE_MS, MERGE_SHARE = 50, 8 / 12  # around an R peak of a lead; share of the leads
+MERGE_MS, MERGE_SHARE = 50, 8 / 12  # on either side of an R peak; minimum share of leads
 CORRECTION_S = 0.05  # biosppy 2.2.4, correct_rpeaks
 BRADYCARDIA_RR_MS, TACHYCARDIA_RR_MS = 1000, 600  # 60 and 100 beats per minute
 AXIS_MS = 70  # on either side of an R peak
@@ -28,10 +28,7 @@ LOW_LIMB_MV, LOW_PRECORDIAL_MV = 0.5 + 0.02, 1 + 0.02  # 5 and 10 mm, plus the a
 SPIKE_HZ, SPIKE_ORDER = 47, 20  # high-pass Butterworth
 SPIKE_TIMES_MEAN, SPIKE_PROMINENCE_MV = 15, 0.3
 SPIKE_APART_MS, SPIKE_WINDOW_MS = 300, 120  # minimum between spikes; window of the prominence
-SPIKE_EVERY_MS, SPIKE_SHARE = (
-    2500,
-    7 / 12,
-)  # maximum mean interval of spikes; minimum share of leads
+SPIKE_EVERY_MS, SPIKE_SHARE = 2500, 7 / 12  # maximum mean interval; minimum share of leads
 POOR_V3_MV = 0.3  # 3 mm
 
 
@@ -196,9 +193,7 @@ def low_voltage(signal: np.ndarray, leads: Sequence[str], r_peaks: np.ndarray, f
     heights = np.ptp(beats, axis=2).max(axis=1) if len(onsets) else np.ptp(signal, axis=1)
     names = [canonical_name(lead) for lead in leads]
     for group, limit in ((LIMB, LOW_LIMB_MV), (PRECORDIAL, LOW_PRECORDIAL_MV)):
-        low = [
-            height <= limit for height, name in zip(heights, names, strict=True) if name in group
-        ]
+        low = [h <= limit for h, name in zip(heights, names, strict=True) if name in group]
         if low and sum(low) / len(low) >= LQRSV_SHARE:
             return True
     return False

@@ -1,10 +1,10 @@
 #!/usr/bin/env python
 """Answer one record of the 2017 Challenge: append `RECORD,X` to answers.txt, X of N, A, O and ~.
 
-    python answer.py MODEL RECORD        (`next.sh RECORD` calls it so)
+    python answer.py MODEL RECORD        (called by `next.sh RECORD`)
 
-A record that cannot be answered counts as too noisy (~), with the reason on stderr.  Without a
-usable model there is no answer and the status is 1: a file of nothing but ~ would hide it.
+A record that cannot be read is answered by ~ (too noisy), with the reason on stderr.  Without a
+usable model no answer is written and the status is 1: a file of ~ alone would hide the error.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from ecg.leads import SINGLE
 from ecg.records import read_record
 from models.model import Model
 
-ANSWERS = Path("answers.txt")  # of the working folder, which is the entry's
+ANSWERS = Path("answers.txt")  # in the working directory, the entry's folder
 
 
 def load(folder: Path) -> Model:
@@ -27,54 +27,54 @@ def load(folder: Path) -> Model:
     Raises
     ------
     LeadwiseError
-        There is none, or one that tells other classes.
+        The folder is missing, or its model has other classes.
     """
     if not folder.is_dir():
         raise LeadwiseError(
-            f"{folder}: the weights are missing; put a model folder there, or name another one by "
-            "the environment variable ENTRY_WEIGHTS"
+            f"{folder}: the weights are missing; put a model folder there, or set the environment "
+            "variable ENTRY_WEIGHTS to another one"
         )
-    classifier = Model.load(folder, (SINGLE,))
-    if set(classifier.classes) != set(AF_LETTERS) or not classifier.recipe.head.exclusive:
+    model = Model.load(folder, (SINGLE,))
+    if set(model.classes) != set(AF_LETTERS) or not model.recipe.head.exclusive:
         raise LeadwiseError(
-            f"{folder}: its model does not give one of the classes {', '.join(AF_LETTERS)}"
+            f"{folder}: the model does not choose one of the classes {', '.join(AF_LETTERS)}"
         )
-    return classifier
+    return model
 
 
-def letter_of(classifier: Model, stem: str) -> str:
-    """Answer the record `stem.hea` and `stem.mat`.
+def letter_of(model: Model, stem: str) -> str:
+    """Return the letter for the record `stem.hea` and `stem.mat`.
 
     Raises
     ------
     Exception
-        One of `ecg.FAILURES`: the record cannot be answered.
+        One of `ecg.FAILURES`: the record cannot be read.
     """
-    answer = classifier.predict(read_record(f"{stem}.hea"))
-    for remark in answer.warnings:
-        print(f"Note: {remark}", file=sys.stderr)
-    return classifier.classes[int(answer.labels.argmax())]
+    prediction = model.predict(read_record(f"{stem}.hea"))
+    for warning in prediction.warnings:
+        print(f"Note: {warning}", file=sys.stderr)
+    return model.classes[int(prediction.labels.argmax())]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the answer is its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
         description="Answer one record of the 2017 Challenge. Research use, not a medical device."
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="model folder")
-    parser.add_argument("record", metavar="RECORD", help="name of .hea and .mat, without ending")
+    parser.add_argument("record", metavar="RECORD", help="path of .hea and .mat, without ending")
     options = parser.parse_args(argv)
     try:
-        classifier = load(options.model)
+        model = load(options.model)
     except LeadwiseError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     name, letter = Path(options.record).name, "~"
     try:
-        letter = letter_of(classifier, options.record)
+        letter = letter_of(model, options.record)
     except FAILURES as error:
         text = str(error).removeprefix(f"{name}: ")
-        print(f"{name} is answered by ~, since it cannot be read: {text}", file=sys.stderr)
+        print(f"{name} is answered by ~ because it cannot be read: {text}", file=sys.stderr)
     with open(ANSWERS, "a", encoding="utf-8", newline="\n") as answers:
         answers.write(f"{name},{letter}\n")
     return 0

@@ -1,6 +1,6 @@
 #!/bin/bash
-# next.sh RECORD: append `RECORD,X` to answers.txt of the working folder, where RECORD.hea and
-# RECORD.mat lie.  Another model than weights/dualnet2017: ENTRY_WEIGHTS=FOLDER.
+# next.sh RECORD: append `RECORD,X` to answers.txt of the working directory, which has RECORD.hea and
+# RECORD.mat.  ENTRY_WEIGHTS=FOLDER selects another model than weights/dualnet2017.
 set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/paths.sh"

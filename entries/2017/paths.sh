@@ -1,8 +1,8 @@
-# Where an entry's parts are; read by the other scripts, with `here` set.
-# In a packed entry the tree stands beside the scripts, in the repository two floors above.
+# Paths of an entry's parts; sourced by the other scripts, with `here` set.
+# A packed entry has the tree next to the scripts, the repository two folders above.
 tree="$here/leadwise"
 [ -d "$tree" ] || tree=$(cd "$here/../.." && pwd)
 weights="${ENTRY_WEIGHTS:-$tree/weights/dualnet2017}"
-# What setup.sh installed, else what is named by PYTHON, else the system's.
+# The environment of setup.sh, else $PYTHON, else the system's Python.
 python="$here/venv/bin/python"
 [ -x "$python" ] || python="${PYTHON:-python3}"

@@ -1,10 +1,10 @@
 #!/bin/bash
 # prepare-entry.sh VALIDATION ENTRY.zip [--score] [--wheels FOLDER]
 #
-# Lay the entry out as the Challenge wants it, set it up, answer the records of VALIDATION (in 2017
-# 300 records of the training set) by it, and pack it with these answers as answers.txt; where
-# VALIDATION has a REFERENCE.csv they are scored.  ENTRY.zip is a dry run unless --score is given; a
-# scored entry is one of few.  --wheels packs the packages for a machine without network:
+# Create the entry in the Challenge's layout, set it up, run it on the records of VALIDATION (in 2017
+# 300 records of the training set), and pack it with the answers in answers.txt.  If VALIDATION has a
+# REFERENCE.csv, the answers are scored.  ENTRY.zip is a dry run unless --score is given; the number
+# of scored entries was limited.  --wheels packs the packages for a machine without network:
 # pip download -d FOLDER numpy safetensors scipy torch.
 set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -22,7 +22,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-case "$python" in */*) python=$(realpath -s "$python") ;; esac # we change folders below
+case "$python" in */*) python=$(realpath -s "$python") ;; esac # the working directory changes below
 export PYTHON="$python"
 [ -f "$weights/model.json" ] || { echo "Error: $weights holds no model.json" >&2; exit 1; }
 ls "$validation"/*.hea >/dev/null
@@ -37,7 +37,7 @@ cp -r "$tree/ecg" "$tree/models" "$entry/leadwise"
 cp -rL "$weights" "$entry/leadwise/weights/dualnet2017"
 find "$entry/leadwise" -name __pycache__ -exec rm -r {} +
 
-# A copy is set up and run, so that neither records nor compiled files get into the zip.
+# A copy is set up and run, so that the zip has no records and no compiled files.
 run=$(mktemp -d)
 trap 'rm -rf "$entry" "$run"' EXIT
 cp -r "$entry/." "$run"

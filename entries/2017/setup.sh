@@ -1,15 +1,15 @@
 #!/bin/bash
-# setup.sh: run once, before the first record.  Nothing is fetched: where the packages are not
-# installed they come from wheels/, which prepare-entry.sh packs on request.
+# setup.sh: run once, before the first record.  It downloads nothing: missing packages are installed
+# from wheels/, which prepare-entry.sh packs on request.
 set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/paths.sh"
 needed='import numpy, safetensors, scipy, torch'
 if ! "$python" -c "$needed" 2>/dev/null; then
     if [ ! -d "$here/wheels" ]; then
-        echo "Error: $python has not all of numpy, safetensors, scipy and torch, and there is no" \
-            "folder wheels/ to install them from; name a Python that has them by PYTHON, or pack" \
-            "the wheels (prepare-entry.sh)." >&2
+        echo "Error: $python: numpy, safetensors, scipy or torch is missing, and so is the folder" \
+            "wheels/; set PYTHON to a Python that has them, or pack the wheels" \
+            "(prepare-entry.sh)." >&2
         exit 1
     fi
     "$python" -m venv "$here/venv"
@@ -19,8 +19,8 @@ if ! "$python" -c "$needed" 2>/dev/null; then
     "$python" -c "$needed"
 fi
 if [ ! -f "$weights/model.json" ]; then
-    echo "Error: $weights: the weights are missing; put a model folder there, or name another one by" \
-        "the environment variable ENTRY_WEIGHTS." >&2
+    echo "Error: $weights: the weights are missing; put a model folder there, or set the" \
+        "environment variable ENTRY_WEIGHTS to another one." >&2
     exit 1
 fi
-"$python" -m compileall -q "$tree/ecg" "$tree/models" # else the first record would compile
+"$python" -m compileall -q "$tree/ecg" "$tree/models" # so that the first record needs no compilation

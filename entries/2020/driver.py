@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Answer the records of a folder by the 2020 contract: `python driver.py MODEL IN OUT`.
 
-The organisers put their own file in place of this one, which does the same: each .mat of the folder
-and the header beside it, one output file a record, named by the file.  As there, an exception ends
-the run.
+The organisers replace this file by their own, which does the same: it reads each .mat of the folder
+and its header, and writes one output file per record, named by the .mat.  An exception ends the
+run, as in theirs.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-if find_spec("team_code") is None:  # here in the repository; in an image all stand at the root
+if find_spec("team_code") is None:  # in the repository; in an image all files are at the root
     sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
 from ecg import LeadwiseError
@@ -24,11 +24,11 @@ from helper_code import find_challenge_files, load_header, load_recording, save_
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the answer is its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(description="Answer records by the contract of 2020.")
     parser.add_argument("model", metavar="MODEL", help="model folder")
     parser.add_argument("data", metavar="IN", help="folder of records, .mat and .hea")
-    parser.add_argument("outputs", metavar="OUT", help="folder for NAME.csv, made if absent")
+    parser.add_argument("outputs", metavar="OUT", help="folder for NAME.csv, created if absent")
     options = parser.parse_args(argv)
     from run_12ECG_classifier import load_12ECG_model, run_12ECG_classifier
 

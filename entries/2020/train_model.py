@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Train a model by the 2020 contract: `python train_model.py IN OUT`.
 
-The organisers put their own file in place of this one, which does the same.
+The organisers replace this file by their own, which does the same.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-if find_spec("team_code") is None:  # here in the repository; in an image all stand at the root
+if find_spec("team_code") is None:  # in the repository; in an image all files are at the root
     sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
 from ecg import LeadwiseError
@@ -18,10 +18,10 @@ from ecg.files import make_folder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the answer is its exit status."""
+    """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(description="Train a model by the contract of 2020.")
     parser.add_argument("data", metavar="IN", help="folder of labelled records")
-    parser.add_argument("model", metavar="OUT", help="model folder, made if absent")
+    parser.add_argument("model", metavar="OUT", help="model folder, created if absent")
     options = parser.parse_args(argv)
     from train_12ECG_classifier import train_12ECG_classifier
 

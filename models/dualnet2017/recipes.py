@@ -100,8 +100,8 @@ def _family() -> Iterator[Recipe]:
 def as_published(recipe: Recipe, name: str, summary: str) -> Recipe:
     """Give a variant with the errors of the public code, numbered in the package's docstring.
 
-    Augmentation is in mV (0.3 µV are 0.0003 mV), on the first 60 s, and standardisation follows it.
-    Warp, band-pass, layers, padding and loss are those of the code.
+    Augmentation precedes standardisation, so its amplitudes are in mV (0.3 µV are 0.0003 mV).
+    Warp, band-pass, layers, padding, loss and the limit of 60 s are those of the code.
     """
     altered = {
         "warp": part("warp_as_published", **recipe.augment[2].options),

@@ -1,8 +1,8 @@
 """The eight convolutional backbones; inputs are (batch, channels, 1, samples), channels last.
 
-Each has three attributes: `width`, the number of its output channels; `shortest`, the minimum
-number of samples; and `multiple`, of which the number of samples must be a multiple.  The network
-appends zeros to other signals.
+Each has three attributes: `width` is the number of its output channels, `shortest` the minimum
+number of samples, and the number of samples must be a multiple of `multiple`.  The network appends
+zeros to other signals.
 """
 
 from collections.abc import Callable, Sequence
@@ -96,7 +96,7 @@ def kaiming(module: nn.Module) -> nn.Module:
 
 
 class ResNet(nn.Sequential):
-    """A stem and four residual blocks, each with stride 4; after Ribeiro et al. 2020.
+    """A stem and four residual blocks of stride 4; after Ribeiro et al. 2020.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from benchmarks.beats import (
     OURS,
     Marked,
     counted,
-    find,
+    detect,
     markdown,
     most_errors,
     percent,
@@ -40,35 +40,35 @@ def test_noise_has_the_ratio_asked_for(record: Marked, decibels: float) -> None:
 
 
 def test_ours_takes_a_lead_or_all_and_a_failure_is_noted(record: Marked) -> None:
-    failed: list[str] = []
+    failures: list[str] = []
     for lead in (0, 1, None):
-        found = find((OURS, lead), record, failed)
-        assert counted([record], [found]).fn.sum() <= 1  # a beat that the end cuts in two
-        assert found.seconds > 0
-    assert not failed
-    found = find((OURS, 0), record._replace(fs=50), failed)
-    assert found.r_peaks.size == 0
-    assert failed == [f"{OURS} on SIM: fs is 50 Hz; R peaks are detected from 100 Hz on. "
+        detected = detect((OURS, lead), record, failures)
+        assert counted([record], [detected]).fn.sum() <= 1  # a beat that the end cuts in two
+        assert detected.seconds > 0
+    assert not failures
+    detected = detect((OURS, 0), record._replace(fs=50), failures)
+    assert detected.r_peaks.size == 0
+    assert failures == [f"{OURS} on SIM: fs is 50 Hz; R peaks are detected from 100 Hz on. "
                       "Resample the signal."]  # fmt: skip
     assert list(DETECTORS)[0] == OURS
 
 
 def test_tables(record: Marked) -> None:
     peaks = record.marks
-    found = [
-        find((OURS, None), record, [])._replace(r_peaks=some)
-        for some in (peaks, peaks[2:], np.sort([*peaks, peaks[3] + 60]))
+    detected = [
+        detect((OURS, None), record, [])._replace(r_peaks=r_peaks)
+        for r_peaks in (peaks, peaks[2:], np.sort([*peaks, peaks[3] + 60]))
     ]
     records = [record._replace(name=name) for name in "abc"]
-    counts = counted(records, found)
+    counts = counted(records, detected)
     assert most_errors(records, counts) == "b 2+0, c 0+1"
     total = 3 * len(peaks)
     assert percent(counts) == (
         f"{100 * (total - 2) / total:.2f} / {100 * (total - 2) / (total - 1):.2f}"
     )
-    assert markdown(["x", "y"], [["1", "2"]], ["it broke"]) == (
-        "| x | y |\n| --- | --- |\n| 1 | 2 |\n\nFailed, counted as no beats: it broke."
-    )
+    assert markdown(["x", "y"], [["1", "2"]], ["it broke"]) == [
+        "| x | y |", "| --- | --- |", "| 1 | 2 |", "", "Failed, counted as no beats: it broke."
+    ]  # fmt: skip
 
 
 def test_the_peers_have_the_harness_own_versions() -> None:

@@ -33,15 +33,15 @@ def test_flutter_comes_before_fibrillation_and_both_before_normal() -> None:
     assert class_of(marks, 0, 5100) == NORMAL
 
 
-def test_only_what_lies_in_the_crop_counts() -> None:
-    """Fault 9: there labels were those of a span of which the network then saw a part."""
+def test_only_annotations_in_the_crop_count() -> None:
+    """Fault 9: the published labels are of a span of which the network then read only a part."""
     marks = annotate(("(N", 100, 9900), ("(AFIB", 10_100, 14_900))
     assert class_of(marks, 2000, 10_100) == NORMAL
     assert class_of(marks, 2000, 10_101) == FIBRILLATION
 
 
 def test_a_crop_without_marks_is_no_class() -> None:
-    """Fault 11: there it is normal."""
+    """Fault 11: in the published code it is normal."""
     unmarked = Annotations(FS)
     assert class_of(unmarked, 0, MINUTE) == NONE
     assert class_of(annotate(), 0, MINUTE) == NONE  # beats, but of no rhythm
@@ -49,7 +49,7 @@ def test_a_crop_without_marks_is_no_class() -> None:
     assert class_of(marks, 1000, 9000) == NONE  # a rhythm, but no beat
 
 
-def test_normal_is_what_is_normal_throughout() -> None:
+def test_a_normal_crop_is_normal_throughout() -> None:
     whole = (("(N", 100, 6900), ("(N", 7300, 14_900))
     assert class_of(annotate(*whole), 0, MINUTE) == NONE  # the beat at 7100 is of no rhythm
     assert class_of(annotate(*whole), 0, 7000) == NORMAL

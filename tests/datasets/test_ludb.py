@@ -1,4 +1,4 @@
-"""LUDB's headers: texts become codes, microvolts become mV, and what is not known is said."""
+"""LUDB: codes of texts, signals in mV, waves per lead, and unknown texts."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def write(folder: Path, name: str, microvolts: np.ndarray, texts: tuple[str, ...
 def test_a_record_has_its_codes_and_its_true_amplitude(tmp_path: Path) -> None:
     microvolts = np.random.default_rng(0).integers(-2000, 2000, (12, 50))
     write(tmp_path, "1", microvolts)
-    (tmp_path / "1.hea-").write_text("the header as published stands beside it")
+    (tmp_path / "1.hea-").write_text("the header as published")
     (record,), problems = read_ludb(tmp_path)
     assert not problems
     assert record.leads == STANDARD
@@ -59,24 +59,26 @@ def test_each_lead_has_its_own_marks(tmp_path: Path) -> None:
     assert (wave_mask(marks, 900, lead="II") == UNKNOWN).all()
 
 
-def test_texts_end_at_their_full_stop_and_begin_below_the_diagnoses() -> None:
+def test_texts_start_below_diagnoses_and_end_at_their_full_stop() -> None:
     assert texts_of("1 12 500\n#<diagnoses>:\n#A: b. \n#\n#C.\n") == ("A: b", "C")
     assert texts_of("1 12 500\n#<age>: 51\n") == ()
 
 
 def test_an_unknown_text_is_an_error_that_names_record_and_text(tmp_path: Path) -> None:
     write(tmp_path, "7", np.ones((12, 5), int), ("Rhythm: Junctional.",))
-    with pytest.raises(LeadwiseError, match="^7: 'Rhythm: Junctional' is no .*datasets/ludb.py"):
+    with pytest.raises(
+        LeadwiseError, match="^7: 'Rhythm: Junctional' is an unknown text.*datasets/ludb.py"
+    ):
         read_ludb(tmp_path)
 
 
-def test_another_folder_is_said_to_be_none_of_ludbs(tmp_path: Path) -> None:
+def test_a_folder_of_another_data_set_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, "7", np.ones((12, 5), int), ())
-    with pytest.raises(LeadwiseError, match="^7: nothing stands below <diagnoses>"):
+    with pytest.raises(LeadwiseError, match="^7: no text below <diagnoses>"):
         read_ludb(tmp_path)
 
 
-def test_each_text_stands_in_one_table_and_each_class_is_scored() -> None:
+def test_each_text_is_in_one_table_and_each_class_is_scored() -> None:
     assert not CLASS_OF.keys() & WITHOUT_CLASS.keys()
     scored = {code for codes in CLASSES for code in codes}
     assert {codes_by_name()[name] for name in CLASS_OF.values()} <= scored
@@ -84,6 +86,6 @@ def test_each_text_stands_in_one_table_and_each_class_is_scored() -> None:
     assert all(WITHOUT_CLASS.values())
 
 
-def test_equal_codes_of_the_challenge_are_one_class() -> None:
+def test_equivalent_codes_of_the_challenge_are_one_class() -> None:
     both = ["Complete right bundle branch block"], ["Complete left bundle branch block"]
     assert label_matrix([codes_of(texts) for texts in both]).sum(axis=1).tolist() == [1, 1]

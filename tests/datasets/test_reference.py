@@ -1,4 +1,4 @@
-"""REFERENCE.csv: what it says of records, what is odd about it, and headers of 2017."""
+"""REFERENCE.csv: labels of records, problems of tables, and headers of 2017."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def table(folder: Path, text: str) -> Path:
     return folder / "REFERENCE.csv"
 
 
-def test_a_table_is_read_whatever_its_line_ends_and_blanks(tmp_path: Path) -> None:
+def test_a_table_is_read_with_any_line_ends_and_blanks(tmp_path: Path) -> None:
     path = table(
         tmp_path, "\ufeffA00001,N\r\nA00004 , A\r\n\r\nA00003,~\r\nA00002,O\r\nA00004,A\r\n"
     )
@@ -28,7 +28,7 @@ def test_a_table_is_read_whatever_its_line_ends_and_blanks(tmp_path: Path) -> No
     assert problems == []
 
 
-def test_what_is_odd_about_a_table_is_said(tmp_path: Path) -> None:
+def test_problems_of_a_table_are_reported(tmp_path: Path) -> None:
     path = table(tmp_path, "A1,N\nA2,n\nA3\nA4,A,1\nA5,O\nA5,N\n")
     letters, problems = read_reference(path)
     assert letters == {"A1": "N"}
@@ -36,11 +36,11 @@ def test_what_is_odd_about_a_table_is_said(tmp_path: Path) -> None:
         "A2: 'A2,n' in REFERENCE.csv is not RECORD,X with X one of N A O ~",
         "A3: 'A3' in REFERENCE.csv is not RECORD,X with X one of N A O ~",
         "A4: 'A4,A,1' in REFERENCE.csv is not RECORD,X with X one of N A O ~",
-        "A5: REFERENCE.csv calls it O and N; strike out what is wrong",
+        "A5: REFERENCE.csv has two labels, O and N; delete the wrong one",
     ]
 
 
-def test_what_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+def test_an_unreadable_table_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LeadwiseError, match=r"REFERENCE.csv: cannot be read: No such file"):
         read_reference(tmp_path / "REFERENCE.csv")
     (tmp_path / "REFERENCE.csv").write_bytes(b"\xff\xfe,N\n")
@@ -48,7 +48,7 @@ def test_what_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
         read_reference(tmp_path / "REFERENCE.csv")
 
 
-def test_labels_stand_in_headers_and_in_the_tables_beside_them(tmp_path: Path) -> None:
+def test_labels_come_from_headers_and_from_tables(tmp_path: Path) -> None:
     nested = tmp_path / "training2017"
     nested.mkdir()
     for folder, name, codes in ((tmp_path, "A1", ()), (tmp_path, "H1", ["164889003"]),
@@ -59,19 +59,17 @@ def test_labels_stand_in_headers_and_in_the_tables_beside_them(tmp_path: Path) -
     records, _ = find_records(tmp_path)
     codes, problems = labels_of(tmp_path, records)
     assert codes == [("O",), ("~",), (), ("164889003", "A")]
-    assert list(map(str, problems)) == [
-        "A9: REFERENCE.csv names it, but there is no such record to read"
-    ]
-    told = labelled(tmp_path, records)[0]
-    assert [record.header.codes for record in told] == codes
-    assert [record.stem for record in told] == [record.stem for record in records]
+    assert list(map(str, problems)) == ["A9: REFERENCE.csv lists it, but no such record was read"]
+    with_labels = labelled(tmp_path, records)[0]
+    assert [record.header.codes for record in with_labels] == codes
+    assert [record.stem for record in with_labels] == [record.stem for record in records]
     assert records[0].header.codes == ()
 
 
-def test_headers_of_2017_are_read_and_their_first_value_is_held_against_the_signal(
+def test_headers_of_2017_are_read_and_their_first_value_is_checked(
     tmp_path: Path,
 ) -> None:
-    """As the Challenge shipped them: a date, a first value, and 0 where the checksum would be."""
+    """As published: a date, a first value, and 0 instead of a checksum."""
     digital = np.random.default_rng(1).integers(-900, 900, (1, 2714)).astype(np.int16)
     write_mat(tmp_path / "A00001.mat", digital)
     lines = "A00001 1 300 2714 05:05:15 1/05/2000\nA00001.mat 16+24 1000/mV 16 0 {} 0 0 ECG \n"
@@ -82,5 +80,5 @@ def test_headers_of_2017_are_read_and_their_first_value_is_held_against_the_sign
     assert (reading.errors, reading.warnings, record.header.warnings) == ((), (), ())
     np.testing.assert_allclose(reading.signal, digital / 1000, rtol=1e-6)
     (tmp_path / "A00001.hea").write_text(lines.format(digital[0, 0] + 1))
-    (fault,) = read_record(tmp_path / "A00001.hea").read().errors
-    assert fault.kind == "corrupt signal"
+    (error,) = read_record(tmp_path / "A00001.hea").read().errors
+    assert error.kind == "corrupt signal"

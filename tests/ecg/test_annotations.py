@@ -35,7 +35,7 @@ LEADS = ("I", "aVR", "V1")
 BEAT = Annotations(
     500.0,
     Beats([180], ["N"]),
-    Waves.of([(100, 120, 140, "p", ""), (160, 180, 210, "N", ""), (260, 300, 340, "t", "")]),
+    waves=Waves.of([(100, 120, 140, "p", ""), (160, 180, 210, "N", ""), (260, 300, 340, "t", "")]),
     annotated=Spans([50], [350], [""]),
 )
 
@@ -131,7 +131,11 @@ def test_columns_of_a_table_have_one_length_and_tables_compare_by_value() -> Non
 
 def test_a_window_cuts_waves_and_spans_at_its_ends() -> None:
     marks = Annotations(
-        500.0, BEAT.beats, BEAT.waves, Rhythms([0, 200], [200, 400], ["N", "AFIB"]), BEAT.annotated
+        500.0,
+        BEAT.beats,
+        waves=BEAT.waves,
+        rhythms=Rhythms([0, 200], [200, 400], ["N", "AFIB"]),
+        annotated=BEAT.annotated,
     )
     window = marks.window(130, 280)
     assert window.beats == Beats([50], ["N"])
@@ -172,7 +176,8 @@ def annotations(draw: st.DrawFn) -> Annotations:
             parts.append((first, last + draw(st.integers(1, 50)), lead))
     return Annotations(
         draw(st.sampled_from([100.0, 360.0, 257.5])),
-        Beats(beats, symbols), Waves.of(waves), Rhythms.of(rhythms), Spans.of(parts),
+        Beats(beats, symbols), waves=Waves.of(waves), rhythms=Rhythms.of(rhythms),
+        annotated=Spans.of(parts),
     )  # fmt: skip
 
 
@@ -195,7 +200,13 @@ def test_what_is_written_is_read(
 def test_files_are_laid_out_as_ludb_and_wfdb_have_them(tmp_path: Path) -> None:
     waves = Waves.of([(10, 12, 20, "N", "aVR"), (50, 52, 60, "t", "")])
     parts = Spans([0, 0], [70, 70], ["aVR", ""])
-    marks = Annotations(500.0, Beats([12], ["V"]), waves, Rhythms([0], [70], ["AFIB"]), parts)
+    marks = Annotations(
+        500.0,
+        Beats([12], ["V"]),
+        waves=waves,
+        rhythms=Rhythms([0], [70], ["AFIB"]),
+        annotated=parts,
+    )
     paths = write_annotations(marks, tmp_path / "R1")
     assert [path.name for path in paths] == ["R1.atr", "R1.avr", "R1.all"]
     of_lead = wfdb.rdann(str(tmp_path / "R1"), "avr")

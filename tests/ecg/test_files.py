@@ -1,4 +1,4 @@
-"""Files are there whole, or as they were."""
+"""Files are written completely or not at all."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_draft(tmp_path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["model.json"]
 
 
-def test_a_good_write_takes_the_name(tmp_path) -> None:
+def test_a_successful_write_replaces_the_file(tmp_path) -> None:
     path = tmp_path / "scores.csv"
     with atomic_write(path) as draft:
         draft.write_text("new")
@@ -31,20 +31,20 @@ def test_a_good_write_takes_the_name(tmp_path) -> None:
     assert path.read_text() == "new"
 
 
-def test_a_full_disk_is_a_sentence(tmp_path) -> None:
+def test_a_full_disk_is_an_error(tmp_path) -> None:
     path = tmp_path / "weights"
     with pytest.raises(LeadwiseError, match=r"weights: cannot be written: No space left"):
         write_half(path, OSError(28, "No space left on device"))
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_where_a_file_stands_is_a_sentence(tmp_path) -> None:
+def test_a_folder_with_the_name_of_a_file_is_an_error(tmp_path) -> None:
     (tmp_path / "model").write_text("")
     with pytest.raises(LeadwiseError, match="model: cannot be made"):
         make_folder(tmp_path / "model")
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(
+def test_a_folder_that_cannot_be_written_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -57,7 +57,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(
         make_folder(tmp_path / "model")
 
 
-def test_drafts_of_killed_processes_are_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_only_drafts_of_killed_processes_are_deleted(tmp_path: Path) -> None:
     for name in (".a.json.17.part", ".signals-1.f16.9.part", ".mine.part", "a.17.part", "a.json"):
         (tmp_path / name).touch()
     remove_drafts(tmp_path, "signals-*")
@@ -67,7 +67,7 @@ def test_drafts_of_killed_processes_are_removed_and_nothing_else(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.part", "a.17.part", "a.json"]
 
 
-def test_a_folder_that_does_not_reach_the_disk_is_a_sentence(
+def test_a_folder_that_cannot_be_synced_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: int) -> None:

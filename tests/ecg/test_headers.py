@@ -1,4 +1,4 @@
-"""Headers against wfdb where it reads them, every oddity of the Challenge's, and bad ones."""
+"""Headers against wfdb where it reads them, every peculiarity of the Challenge's, and bad ones."""
 
 import math
 from pathlib import Path
@@ -22,8 +22,8 @@ def parse(text: str) -> Header:
     return parse_header(text, "R1")
 
 
-def said(text: str) -> list[str]:
-    return [str(remark) for remark in parse(text).warnings]
+def warnings_of(text: str) -> list[str]:
+    return [str(warning) for warning in parse(text).warnings]
 
 
 @pytest.mark.parametrize("path", HEADERS, ids=lambda path: path.stem)
@@ -49,7 +49,7 @@ def test_genuine_headers_as_wfdb_reads_them(path: Path) -> None:
     assert header.warnings == ()
 
 
-def test_both_dialects_and_what_stands_in_them() -> None:
+def test_both_dialects_and_their_content() -> None:
     first = parse_header((SAMPLES / "A0689.hea").read_text(), "A0689")
     assert (first.age, first.sex, first.codes) == (80.0, "male", ("164889003",))
     second = parse_header((SAMPLES / "E07500.hea").read_text(), "E07500")
@@ -78,7 +78,7 @@ def test_age_sex_and_codes(
     assert (header.sex, header.codes) == (sex, codes)
 
 
-def test_blank_lines_line_ends_and_comments_anywhere_are_passed_over() -> None:
+def test_blank_lines_line_ends_and_comments_anywhere_are_skipped() -> None:
     plain = parse(TOP + LINE + "#Age: 9\n")
     assert parse(f"\n#Age: 9\n{TOP}\n{LINE}") == plain
     assert parse((TOP + LINE + "#Age: 9").replace("\n", "\r\n")) == plain
@@ -123,35 +123,35 @@ def test_gain_unit_and_baseline(line: str, mv_per_adu: float, baseline: int) -> 
     assert header.warnings == ()
 
 
-def test_fields_at_the_end_may_be_absent() -> None:
+def test_fields_at_the_end_are_optional() -> None:
     header = parse("R1 4 500\nR1.dat 16\nR1.dat 16 100/mV\nR1.dat 16 100/mV 12 7\n" + LINE)
     assert header.leads == ("", "", "", "II")
     assert header.lines.baselines == (0, 0, 7, 0)
     assert header.lines.firsts == (None, None, None, -5)
     assert header.lines.checksums == (None, None, None, 77)
     assert header.lines.mv_per_adu == (0.005, 0.01, 0.01, 0.001)
-    assert [remark.kind for remark in header.warnings] == ["lead without name", "no gain"]
+    assert [warning.kind for warning in header.warnings] == ["lead without name", "no gain"]
 
 
-def test_leads_are_spelled_and_unknown_names_stay() -> None:
+def test_leads_get_standard_names_and_unknown_names_are_kept() -> None:
     names = ("avr", "V1", "MLII", "v6", "ECG I")
     lines = [LINE.replace("II", name) for name in names]
     assert parse("R1 5 500 9\n" + "".join(lines)).leads == ("aVR", "V1", "MLII", "V6", "ECG I")
 
 
-def test_what_is_assumed_is_said() -> None:
+def test_assumptions_give_warnings() -> None:
     unnamed = LINE.replace(" II", "")
-    assert said("R1 4 500 9\n" + LINE + LINE + unnamed + LINE.replace("II", "V1")) == [
+    assert warnings_of("R1 4 500 9\n" + LINE + LINE + unnamed + LINE.replace("II", "V1")) == [
         "R1: II named more than once; the first row of each is used",
         "R1: row 3 has no lead name and is not used",
     ]
-    assert said(TOP + LINE.replace("1000", "0")) == [
+    assert warnings_of(TOP + LINE.replace("1000", "0")) == [
         "R1: no gain in the header for II; 200/mV is assumed"
     ]
-    assert said(TOP + LINE.replace("mV", "mmHg")) == [
+    assert warnings_of(TOP + LINE.replace("mV", "mmHg")) == [
         "R1: unknown unit mmHg in the header; mV is assumed"
     ]
-    assert said(TOP + LINE) == []
+    assert warnings_of(TOP + LINE) == []
 
 
 SHAPE = r"a lead's line must be FILE FORMAT GAIN BITS ZERO FIRST CHECKSUM BLOCK LEAD; it is '"
@@ -165,9 +165,9 @@ SHAPE = r"a lead's line must be FILE FORMAT GAIN BITS ZERO FIRST CHECKSUM BLOCK 
         ("R1\n", "must be NAME LEADS FS SAMPLES; it is 'R1'$"),
         ("R1 twelve 500\n", "it is 'R1 twelve 500'$"),
         ("R1 " + "9" * 5000, "^R1: line 1"),
-        ("R1 1 500 5000\n", "^R1: header says 1 leads and has 0 lines for leads$"),
-        ("R1 3 500 5000\n" + LINE, "^R1: header says 3 leads and has 1 lines for leads$"),
-        ("R1 0 500 5000\n", "^R1: header says 0 leads and has 0 lines for leads$"),
+        ("R1 1 500 5000\n", "^R1: the header states 1 leads and has 0 lines of leads$"),
+        ("R1 3 500 5000\n" + LINE, "^R1: the header states 3 leads and has 1 lines of leads$"),
+        ("R1 0 500 5000\n", "^R1: the header states 0 leads and has 0 lines of leads$"),
         ("R1 1 0 5\n" + LINE, "^R1: the sampling frequency '0' in line 1 is no rate in Hz$"),
         ("R1 1 1e999 5\n" + LINE, "frequency '1e999' in line 1"),
         ("R1 1 5-5 5\n" + LINE, "frequency '5-5' in line 1"),
@@ -184,7 +184,7 @@ SHAPE = r"a lead's line must be FILE FORMAT GAIN BITS ZERO FIRST CHECKSUM BLOCK 
         ("R1 2 500 9\n" + LINE + "no lead at all\n", SHAPE + "no lead at all'$"),
     ],
 )
-def test_bad_headers_end_in_a_sentence(text: str, sentence: str) -> None:
+def test_bad_headers_are_errors(text: str, sentence: str) -> None:
     with pytest.raises(LeadwiseError, match=sentence) as raised:
         parse(text)
     assert str(raised.value).startswith("R1: ")
@@ -192,7 +192,7 @@ def test_bad_headers_end_in_a_sentence(text: str, sentence: str) -> None:
 
 @given(st.text(max_size=200))
 @settings(deadline=None)
-def test_any_text_gives_a_header_or_a_sentence(text: str) -> None:
+def test_any_text_gives_a_header_or_an_error(text: str) -> None:
     for whole in (text, TOP + text, TOP + LINE + text, TOP + LINE.replace("1000/mV", text or "0")):
         try:
             assert isinstance(parse(whole).warnings, tuple)

@@ -1,4 +1,4 @@
-"""Labels: the organisers' tables, equal codes, and what stands in headers."""
+"""Labels: the organisers' tables, equivalent codes, and codes of headers."""
 
 import csv
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_classes_are_those_of_the_weights_in_its_order() -> None:
     assert SINUS_RHYTHM in CODES
 
 
-def test_we_write_the_codes_that_the_2020_scorer_knows() -> None:
+def test_we_write_codes_that_the_2020_scorer_accepts() -> None:
     with open(Path(scoring.__file__).with_name("weights-2020.csv"), newline="") as file:
         known = set(next(csv.reader(file))[1:])
     for codes in CLASSES:
@@ -70,7 +70,7 @@ def test_codes_of_a_header(line: str, codes: tuple[str, ...]) -> None:
     assert read_codes(f"R1 1 500 9\n{line}\n#Sx: Unknown\n") == codes
 
 
-def test_equal_codes_share_a_class_and_unknown_ones_are_ignored() -> None:
+def test_equivalent_codes_share_a_class_and_unknown_ones_are_ignored() -> None:
     records = [["733534002"], ["164909002", "713427006"], ["6180003"], [], ("59118001",)]
     labels = label_matrix(records)
     assert (labels.shape, labels.dtype) == ((5, 26), bool)
@@ -81,7 +81,7 @@ def test_equal_codes_share_a_class_and_unknown_ones_are_ignored() -> None:
     assert label_matrix([]).shape == (0, 26)
 
 
-def test_all_codes_of_a_folder_can_be_classes_and_equal_ones_are_one() -> None:
+def test_all_codes_of_a_folder_can_be_classes_and_equivalent_ones_are_one() -> None:
     records = [["NORM", "733534002"], ["164909002", "SR"], ["NORM"]]
     classes = all_classes(records)
     assert classes == ("164909002", "NORM", "SR")

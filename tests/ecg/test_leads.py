@@ -1,4 +1,4 @@
-"""Leads: order, the limb leads' formulas, and which trained set serves a record."""
+"""Leads: order, the limb leads' formulas, and the trained lead set for a record."""
 
 import itertools
 
@@ -42,9 +42,9 @@ def test_the_five_sets() -> None:
 
 @given(leads.flatmap(st.permutations))
 def test_any_order_is_sorted_into_the_standard_one(given_leads: list[str]) -> None:
-    found = sort_leads(given_leads)
+    sorted_leads = sort_leads(given_leads)
     known = [lead for lead in STANDARD if lead in given_leads]
-    assert found == (*known, *(lead for lead in given_leads if lead not in STANDARD))
+    assert sorted_leads == (*known, *(lead for lead in given_leads if lead not in STANDARD))
 
 
 @pytest.mark.parametrize("lead", STANDARD)
@@ -71,9 +71,9 @@ def test_any_two_limb_leads_give_the_others(pair: tuple[str, str]) -> None:
 
 
 @given(leads.flatmap(st.permutations), leads)
-def test_order_of_the_rows_does_not_matter(have: list[str], want: list[str]) -> None:
+def test_the_order_of_leads_does_not_matter(have: list[str], want: list[str]) -> None:
     rows = {
-        lead: np.float32([place, -place]) for place, lead in enumerate([*STANDARD, "MLII", "X"])
+        lead: np.float32([index, -index]) for index, lead in enumerate([*STANDARD, "MLII", "X"])
     }
     signal = np.array([rows[lead] for lead in have], np.float32).reshape(-1, 2)
     chosen, missing = choose(signal, have, want)
@@ -87,7 +87,7 @@ def test_order_of_the_rows_does_not_matter(have: list[str], want: list[str]) -> 
             assert not row.any()
 
 
-def test_first_of_equal_names_counts_and_the_input_stays() -> None:
+def test_the_first_of_equal_names_is_used_and_the_input_is_unchanged() -> None:
     signal = np.float32([[1], [2], [3]])
     before = signal.copy()
     chosen = choose(signal, ["V1", "v1", "I"], ["V1", "V2", "I"])
@@ -119,7 +119,7 @@ def test_the_single_lead_is_lead_i_or_the_only_one(
     np.testing.assert_allclose(chosen.signal, np.full((1, 4), row or 0.0), atol=1e-6)
 
 
-def test_the_leads_of_a_single_lead_record_are_not_made_up() -> None:
+def test_a_single_lead_record_has_no_derived_leads() -> None:
     chosen = choose(np.ones((1, 4), np.float32), ("ECG",), STANDARD)
     assert chosen.missing == STANDARD
 

@@ -1,4 +1,4 @@
-"""One process at a time, whatever becomes of the others."""
+"""Locks: one process at a time, even if others are killed."""
 
 import os
 import subprocess
@@ -21,8 +21,8 @@ with locked(Path({path!r}), "trains here"):
     print("held", flush=True)
     time.sleep(60)
 """
-# Each process adds one to a number many times; two at a time would lose some.  The folder goes
-# away whenever it is empty, as the model folder's state does.
+# Each process increments a number many times; two at a time would lose increments.  The folder is
+# deleted whenever it is empty, like the model folder's state.
 COUNT = """
 import sys
 sys.path.insert(0, {root!r})
@@ -38,7 +38,7 @@ for _ in range({times}):
 """
 
 
-def test_the_file_is_there_only_while_the_block_runs(tmp_path: Path) -> None:
+def test_the_lock_file_exists_only_while_the_block_runs(tmp_path: Path) -> None:
     path = tmp_path / "state" / "lock"
     with locked(path, "trains here"):
         assert path.read_text() == str(os.getpid())
@@ -69,37 +69,39 @@ def test_a_kill_releases_the_lock(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_those_who_wait_get_it_one_after_the_other(tmp_path: Path) -> None:
+def test_waiting_processes_get_the_lock_one_after_the_other(tmp_path: Path) -> None:
     path, number, times = tmp_path / "cache" / "lock", tmp_path / "number", 200
     number.write_text("0")
     script = COUNT.format(root=str(ROOT), path=str(path), number=str(number), times=times)
     command = [sys.executable, "-c", script]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     for process in processes:
-        said = process.communicate()[1]
-        assert process.returncode == 0, said
+        errors = process.communicate()[1]
+        assert process.returncode == 0, errors
     assert number.read_text() == str(3 * times)
     assert not path.parent.exists()
 
 
-def test_what_cannot_be_made_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "model").write_text("a file stands here")
+def test_a_lock_that_cannot_be_created_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model").write_text("a file of this name")
     (tmp_path / "folder" / "lock").mkdir(parents=True)
-    for path, said in (
+    for path, text in (
         (tmp_path / "model" / "state" / "lock", "state: cannot be made: Not a directory"),
         (tmp_path / "folder" / "lock", "lock: cannot be written: Is a directory"),
     ):
-        with pytest.raises(LeadwiseError, match=said), locked(path, "trains here"):
+        with pytest.raises(LeadwiseError, match=text), locked(path, "trains here"):
             pass
 
 
-def test_a_file_system_without_locks_is_said_and_used(
+def test_a_file_system_without_locks_is_logged_and_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setattr("fcntl.flock", failing(OSError(95, "Operation not supported")))
     with locked(tmp_path / "lock", "trains here"):
         pass
-    assert "no locks on this file system" in capsys.readouterr().err
+    assert "this file system has no locks" in capsys.readouterr().err
     monkeypatch.setattr("fcntl.flock", failing(OSError(5, "Input/output error")))
     with (
         pytest.raises(LeadwiseError, match="lock: cannot be written: Input/output error"),
@@ -115,7 +117,7 @@ def failing(error: OSError) -> Callable[..., None]:
     return fail
 
 
-def test_all_but_the_lock_is_removed(tmp_path: Path) -> None:
+def test_all_files_but_the_lock_are_deleted(tmp_path: Path) -> None:
     for name in ("lock", "12-leads.safetensors", ".a.1.part"):
         (tmp_path / name).touch()
     remove_all_but(tmp_path, tmp_path / "lock")

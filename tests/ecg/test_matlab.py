@@ -1,4 +1,4 @@
-"""MATLAB files against SciPy's reader and writer; broken ones give a sentence, nothing else."""
+"""MATLAB files against SciPy's reader and writer; damaged ones give an error message."""
 
 import io
 import struct
@@ -33,24 +33,24 @@ def read(content: bytes, folder: Path, key: str | None = None) -> np.ndarray:
 
 
 def test_genuine_signal_as_scipy_reads_it() -> None:
-    found = read_mat(str(SAMPLE), "A0689")
-    assert (found.dtype, found.shape) == (np.int16, (12, 5000))
-    np.testing.assert_array_equal(found, loadmat(SAMPLE)["val"])
+    matrix_read = read_mat(str(SAMPLE), "A0689")
+    assert (matrix_read.dtype, matrix_read.shape) == (np.int16, (12, 5000))
+    np.testing.assert_array_equal(matrix_read, loadmat(SAMPLE)["val"])
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int32, np.uint8, np.float32, np.float64])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_type_and_version(dtype: type, layout: tuple[str, bool], tmp_path: Path) -> None:
     numbers = np.arange(6).reshape(2, 3).astype(dtype)
-    found = read(packed({"val": numbers}, *layout), tmp_path)
-    assert found.dtype == dtype
-    np.testing.assert_array_equal(found, numbers)
+    matrix_read = read(packed({"val": numbers}, *layout), tmp_path)
+    assert matrix_read.dtype == dtype
+    np.testing.assert_array_equal(matrix_read, numbers)
 
 
 def test_big_endian_version_4(tmp_path: Path) -> None:
     head = np.array([1030, 2, 3, 0, 4], ">i4").tobytes() + b"val\0"
-    found = read(head + DIGITAL.astype(">i2").tobytes("F"), tmp_path)
-    np.testing.assert_array_equal(found, DIGITAL)
+    matrix_read = read(head + DIGITAL.astype(">i2").tobytes("F"), tmp_path)
+    np.testing.assert_array_equal(matrix_read, DIGITAL)
 
 
 def test_big_endian_version_5(tmp_path: Path) -> None:
@@ -60,14 +60,14 @@ def test_big_endian_version_5(tmp_path: Path) -> None:
     flags, shape = struct.pack(">II", 10, 0), struct.pack(">2i", 2, 3)
     numbers = element(3, DIGITAL.astype(">i2").tobytes("F"))
     matrix = element(6, flags) + element(5, shape) + element(1, b"val") + numbers
-    found = read(b"MATLAB 5.0".ljust(124) + b"\1\0MI" + element(14, matrix), tmp_path)
-    assert found.dtype == np.int16
-    np.testing.assert_array_equal(found, DIGITAL)
+    matrix_read = read(b"MATLAB 5.0".ljust(124) + b"\1\0MI" + element(14, matrix), tmp_path)
+    assert matrix_read.dtype == np.int16
+    np.testing.assert_array_equal(matrix_read, DIGITAL)
     np.testing.assert_array_equal(loadmat(tmp_path / "R1.mat")["val"], DIGITAL)  # as SciPy sees it
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_val_else_the_only_variable_else_the_one_asked_for(
+def test_val_else_the_only_variable_or_the_requested_one(
     layout: tuple[str, bool], tmp_path: Path
 ) -> None:
     other = np.ones((1, 4), np.int16)
@@ -91,7 +91,7 @@ def test_val_else_the_only_variable_else_the_one_asked_for(
     ids=["text", "complex", "sparse"],
 )
 @pytest.mark.parametrize("version", ["4", "5"])
-def test_other_things_than_a_matrix(variables: dict, version: str, tmp_path: Path) -> None:
+def test_variables_that_are_no_matrix(variables: dict, version: str, tmp_path: Path) -> None:
     with pytest.raises(LeadwiseError, match="^R1: the .mat holds no real matrix of leads × samp"):
         read(packed(variables, version), tmp_path)
 
@@ -108,14 +108,14 @@ def test_cells_and_empty_files(tmp_path: Path) -> None:
     assert read(packed({"val": np.empty((12, 0), np.int16)}), tmp_path).size == 0
 
 
-def test_missing_file_and_folder_in_its_place(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_of_its_name(tmp_path: Path) -> None:
     with pytest.raises(LeadwiseError, match="^R1: the signal cannot be read: No such file"):
         read_mat(str(tmp_path / "R1.mat"), "R1")
     with pytest.raises(LeadwiseError, match="^R1: the signal cannot be read: Is a directory"):
         read_mat(str(tmp_path), "R1")
 
 
-def answer(content: bytes, folder: Path) -> np.ndarray | str:
+def read_or_error(content: bytes, folder: Path) -> np.ndarray | str:
     """Read an array or get the sentence; anything else fails the test."""
     try:
         return read(content, folder)
@@ -127,9 +127,9 @@ def answer(content: bytes, folder: Path) -> np.ndarray | str:
 def test_cut_anywhere(layout: tuple[str, bool], tmp_path: Path) -> None:
     whole = packed({"val": DIGITAL}, *layout)
     for length in range(len(whole)):
-        found = answer(whole[:length], tmp_path)
-        assert isinstance(found, str), length
-        assert found.startswith("R1: the .mat ")
+        matrix_or_error = read_or_error(whole[:length], tmp_path)
+        assert isinstance(matrix_or_error, str), length
+        assert matrix_or_error.startswith("R1: the .mat ")
     with pytest.raises(LeadwiseError, match="^R1: the .mat is cut off: 35 of 36 bytes; fetch the"):
         read(packed({"val": DIGITAL})[:-1], tmp_path)
 
@@ -143,23 +143,25 @@ def test_text_and_web_pages(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_flipped_bytes_give_an_array_or_a_sentence(
-    layout: tuple[str, bool], tmp_path: Path
-) -> None:
+def test_flipped_bytes_give_an_array_or_an_error(layout: tuple[str, bool], tmp_path: Path) -> None:
     whole = np.frombuffer(packed({"val": DIGITAL, "name": "text"}, *layout), np.uint8)
     generator = np.random.default_rng(8)
     sentences = 0
     for _ in range(1000):
         broken = whole.copy()
-        places = generator.integers(len(whole), size=generator.integers(1, 4))
-        broken[places] = generator.integers(256, size=len(places))
-        found = answer(broken.tobytes(), tmp_path)
-        sentences += isinstance(found, str)
-        assert found.startswith("R1: the .mat ") if isinstance(found, str) else found.ndim == 2
+        positions = generator.integers(len(whole), size=generator.integers(1, 4))
+        broken[positions] = generator.integers(256, size=len(positions))
+        matrix_or_error = read_or_error(broken.tobytes(), tmp_path)
+        sentences += isinstance(matrix_or_error, str)
+        assert (
+            matrix_or_error.startswith("R1: the .mat ")
+            if isinstance(matrix_or_error, str)
+            else matrix_or_error.ndim == 2
+        )
     assert 50 < sentences < 950  # the fuzz reaches both ends
 
 
-def test_a_flip_that_ends_scipys_process(tmp_path: Path) -> None:
+def test_a_flipped_byte_that_crashes_scipys_process(tmp_path: Path) -> None:
     broken = bytearray(packed({"val": DIGITAL}, "5"))
     broken[176] = 0xA1  # the type of the numbers; scipy.io.loadmat 1.17.1 dies of it
     with pytest.raises(LeadwiseError, match="^R1: the .mat is damaged .2 × 3 numbers of type 161"):
@@ -182,8 +184,12 @@ def test_matlab_7_3_is_named(tmp_path: Path) -> None:
 @settings(max_examples=200, deadline=None)
 def test_any_bytes(content: bytes) -> None:
     with TemporaryDirectory() as folder:
-        found = answer(content, Path(folder))
-    assert found.startswith("R1: the .mat ") if isinstance(found, str) else found.ndim == 2
+        matrix_or_error = read_or_error(content, Path(folder))
+    assert (
+        matrix_or_error.startswith("R1: the .mat ")
+        if isinstance(matrix_or_error, str)
+        else matrix_or_error.ndim == 2
+    )
 
 
 def test_written_as_scipy_writes_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Records are worked on in order, by processes that do not outlive this one."""
+"""Results come in the order of the records; worker processes end with their parent."""
 
 import subprocess
 import sys
@@ -18,23 +18,23 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def test_results_come_in_order(
     simulated_folder: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    monkeypatch.setattr("ecg.parallel.RECORDS_A_TASK", 5)
+    monkeypatch.setattr("ecg.parallel.RECORDS_PER_TASK", 5)
     records = find_records(simulated_folder)[0]
     names = [record.name for record in records]
     assert list(map_in_order(attrgetter("name"), records, workers)) == names
 
 
-def test_reading_processes_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+def test_worker_processes_exit_when_their_parent_is_killed(tmp_path: Path) -> None:
     program = """
 import sys
 sys.path.insert(0, {root!r})
 from joblib import Parallel, delayed
-from ecg.parallel import _end_with
+from ecg.parallel import _exit_with
 import os, time
 def work():
     print(os.getpid(), flush=True)
     time.sleep(60)
-Parallel(2, initializer=_end_with, initargs=(os.getpid(),))(delayed(work)() for _ in range(2))
+Parallel(2, initializer=_exit_with, initargs=(os.getpid(),))(delayed(work)() for _ in range(2))
 """
     command = [sys.executable, "-c", program.format(root=str(ROOT))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:

@@ -1,4 +1,4 @@
-"""Pictures are there, of the right size, and show what they are said to show."""
+"""Drawings: their size, words and scale."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ def size_of(path):
 
 
 def text_of(path):
-    """The words of an SVG, under the fixture `words`."""
+    """The words of an SVG file, with the fixture `words`."""
     return path.read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def words():
-    """Let SVG files keep their words as text, so that tests can read them."""
+    """Keep the words of SVG files as text, so that tests can read them."""
     import matplotlib as mpl
 
     with mpl.rc_context({"svg.fonttype": "none"}):
@@ -35,7 +35,7 @@ def draw(path, record, **texts):
     return path
 
 
-def test_twelve_leads_fill_a_sheet_and_nothing_is_left_beside_it(tmp_path):
+def test_twelve_leads_fill_a_sheet_and_only_the_drawing_is_written(tmp_path):
     width, height = size_of(draw(tmp_path / "a.png", simulate(["PVC"], seed=1)))
     assert width == pytest.approx(270 / 25.4 * 150, abs=2)  # 10 s at 25 mm/s, and margins
     assert 800 < height < 1100
@@ -44,7 +44,7 @@ def test_twelve_leads_fill_a_sheet_and_nothing_is_left_beside_it(tmp_path):
 
 @pytest.mark.parametrize("leads", [("II",), ("I", "II"), ("I", "II", "III", "V2"), ("V1", "aVR")])
 @pytest.mark.parametrize(("duration_s", "fs"), [(0.5, 100), (10, 500), (30, 257)])
-def test_other_leads_have_a_row_each(tmp_path, leads, duration_s, fs):
+def test_other_lead_sets_have_one_row_per_lead(tmp_path, leads, duration_s, fs):
     record = simulate(duration_s=duration_s, fs=fs, leads=leads)
     _, height = size_of(draw(tmp_path / "a.png", record))
     assert height == pytest.approx((23 + 35 * len(leads)) / 25.4 * 150, abs=2)
@@ -82,14 +82,14 @@ def test_gaps_flat_leads_and_huge_amplitudes_are_drawn(tmp_path):
     signal[3] *= 1e4
     signal[4] += 300
     signal[5, 7] = np.inf
-    plot_record(tmp_path / "a.png", signal, record.leads, record.fs, title="all there is")
+    plot_record(tmp_path / "a.png", signal, record.leads, record.fs, title="extremes")
     assert size_of(tmp_path / "a.png")[0] > 1500
     assert np.isnan(signal[0]).all()  # the signal is left as it was
     margin = imread(tmp_path / "a.png")[20:75, 500:]  # right of the title, above the paper
     assert (margin == 1).all()
 
 
-def test_two_leads_may_bear_one_name(tmp_path):
+def test_two_leads_can_have_the_same_name(tmp_path):
     record = simulate(leads=("II", "V1"))
     plot_record(tmp_path / "a.png", record.signal, ("ECG", "ECG"), record.fs, title="Holter")
     assert size_of(tmp_path / "a.png")[1] > 400

@@ -1,4 +1,4 @@
-"""Records against wfdb, there and back, and with everything that can be wrong with them."""
+"""Records against wfdb, written and read back, damaged and incomplete."""
 
 import shutil
 from pathlib import Path
@@ -30,7 +30,9 @@ HEADERS = sorted(SAMPLES.glob("*.hea"))
 WAVE = np.sin(np.arange(500) / 7)[None] * np.linspace(0.4, 1.5, 12)[:, None]  # mV
 
 
-def made(folder: Path, signal: np.ndarray = WAVE, leads: tuple[str, ...] = STANDARD) -> Record:
+def written_record(
+    folder: Path, signal: np.ndarray = WAVE, leads: tuple[str, ...] = STANDARD
+) -> Record:
     write_record(folder, "R1", signal, leads, 500)
     return read_record(folder / "R1.hea")
 
@@ -45,7 +47,7 @@ def edited(folder: Path, old: str, new: str) -> Record:
 
 
 def sentences(warnings: tuple[Message, ...]) -> list[str]:
-    return [str(remark) for remark in warnings]
+    return [str(warning) for warning in warnings]
 
 
 @pytest.mark.parametrize("path", HEADERS, ids=lambda path: path.stem)
@@ -67,7 +69,7 @@ def test_genuine_signals_as_wfdb_reads_them(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", HEADERS, ids=lambda path: path.stem)
-def test_genuine_records_have_no_fault(path: Path) -> None:
+def test_genuine_records_have_no_errors(path: Path) -> None:
     reading = read_record(path).read()
     assert reading.errors == ()
     flat = {"JS20004": ["JS20004: V2, V4, V6 flat"]}
@@ -91,7 +93,7 @@ ALIKE = {"elements": st.integers(-32767, 32767), "dtype": np.int16}
     st.sampled_from(["female", "male", "Unknown"]),
 )
 @settings(deadline=None, max_examples=50)
-def test_what_is_written_is_read(
+def test_a_written_record_is_read_back(
     tmp_path_factory: pytest.TempPathFactory,
     leads_and_digital: tuple[tuple[str, ...], np.ndarray],
     fs: float,
@@ -131,14 +133,14 @@ def test_any_length_and_rate(seconds: float, fs: int, tmp_path: Path) -> None:
 
 def test_beyond_16_bits_is_clipped_when_written(tmp_path: Path) -> None:
     signal = np.array([[40.0, -40.0, 0.0004, -0.0006]])
-    written = made(tmp_path, signal, ("I",)).signal
+    written = written_record(tmp_path, signal, ("I",)).signal
     np.testing.assert_allclose(written, [[32.767, -32.767, 0, -0.001]], rtol=1e-6)
 
 
 def test_samples_without_value(tmp_path: Path) -> None:
     signal = WAVE.copy()
     signal[1, 3:5] = np.nan
-    record = made(tmp_path, signal)
+    record = written_record(tmp_path, signal)
     assert loadmat(tmp_path / "R1.mat")["val"][1, 3] == -32768
     np.testing.assert_array_equal(np.argwhere(np.isnan(record.signal)), [[1, 3], [1, 4]])
     reading = record.read()
@@ -160,22 +162,24 @@ def test_samples_without_value(tmp_path: Path) -> None:
     ],
 )
 def test_units_gains_and_baselines(gain: str, factor: float, offset: float, tmp_path: Path) -> None:
-    plain = made(tmp_path).signal.astype(float)
-    found = edited(tmp_path, "1000.0(0)/mV", gain).signal
+    plain = written_record(tmp_path).signal.astype(float)
+    signal = edited(tmp_path, "1000.0(0)/mV", gain).signal
     # float32, and the subtraction of a baseline that is as large as the signal
-    np.testing.assert_allclose(found, plain * factor + offset, rtol=1e-5, atol=2e-7)
+    np.testing.assert_allclose(signal, plain * factor + offset, rtol=1e-5, atol=2e-7)
 
 
-def test_flat_clipped_and_absurd_signals_are_told(tmp_path: Path) -> None:
+def test_flat_clipped_and_absurd_signals_give_warnings(tmp_path: Path) -> None:
     signal = WAVE.copy()
     signal[6:8] = 0
     signal[2] = np.clip(signal[2], -0.3, 0.3)
-    assert sentences(made(tmp_path, signal).read().warnings) == [
+    assert sentences(written_record(tmp_path, signal).read().warnings) == [
         "R1: V1, V2 flat",
         "R1: III clipped",
     ]
-    assert sentences(made(tmp_path, WAVE * 0).read().warnings) == ["R1: all leads are flat"]
-    made(tmp_path)
+    assert sentences(written_record(tmp_path, WAVE * 0).read().warnings) == [
+        "R1: all leads are flat"
+    ]
+    written_record(tmp_path)
     # The superseded releases of PTB (S0001) and of PTB-XL, see official/README, section 4.
     half_a_microvolt = edited(tmp_path, "1000.0(0)/mV", "2000000/mV").read()
     assert sentences(half_a_microvolt.warnings) == [
@@ -188,8 +192,8 @@ def test_flat_clipped_and_absurd_signals_are_told(tmp_path: Path) -> None:
     ]
 
 
-def test_swapped_rows_are_found_by_checksum(tmp_path: Path) -> None:
-    record = made(tmp_path)
+def test_swapped_leads_are_detected_by_checksum(tmp_path: Path) -> None:
+    record = written_record(tmp_path)
     rows = record.digital().copy()
     rows[[0, 4]] = rows[[4, 0]]
     write_mat(tmp_path / "R1.mat", rows)
@@ -198,16 +202,16 @@ def test_swapped_rows_are_found_by_checksum(tmp_path: Path) -> None:
     ]
 
 
-def test_a_changed_sample_is_found_by_checksum(tmp_path: Path) -> None:
-    rows = made(tmp_path).digital().copy()
+def test_a_changed_sample_is_detected_by_checksum(tmp_path: Path) -> None:
+    rows = written_record(tmp_path).digital().copy()
     rows[7, 100] += 1
     write_mat(tmp_path / "R1.mat", rows)
-    (fault,) = read_record(tmp_path / "R1.hea").read().errors
-    assert str(fault) == (
+    (error,) = read_record(tmp_path / "R1.hea").read().errors
+    assert str(error) == (
         "R1: signal and header disagree in first value or checksum of V2; fetch it again"
     )
-    assert fault.kind == "corrupt signal"
-    # What is not stated cannot disagree: tools that reduce records leave zeros, or leave them out.
+    assert error.kind == "corrupt signal"
+    # Missing values are not compared: tools that reduce records write zeros, or nothing.
     lines = (tmp_path / "R1.hea").read_text().splitlines()
     for ending in (" 16 0 0 0 0 {}", " 16 0"):
         unstated = [f"R1.mat 16+24 1000/mV{ending.format(lead)}" for lead in STANDARD]
@@ -216,10 +220,10 @@ def test_a_changed_sample_is_found_by_checksum(tmp_path: Path) -> None:
 
 
 def test_counts_that_disagree(tmp_path: Path) -> None:
-    made(tmp_path)
+    written_record(tmp_path)
     longer = edited(tmp_path, "500 500\n", "500 600\n")
     assert sentences(longer.read().errors) == [
-        "R1: the header says 600 samples, the signal holds 500"
+        "R1: the header states 600 samples, the signal has 500"
     ]
     assert longer.signal.shape == (12, 500)
     write_mat(tmp_path / "R1.mat", np.ones((11, 600), np.int16))
@@ -234,7 +238,7 @@ def test_counts_that_disagree(tmp_path: Path) -> None:
 
 
 def test_damaged_and_missing_signals(tmp_path: Path) -> None:
-    record = made(tmp_path)
+    record = written_record(tmp_path)
     path = tmp_path / "R1.mat"
     whole = path.read_bytes()
     path.write_bytes(whole[:5000])
@@ -256,7 +260,7 @@ def test_header_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_comments_in_another_encoding_do_no_harm(tmp_path: Path) -> None:
-    made(tmp_path)
+    written_record(tmp_path)
     with open(tmp_path / "R1.hea", "ab") as file:
         file.write(b"# Sx: M\xe4rz\n")
     assert read_record(tmp_path / "R1.hea").signal.shape == (12, 500)
@@ -264,7 +268,7 @@ def test_comments_in_another_encoding_do_no_harm(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float64])
 def test_other_types_of_numbers(dtype: type, tmp_path: Path) -> None:
-    plain = made(tmp_path).signal
+    plain = written_record(tmp_path).signal
     savemat(tmp_path / "R1.mat", {"val": loadmat(tmp_path / "R1.mat")["val"].astype(dtype)})
     record = read_record(tmp_path / "R1.hea")
     np.testing.assert_array_equal(record.signal, plain)
@@ -282,7 +286,7 @@ def test_other_formats_through_wfdb(fmt: str, invalid: int, tmp_path: Path) -> N
     expected = (digital.T - [[24], [0]]) / [[200], [2000]]
     expected[1, 10] = np.nan
     np.testing.assert_allclose(record.signal, expected, rtol=1e-5, atol=1e-7)
-    kinds = [remark.kind for remark in record.read().warnings]
+    kinds = [warning.kind for warning in record.read().warnings]
     assert kinds == ["samples without value"]
     (tmp_path / "R1.dat").write_bytes(b"short")
     with pytest.raises(LeadwiseError, match="^R1: wfdb cannot read the signal: "):
@@ -311,7 +315,7 @@ def test_no_data(tmp_path: Path) -> None:
         find_records(tmp_path)
 
 
-def test_finds_records_and_names_what_is_left_out(tmp_path: Path) -> None:
+def test_records_are_found_and_the_others_named(tmp_path: Path) -> None:
     for name in ("R1", "R2", "R3"):
         write_record(tmp_path, name, WAVE, STANDARD, 500)
     (tmp_path / "R2.mat").unlink()
@@ -320,16 +324,16 @@ def test_finds_records_and_names_what_is_left_out(tmp_path: Path) -> None:
     assert [record.name for record in records] == ["R1"]
     assert sentences(tuple(problems)) == [
         "R2: there is a header but no signal (R2.mat)",
-        "R3: header says 12 leads and has 0 lines for leads",
+        "R3: the header states 12 leads and has 0 lines of leads",
     ]
 
 
-def test_many_alike_remarks_are_said_once() -> None:
+def test_many_messages_of_one_kind_are_summarised() -> None:
     alike = [Message(f"R{number}", "flat leads", f"V{number} flat") for number in range(1, 6)]
     assert list(summarise(alike[:3])) == ["R1: V1 flat", "R2: V2 flat", "R3: V3 flat"]
-    assert list(summarise([*alike, Message("X", "other length", "odd")])) == [
+    assert list(summarise([*alike, Message("X", "other length", "long")])) == [
         "5 records (R1, R2, R3, …): flat leads; the first: V1 flat",
-        "X: odd",
+        "X: long",
     ]
 
 

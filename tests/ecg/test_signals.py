@@ -1,4 +1,4 @@
-"""Signal steps; the figures are those of the fact sheet, computed with NumPy and SciPy alone."""
+"""Transforms; the figures are those of the fact sheet, computed with NumPy and SciPy only."""
 
 import numpy as np
 import pytest
@@ -54,12 +54,12 @@ def envelopes_of(lead: np.ndarray, centred: float = 0) -> tuple[np.ndarray, np.n
 
 
 @pytest.mark.parametrize("hertz", RESPONSE)
-def test_envelope_of_a_cosine_is_constant_and_as_tabled(hertz: float) -> None:
+def test_envelope_of_a_cosine_is_constant_and_as_tabulated(hertz: float) -> None:
     lead = np.cos(2 * np.pi * hertz * TIME)
-    found = [*envelopes_of(lead), *envelopes_of(lead, centred=1)]
-    for envelope, expected in zip(found, RESPONSE[hertz], strict=True):
+    measured = [*envelopes_of(lead), *envelopes_of(lead, centred=1)]
+    for envelope, expected in zip(measured, RESPONSE[hertz], strict=True):
         assert envelope.std() < 1e-9
-        assert envelope.mean() == pytest.approx(expected, abs=5e-5)  # tabled to four places
+        assert envelope.mean() == pytest.approx(expected, abs=5e-5)  # tabulated to four decimals
 
 
 def test_envelope_follows_a_modulated_cosine() -> None:
@@ -76,8 +76,8 @@ def test_envelope_of_a_pulse_peaks_at_the_pulse(
     sigma_s: float, peaks: tuple[float, float], centred: tuple[float, float]
 ) -> None:
     pulse = np.exp(-0.5 * ((TIME - 20) / sigma_s) ** 2)
-    found = [*envelopes_of(pulse - pulse.mean()), *envelopes_of(pulse, centred=1)]
-    for envelope, expected in zip(found, (*peaks, *centred), strict=True):
+    measured = [*envelopes_of(pulse - pulse.mean()), *envelopes_of(pulse, centred=1)]
+    for envelope, expected in zip(measured, (*peaks, *centred), strict=True):
         assert envelope.max() == pytest.approx(expected, abs=2e-4)
         assert envelope.argmax() == 20 * FS
 
@@ -95,7 +95,7 @@ def test_the_band_is_scipys_tukey_window() -> None:
     np.testing.assert_allclose(tukey_band(np.arange(81) / 10, LOW), windows.tukey(81, 0.5))
 
 
-def test_envelopes_scale_and_forget_sign_and_offset() -> None:
+def test_envelopes_scale_and_ignore_sign_and_offset() -> None:
     lead = np.random.default_rng(1).normal(size=2500)
     low, mid = envelopes_of(lead)
     for other in envelopes_of(-3 * lead + 7)[:1]:
@@ -124,7 +124,7 @@ def test_resampling_keeps_a_slow_wave() -> None:
     np.testing.assert_allclose(resampled[0, 50:-50], wanted[50:-50], atol=2e-3)
 
 
-def test_remove_mean_and_z_score_treat_leads_alone() -> None:
+def test_remove_mean_and_z_score_treat_leads_separately() -> None:
     signal = np.array([[1.0, 2.0, 3.0], [5.0, 5.0, 5.0]])
     np.testing.assert_allclose(remove_mean(signal, FS)[0], [[-1, 0, 1], [0, 0, 0]])
     scaled, _ = z_score(signal, FS)
@@ -132,12 +132,12 @@ def test_remove_mean_and_z_score_treat_leads_alone() -> None:
     np.testing.assert_allclose(scaled.mean(axis=1), 0, atol=1e-12)
 
 
-def test_fill_leaves_no_hole() -> None:
+def test_fill_leaves_no_gap() -> None:
     filled, _ = TRANSFORMS["fill"](np.array([[1.0, np.nan, np.inf, -np.inf]]), FS)
     assert filled.tolist() == [[1, 0, 0, 0]]
 
 
-def test_hold_repeats_the_sample_before_a_hole_or_an_absurd_one() -> None:
+def test_hold_repeats_the_sample_before_a_gap_or_an_absurd_sample() -> None:
     signal = np.array([[1, np.nan, 25, 2, -21, np.inf, 20], [np.nan, 21, 3, 4, 5, 6, 7]])
     held, _ = hold(signal, FS)
     assert held.tolist() == [[1, 1, 1, 2, 2, 2, 20], [0, 0, 3, 4, 5, 6, 7]]
@@ -153,7 +153,7 @@ def test_record_z_score_keeps_the_leads_proportions() -> None:
     np.testing.assert_allclose(record_z_score(scaled, FS)[0], scaled, atol=1e-6)
 
 
-def test_flat_leads_stay_0_and_leave_the_others_alone() -> None:
+def test_flat_leads_stay_0_and_do_not_change_the_others() -> None:
     signal = np.random.default_rng(0).normal(0.3, 1, (2, 500)).astype(np.float32)
     for constant in (0.0, 0.7):
         more = np.insert(signal, 1, constant, axis=0)
@@ -175,7 +175,7 @@ GAINS = {
 
 
 @pytest.mark.parametrize("order_s", GAINS)
-def test_the_fir_filters_gain_is_as_tabled_and_its_phase_zero(order_s: float) -> None:
+def test_the_fir_filters_gain_is_as_tabulated_and_its_phase_zero(order_s: float) -> None:
     time = np.arange(20_001) / 500 - 20
     for hertz, gain in zip(HERTZ, GAINS[order_s], strict=True):
         wave = np.cos(2 * np.pi * hertz * time)
@@ -194,7 +194,7 @@ def test_the_fir_filter_has_an_odd_number_of_taps(fs: float, taps: int) -> None:
 
 
 @pytest.mark.parametrize("step", [fir_band_pass, butterworth_band_pass])
-def test_a_rate_without_room_for_the_upper_edge_leaves_a_high_pass(step) -> None:
+def test_an_upper_edge_above_half_the_rate_gives_a_high_pass(step) -> None:
     for fs in (100.0, 120.0):
         fast = np.cos(np.pi * 0.96 * np.arange(4000))[None]  # near half the rate
         filtered, _ = step(fast, fs, low_hz=0.5, high_hz=60)
@@ -203,7 +203,7 @@ def test_a_rate_without_room_for_the_upper_edge_leaves_a_high_pass(step) -> None
     assert not np.allclose(slower[0, 1500:-1500], fast[0, 1500:-1500], atol=0.05)
 
 
-def test_the_butterworth_filter_is_stable_and_takes_the_wander_away() -> None:
+def test_the_butterworth_filter_is_stable_and_removes_baseline_wander() -> None:
     """Forward and backward: 1/2 at the edges (1/√2 twice), all between, nothing far outside."""
     time = np.arange(60_000) / 500
     for hertz, gain in ((0, 0), (0.1, 0), (0.5, 0.5), (5, 1), (40, 1), (60, 0.5), (120, 0)):
@@ -215,7 +215,7 @@ def test_the_butterworth_filter_is_stable_and_takes_the_wander_away() -> None:
 
 @pytest.mark.parametrize("step", [fir_band_pass, butterworth_band_pass])
 @pytest.mark.parametrize("samples", [1, 2, 40, 300])
-def test_filters_take_short_records(step, samples: int) -> None:
+def test_filters_accept_short_records(step, samples: int) -> None:
     signal = np.random.default_rng(0).normal(size=(2, samples)).astype(np.float32)
     filtered, _ = step(signal, 500, low_hz=0.5, high_hz=60)
     assert filtered.shape == signal.shape
@@ -226,7 +226,7 @@ def test_filters_take_short_records(step, samples: int) -> None:
     ("samples", "first", "length"),
     [(5000, 0, 5000), (5001, 0, 5000), (7000, 1000, 5000), (7001, 0, 7001), (15_000, 0, 15_000)],
 )
-def test_fit_length_crops_the_middle_of_what_is_not_too_long(samples, first, length) -> None:
+def test_fit_length_crops_the_middle_of_slightly_longer_signals(samples, first, length) -> None:
     signal = np.arange(samples, dtype=np.float32)[None]
     fitted, _ = fit_length(signal, 500, seconds=10, tolerance=0.4)
     np.testing.assert_array_equal(fitted[0], np.arange(first, first + length))
@@ -243,7 +243,7 @@ def kinds(signal: np.ndarray) -> set[str]:
     return {kind for kind, _ in signal_warnings(signal, ["I", "II"])}
 
 
-def test_oddities_are_told_by_kind() -> None:
+def test_warnings_have_a_kind() -> None:
     rng = np.random.default_rng(0)
     plain = rng.normal(scale=0.3, size=(2, 2500))
     assert kinds(plain) == set()

@@ -33,39 +33,39 @@ def test_corrected_qt(qt: int, rr_s: float, fridericia: float, bazett: float) ->
     mask = mask_of(
         (QRS, 100, 190), (QRS, 100 + rr, 190 + rr), (T, 300 + rr, 100 + rr + qt), samples=3000
     )
-    found = intervals(waves_of(mask), 1000, 3000)
-    assert found.qtc_fridericia[1] == pytest.approx(fridericia, abs=5e-4)
-    assert found.qtc_bazett[1] == pytest.approx(bazett, abs=5e-4)
+    measured = intervals(waves_of(mask), 1000, 3000)
+    assert measured.qtc_fridericia[1] == pytest.approx(fridericia, abs=5e-4)
+    assert measured.qtc_bazett[1] == pytest.approx(bazett, abs=5e-4)
 
 
 @pytest.mark.parametrize("diagnoses", [("NSR",), ("AF",), ("IAVB", "SB"), ("PAC",), ("PVC", "AFL")])
-def test_the_simulators_waves_come_back(diagnoses: tuple[str, ...]) -> None:
+def test_the_simulators_waves_are_recovered(diagnoses: tuple[str, ...]) -> None:
     record = simulate(diagnoses, seed=4, duration_s=20.0)
-    found = waves_of(record.mask)
-    places = np.searchsorted(found[:, 1, 0], record.waves[:, 1, 0])
+    waves = waves_of(record.mask)
+    indices = np.searchsorted(waves[:, 1, 0], record.waves[:, 1, 0])
     whole = record.waves[:, 1, 0] != ABSENT
-    np.testing.assert_array_equal(found[places[whole]][:, 1], record.waves[whole][:, 1])
-    same = (found[places[whole]] == record.waves[whole]).all(axis=(1, 2))
+    np.testing.assert_array_equal(waves[indices[whole]][:, 1], record.waves[whole][:, 1])
+    same = (waves[indices[whole]] == record.waves[whole]).all(axis=(1, 2))
     assert same.mean() > 0.9  # waves that touch their neighbours of the same kind are one run
 
 
 def test_missing_waves_have_no_intervals() -> None:
-    found = intervals(waves_of(mask_of((QRS, 100, 150), (QRS, 500, 550))), 500, 1000)
-    assert np.isnan(found.pq).all()
-    assert np.isnan(found.qt).all()
-    assert np.isnan(found.qtc_bazett).all()
-    assert found.qrs.tolist() == [100, 100]
-    assert np.isnan(found.qq[0])
-    assert found.qq[1] == 800
+    measured = intervals(waves_of(mask_of((QRS, 100, 150), (QRS, 500, 550))), 500, 1000)
+    assert np.isnan(measured.pq).all()
+    assert np.isnan(measured.qt).all()
+    assert np.isnan(measured.qtc_bazett).all()
+    assert measured.qrs.tolist() == [100, 100]
+    assert np.isnan(measured.qq[0])
+    assert measured.qq[1] == 800
 
 
 def test_cut_waves_have_no_limits() -> None:
     mask = mask_of((QRS, 0, 40), (T, 90, 200), (QRS, 500, 550), (T, 700, 1000))
-    found = intervals(waves_of(mask), 500, 1000)
-    assert np.isnan(found.qrs[0])
-    assert np.isnan(found.qq).all()
-    assert np.isnan(found.qt).all()
-    assert found.qrs[1] == 100
+    measured = intervals(waves_of(mask), 500, 1000)
+    assert np.isnan(measured.qrs[0])
+    assert np.isnan(measured.qq).all()
+    assert np.isnan(measured.qt).all()
+    assert measured.qrs[1] == 100
 
 
 def test_blocked_p_waves_belong_to_no_beat() -> None:
@@ -76,7 +76,7 @@ def test_blocked_p_waves_belong_to_no_beat() -> None:
     assert waves_of(mask)[:, 0].tolist() == [[100, 130], [600, 630]]
 
 
-def test_a_p_before_the_t_of_the_last_beat_is_not_the_next_ones() -> None:
+def test_a_p_before_the_previous_t_does_not_belong_to_the_next_beat() -> None:
     mask = mask_of((QRS, 100, 150), (P, 200, 230), (T, 300, 380), (QRS, 500, 550))
     waves = waves_of(mask)
     assert waves[1, 0].tolist() == [ABSENT, ABSENT]
@@ -89,7 +89,7 @@ def test_of_two_t_waves_the_first_counts() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 9)), max_size=30))
-def test_every_run_comes_back_once(pieces: list[tuple[int, int]]) -> None:
+def test_every_run_is_recovered_once(pieces: list[tuple[int, int]]) -> None:
     mask = np.repeat(np.array([wave for wave, _ in pieces], int), [length for _, length in pieces])
     painted = np.zeros_like(mask)
     for wave in (P, QRS, T):
@@ -100,11 +100,11 @@ def test_every_run_comes_back_once(pieces: list[tuple[int, int]]) -> None:
     np.testing.assert_array_equal(wave_mask(marks, len(mask)), mask)
     waves = waves_of(mask)
     assert len(waves) == len(runs_of(mask, QRS))
-    for place, wave in enumerate((P, QRS, T)):
-        for onset, offset in waves[:, place][waves[:, place, 0] != ABSENT]:
+    for index, wave in enumerate((P, QRS, T)):
+        for onset, offset in waves[:, index][waves[:, index, 0] != ABSENT]:
             assert (mask[onset:offset] == wave).all()
 
 
 def test_an_empty_mask_has_no_beats() -> None:
-    found = intervals(waves_of(np.zeros(100, int)), 500, 100)
-    assert all(len(values) == 0 for values in found)
+    measured = intervals(waves_of(np.zeros(100, int)), 500, 100)
+    assert all(len(values) == 0 for values in measured)

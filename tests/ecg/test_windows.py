@@ -154,7 +154,7 @@ def test_a_window_has_its_annotations(tmp_path: Path) -> None:
     assert record.annotations() is None
     waves = Waves.of([(95, 100, 110, "N", ""), (300, 310, 320, "N", "V1")])
     spans = Spans([0, 0], [SAMPLES, 600], ["", "V1"])
-    marks = Annotations(FS, Beats([100, 310], ["N", "V"]), waves, annotated=spans)
+    marks = Annotations(FS, Beats([100, 310], ["N", "V"]), waves=waves, annotated=spans)
     write_annotations(marks, tmp_path / "R1")
     assert record.annotations() == marks
     assert record.window(0.25, 1).annotations() == marks.window(90, 360)
@@ -204,6 +204,13 @@ def test_bad_multi_segment_records_are_named(tmp_path: Path) -> None:
         LeadwiseError, match="^u: a multi-segment record; its leads are in the head"
     ):
         parse_header("u/2 2 250 2000\nu_1 1000\nu_2 1000\n", "u")
+
+
+def test_a_recording_of_one_dimension_is_an_error() -> None:
+    header = parse_header("R1 1 50 9\nR1.mat 16 1000/mV 16 0 0 0 0 I\n", "R1")
+    record = Record(header, recording=np.zeros(9, np.int16))
+    with pytest.raises(LeadwiseError, match=r"names 1 leads, the signal has the shape \(9,\)"):
+        _ = record.signal
 
 
 def test_a_missing_signal_is_reported(tmp_path: Path) -> None:

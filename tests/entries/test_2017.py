@@ -1,4 +1,4 @@
-"""The 2017 entry: next.sh to the character, and an entry that is packed, unpacked and run."""
+"""The 2017 entry: output of next.sh to the character; an entry packed, unpacked and run."""
 
 import os
 import shutil
@@ -10,13 +10,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from models.classifier import Classifier
 
 from ecg.labels import AF_LETTERS
 from ecg.records import read_record
-from models.classifier import Classifier
 
 ENTRY = Path(__file__).resolve().parents[2] / "entries" / "2017"
-# What an entry has at its top (specs/dualnet2017.md, section 14), and what ours needs beside it.
+# Files at the top of an entry (specs/dualnet2017.md, section 14), and those that ours adds.
 LAYOUT = {"setup.sh", "next.sh", "answers.txt", "dependencies.txt", "AUTHORS.txt", "LICENSE.txt"}
 OURS = {"paths.sh", "answer.py", "leadwise"}
 
@@ -42,7 +42,7 @@ def here(folder_2017: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def run(
     script: Path, *words: object, folder: Path, **environment: str
 ) -> subprocess.CompletedProcess:
-    """Run a script of the entry with nothing of our environment but these."""
+    """Run a script of the entry with these environment variables alone."""
     return subprocess.run(
         ["bash", str(script), *map(str, words)], cwd=folder, capture_output=True, text=True,
         env={"PATH": os.environ["PATH"], "PYTHON": sys.executable, **environment},
@@ -62,7 +62,7 @@ def test_next_sh_appends_the_models_answer(here: Path, model_2017: Path) -> None
     assert (here / "answers.txt").read_text() == f"A00009,~\nA00002,{letter}\n"
 
 
-def test_without_weights_there_is_a_sentence_and_no_answer(here: Path) -> None:
+def test_without_weights_the_entry_fails_without_an_answer(here: Path) -> None:
     for script, words in (("setup.sh", ()), ("next.sh", ("A00001",))):
         ended = run(ENTRY / script, *words, folder=here, ENTRY_WEIGHTS=str(here / "none"))
         assert ended.returncode == 1
@@ -71,17 +71,17 @@ def test_without_weights_there_is_a_sentence_and_no_answer(here: Path) -> None:
     assert not (here / "answers.txt").exists()
 
 
-def test_a_python_without_packages_or_wheels_is_said(here: Path, tmp_path: Path) -> None:
+def test_a_python_without_packages_or_wheels_is_an_error(here: Path, tmp_path: Path) -> None:
     bare = tmp_path / "python"
     bare.write_text("#!/bin/sh\nexit 1\n")
     bare.chmod(0o755)
     ended = run(ENTRY / "setup.sh", folder=here, PYTHON=str(bare))
     assert ended.returncode == 1
-    assert "has not all of numpy, safetensors, scipy and torch" in ended.stderr
+    assert "numpy, safetensors, scipy or torch is missing" in ended.stderr
 
 
 @pytest.mark.parametrize(
-    ("break_it", "said"),
+    ("break_it", "message"),
     [
         (lambda folder: (folder / "A00001.mat").unlink(), "there is a header but no signal"),
         (lambda folder: (folder / "A00001.hea").unlink(), "the header cannot be read: No such"),
@@ -90,14 +90,14 @@ def test_a_python_without_packages_or_wheels_is_said(here: Path, tmp_path: Path)
 )
 def test_a_record_that_cannot_be_answered_is_noise_with_a_reason(
     here: Path, model_2017: Path, entry_module: ModuleType, capsys: pytest.CaptureFixture,
-    break_it, said: str,
+    break_it, message: str,
 ) -> None:  # fmt: skip
     break_it(here)
     assert entry_module.main([str(model_2017), "A00001"]) == 0
     assert (here / "answers.txt").read_text() == "A00001,~\n"
     reason = capsys.readouterr().err
-    assert reason.startswith("A00001 is answered by ~, since it cannot be read: ")
-    assert said in reason
+    assert reason.startswith("A00001 is answered by ~ because it cannot be read: ")
+    assert message in reason
 
 
 def overwrite(path: Path, content: bytes) -> None:
@@ -109,14 +109,14 @@ def test_a_model_of_other_classes_is_refused(
     here: Path, model_folder: Path, entry_module: ModuleType, capsys: pytest.CaptureFixture
 ) -> None:
     assert entry_module.main([str(model_folder), "A00001"]) == 1
-    assert "does not give one of the classes N, A, O, ~" in capsys.readouterr().err
+    assert "does not choose one of the classes N, A, O, ~" in capsys.readouterr().err
     assert not (here / "answers.txt").exists()
 
 
 def test_an_entry_is_packed_and_runs_where_it_is_unpacked(
     here: Path, model_2017: Path, tmp_path: Path
 ) -> None:
-    """Two validation records; the packed entry answers one of them alike, from its own tree."""
+    """The packed entry, run from its own tree, gives the same answer to a validation record."""
     validation = tmp_path / "validation"
     validation.mkdir()
     for name in ("A00001", "A00002"):
@@ -153,7 +153,7 @@ def test_an_entry_is_packed_and_runs_where_it_is_unpacked(
 
 
 def test_the_entrys_own_answers_are_300_records() -> None:
-    """As the Challenge of 2017 compared them; its records are not here to be answered again."""
+    """The Challenge of 2017 compared them; the repository has no records to compare with."""
     lines = (ENTRY / "answers.txt").read_text().splitlines()
     assert lines == sorted(set(lines))
     assert len({line.split(",")[0] for line in lines}) == len(lines) == 300

@@ -1,4 +1,4 @@
-"""The 2020 contract: train, drive and score, and the same answers as by the contract of 2021."""
+"""The 2020 contract: training, driver and scorer; results equal those of the 2021 contract."""
 
 import runpy
 import shutil
@@ -41,8 +41,8 @@ def test_the_function_answers_in_2020s_order(
     assert model.leads == STANDARD
     as_2021 = team_code.run_model(model, header, recording)
     for lines in (header.splitlines(keepends=True), header.splitlines()):
-        found = contract.run_12ECG_classifier(recording.astype(np.float64), lines, model)
-        assert (found[2], found[0], found[1]) == as_2021
+        result = contract.run_12ECG_classifier(recording.astype(np.float64), lines, model)
+        assert (result[2], result[0], result[1]) == as_2021
     assert contract.run_12ECG_classifier(recording.astype(float), ["nothing"], model) == (
         (),
         (),
@@ -50,7 +50,7 @@ def test_the_function_answers_in_2020s_order(
     )
 
 
-def test_a_corrupt_or_missing_sample_is_seen_though_numbers_come_as_floats(
+def test_corrupt_and_missing_samples_are_detected_in_float_recordings(
     contract: ModuleType, model_folder: Path, simulated_folder: Path, capsys: pytest.CaptureFixture
 ) -> None:
     lines = load_header(str(simulated_folder / "SIM00003.hea")).splitlines(keepends=True)
@@ -58,12 +58,12 @@ def test_a_corrupt_or_missing_sample_is_seen_though_numbers_come_as_floats(
     model = contract.load_12ECG_model(str(model_folder))
     data[0, 5] = -32768
     contract.run_12ECG_classifier(data, lines, model)
-    said = capsys.readouterr().err
-    assert "signal and header disagree in first value or checksum of I;" in said
-    assert "1 samples without a value" in said
+    stderr = capsys.readouterr().err
+    assert "signal and header disagree in first value or checksum of I;" in stderr
+    assert "1 samples without a value" in stderr
 
 
-def test_the_driver_writes_what_the_2020_scorer_reads(
+def test_the_2020_scorer_reads_the_drivers_outputs(
     model_folder: Path, simulated_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     words = [str(model_folder), str(simulated_folder)]
@@ -84,7 +84,7 @@ def test_the_driver_writes_what_the_2020_scorer_reads(
     assert scores[-2].startswith("AUROC,AUPRC,Accuracy,F-measure,Fbeta-measure,Gbeta-measure,")
 
 
-def test_training_leaves_what_the_driver_loads(
+def test_the_driver_loads_a_trained_model(
     contract: ModuleType, simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:  # fmt: skip
@@ -101,15 +101,15 @@ def test_training_leaves_what_the_driver_loads(
 
 
 def test_at_the_root_of_an_image_the_files_work_too(tmp_path: Path) -> None:
-    """Copied over the root, as an entry of 2020 has them; --help imports what stands at the top."""
+    """The files copied over the root, as in an entry of 2020; --help runs their imports."""
     for name in ("ecg", "scoring", "models", "helper_code.py"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "team_code.py").write_text("")
     for path in ENTRY.glob("*.py"):
         shutil.copy(path, tmp_path)
-    for name, said in (("train_model.py", "IN OUT"), ("driver.py", "MODEL IN OUT")):
+    for name, usage in (("train_model.py", "IN OUT"), ("driver.py", "MODEL IN OUT")):
         ended = subprocess.run(
             [sys.executable, name, "--help"], cwd=tmp_path, capture_output=True, text=True
         )
         assert ended.returncode == 0, ended.stderr
-        assert said in ended.stdout
+        assert usage in ended.stdout

@@ -51,24 +51,24 @@ def folded(simulated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def ran(folded: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """The grid, run on two workers; the first one seen to train is killed."""
-    runs, found = tmp_path_factory.mktemp("runs"), []
+    runs, processes = tmp_path_factory.mktemp("runs"), []
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         pids = [worker.pid for worker in cluster.workers.values()]
-        killer = threading.Thread(target=_kill_one_that_trains, args=(pids, found))
+        killer = threading.Thread(target=_kill_one_that_trains, args=(pids, processes))
         killer.start()
         run_cells(TINY, folded, runs, cluster=cluster.scheduler_address)
         killer.join()
-    return Ran(folded, runs, found[0].pid, found[1:])
+    return Ran(folded, runs, processes[0].pid, processes[1:])
 
 
-def _kill_one_that_trains(pids: list[int], found: list[psutil.Process]) -> None:
+def _kill_one_that_trains(pids: list[int], processes: list[psutil.Process]) -> None:
     """Wait for a training and kill its worker; note the worker and what it had started."""
     ends = time.monotonic() + 300
-    while not found and time.monotonic() < ends:
+    while not processes and time.monotonic() < ends:
         for worker in map(psutil.Process, pids):
             children = worker.children(recursive=True)
             if any("train_model.py" in " ".join(child.cmdline()) for child in children):
-                found += [worker, *children]
+                processes += [worker, *children]
                 worker.kill()
                 break
         time.sleep(0.05)

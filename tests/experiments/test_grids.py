@@ -1,17 +1,17 @@
-"""Grids are data: what they change, and the published figures beside them."""
+"""Grids are data: what they change, and the published figures."""
 
 from dataclasses import fields
 
 import pytest
 
 from ecg import LeadwiseError
-from experiments.cells import cells_of
+from experiments.cells import Cell, cells_of, training_folds
 from experiments.grids import GRIDS, Grid, find_grid, narrowed
+from experiments.outputs import MEASURES
+from experiments.sections import SECTIONS
 from models import find
 from models.recipe import Recipe, recipe_from_json, recipe_to_json
 from training.loop import check_names
-
-NOTHING = {"leads": None, "folds": None, "seeds": None, "only": None, "epochs": None}
 
 
 def differing(recipe: Recipe, other: Recipe) -> set[str]:
@@ -29,6 +29,9 @@ def test_each_recipe_can_be_trained_and_kept(grid: Grid) -> None:
         assert recipe_from_json(recipe_to_json(recipe)) == recipe
     names = [recipe.name for recipe in grid.recipes.values()]
     assert len(set(names)) == len(names)
+    assert set(grid.measures) <= MEASURES.keys()
+    assert set(grid.sections) <= SECTIONS.keys()
+    assert {name for name, _ in grid.published} <= grid.recipes.keys()
 
 
 @pytest.mark.parametrize("rate", ["", "-100hz"])
@@ -39,7 +42,7 @@ def test_ablation_0_changes_one_component_at_a_time(rate: str) -> None:
     changed = {name: differing(recipe, base) for name, recipe in grid.recipes.items()}
     assert changed["constant-rate"] == {"schedule", "optimiser"}
     two = {"no-z-score-no-mixup", "no-z-score-label-smoothing", "constant-rate"}
-    assert {name for name, some in changed.items() if len(some) != 1} == {"base", *two}
+    assert {name for name, fields_ in changed.items() if len(fields_) != 1} == {"base", *two}
     assert set().union(*changed.values()) == {
         "loss", "steps", "finish", "augment", "schedule", "optimiser", "batch",
     }  # fmt: skip
@@ -66,19 +69,39 @@ def test_the_papers_studies_are_all_there() -> None:
 def test_a_grid_is_recipes_by_lead_sets_by_folds_by_seeds() -> None:
     grid = narrowed(
         GRIDS["losses"], leads=(12, 2), folds=(("7", "8"), ("8", "9")), seeds=(0, 1, 2),
-        only=("bce", "asymmetric"), epochs=3,
+        only=("bce", "asymmetric"), epochs=3, records=100,
     )  # fmt: skip
-    cells = cells_of(grid, records=100)
+    cells = cells_of(grid)
     assert len(cells) == len({cell.name for cell in cells}) == 2 * 2 * 2 * 3
     assert {cell.epochs for cell in cells} == {3}
     assert list(grid.recipes) == ["asymmetric", "bce"]
-    assert cells_of(narrowed(GRIDS["losses"], **NOTHING)) == cells_of(GRIDS["losses"])
-    longest = narrowed(GRIDS["losses"], **(NOTHING | {"epochs": 1000})).recipes["bce"]
+    assert cells_of(narrowed(GRIDS["losses"], leads=None, only=None, epochs=None)) == cells_of(
+        GRIDS["losses"]
+    )
+    longest = narrowed(GRIDS["losses"], epochs=1000).recipes["bce"]
     assert longest.epochs == 50
 
 
+def test_own_lead_sets_train_together() -> None:
+    cells = {cell.variant: cell for cell in cells_of(GRIDS["ptbxl"])}
+    assert cells["nc-se"].leads == (12,)
+    assert cells["taught"].leads == (12, 2)
+    assert cells["taught"].name == "taught-12+2-leads-fold-9-seed-0"
+    assert [cell.leads for cell in cells_of(GRIDS["lead-sets"])] == [(12,), (6,), (4,), (3,), (2,)]
+    assert {cell.leads for cell in cells_of(GRIDS["dualnet"])} == {(1,)}
+    assert {cell.records for cell in cells_of(GRIDS["isibrno2020-entries"])} == {3000}
+
+
+def test_the_test_fold_of_ptbxl_never_trains() -> None:
+    known = set(map(str, range(1, 11)))
+    cell = Cell("a", "b", (12,), "8", "9", 0, 1)
+    assert training_folds(cell, known) == tuple("1234567")
+    with pytest.raises(LeadwiseError, match="no fold is left to train on: all records are in 8, 9"):
+        training_folds(cell, {"8", "9"})
+
+
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
-    with pytest.raises(LeadwiseError, match="no grid 'ablation'; known are ablation-0, ablation-i"):
+    with pytest.raises(LeadwiseError, match="no study 'ablation'; known are ablation-0, ablati"):
         find_grid("ablation")
     with pytest.raises(LeadwiseError, match="losses has no 'mse'; it has asymmetric, bce, weighte"):
-        narrowed(GRIDS["losses"], **(NOTHING | {"only": ("mse",)}))
+        narrowed(GRIDS["losses"], only=("mse",))

@@ -27,15 +27,15 @@ COUNT = 57
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
-    """Records in three folds, what was measured of them, and made-up published answers: all no."""
+    """Records in three folds, their measures, and invented published answers: all no."""
     data, out = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("out")
     names = write_records(data, COUNT, seed=1, fs=100)
     rows = [f"{name}\t{7 + number % 3}\tp" for number, name in enumerate(names)]
     (data / "folds.tsv").write_text("\n".join(["record\tfold\tpatient", *rows]) + "\n")
     answers = out / "published.tsv"
     head = "record LAD RAD brady tachy LQRSV PR six four three two labels".split()
-    told = ["\t".join([name, *"000000", *["000000"] * 4, "NSR"]) for name in names[:-1]]
-    answers.write_text("\n".join(["\t".join(head), *told]) + "\n")
+    rows_ = ["\t".join([name, *"000000", *["000000"] * 4, "NSR"]) for name in names[:-1]]
+    answers.write_text("\n".join(["\t".join(head), *rows_]) + "\n")
     measure_all(data, out)
     return data, out, answers
 
@@ -49,7 +49,7 @@ def test_what_is_measured_is_kept_and_refused_for_other_records(study, tmp_path:
     write_records(tmp_path, 3, fs=100)
     with pytest.raises(LeadwiseError, match="measured on other records"):
         read_table(tmp_path, out, 12)
-    with pytest.raises(LeadwiseError, match="run `measure` first"):
+    with pytest.raises(LeadwiseError, match="run `rules-measure` first"):
         read_table(data, tmp_path, 12)
 
 

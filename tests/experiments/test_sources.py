@@ -10,8 +10,8 @@ from ecg import LeadwiseError
 from ecg.labels import codes_by_name
 from ecg.records import write_record
 from experiments import __main__ as command
-from experiments.cells import cells_done
-from experiments.sources import leave_one_out
+from experiments.cells import cells_done, cells_of, run_cells
+from experiments.grids import leave_one_source_out
 from models import find
 from models.folder import read_model
 from models.recipe import recipe_to_json
@@ -31,10 +31,10 @@ def two_sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / prefix).mkdir()
         for number in range(32):
             shown = labelled if number % 4 else silent
-            made = simulate([shown], seed=number, duration_s=3, fs=250)
+            record = simulate([shown], seed=number, duration_s=3, fs=250)
             known = (codes[labelled],) if number % 4 else (codes["LAD"],)
             write_record(
-                folder / prefix, f"{prefix}{number:04d}", made.signal, made.leads, made.fs,
+                folder / prefix, f"{prefix}{number:04d}", record.signal, record.leads, record.fs,
                 codes=known, comments=("simulated",),
             )  # fmt: skip
     return folder
@@ -46,33 +46,36 @@ def test_each_source_is_tested_by_a_model_that_never_saw_it(
 ) -> None:  # fmt: skip
     recipe, runs = tmp_path / "tiny.json", tmp_path / "runs"
     recipe.write_text(json.dumps(recipe_to_json(RECIPE)))
-    words = [str(two_sources), str(runs), "--recipe", str(recipe), "--only", "masked"]
-    monkeypatch.setattr("sys.argv", ["experiments", "leave-one-source-out", *words])
-    command.main()
-    said = capfd.readouterr()
+    study = "leave-one-source-out"
+    for words in (["run", study, str(two_sources), str(runs), "--base", str(recipe),
+                   "--only", "masked"], ["report", study, str(runs)]):  # fmt: skip
+        monkeypatch.setattr("sys.argv", ["experiments", *words])
+        command.main()
+    printed = capfd.readouterr()
     cells = cells_done(runs, "leave-one-source-out")
-    assert [cell.report for cell in cells] == ["cpsc2018", "georgia"]
+    assert [cell.test for cell in cells] == ["cpsc2018", "georgia"]
     for cell, prefix, other in zip(cells, "AE", "EA", strict=True):
-        model = read_model(cell.place(runs) / "model")
+        model = read_model(cell.path(runs) / "model")
         assert model.recipe.mask == "sources"
         assert (model.training["learned"], model.training["chosen"]) == (24, 8)
-        learned = runs / "data" / ("folds-georgia" if prefix == "A" else "folds-cpsc2018")
-        assert {path.stem[0] for path in learned.glob("*.hea")} == {other}
-        assert {path.stem[0] for path in cell.outputs(runs).iterdir()} == {prefix}
-    rows = [line for line in said.out.splitlines() if line.startswith("| masked |")]
+        training = runs / "data" / ("folds-georgia" if prefix == "A" else "folds-cpsc2018")
+        assert {path.stem[0] for path in training.glob("*.hea")} == {other}
+        assert {path.stem[0] for path in cell.outputs(runs, cell.test, 12).iterdir()} == {prefix}
+    rows = [line for line in printed.out.splitlines() if line.startswith("| masked |")]
     assert [row.split("|")[3].strip() for row in rows] == ["cpsc2018", "georgia"]
-    assert "Not known of georgia (32 records): AF," in said.err
-    assert "Not known of cpsc2018 (32 records): AFL," in said.err
+    assert "Not known of georgia (32 records): AF," in printed.err
+    assert "Not known of cpsc2018 (32 records): AFL," in printed.err
 
 
-def test_one_source_alone_is_refused(simulated_folder: Path) -> None:
-    with pytest.raises(LeadwiseError, match=r"all records are from one source \(simulated\)"):
-        leave_one_out(simulated_folder, RECIPE)
+def test_one_source_alone_is_refused(simulated_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(LeadwiseError, match="no fold is left to train on: all records are in simu"):
+        run_cells(leave_one_source_out(RECIPE), simulated_folder, tmp_path)
 
 
 def test_both_variants_differ_in_the_mask_alone(two_sources: Path) -> None:
-    grid = leave_one_out(two_sources, replace(RECIPE, mask="sources"))
+    grid = leave_one_source_out(replace(RECIPE, mask="sources"))
     assert [recipe.mask for recipe in grid.recipes.values()] == ["off", "sources"]
-    assert grid.folds == (("", "cpsc2018"), ("", "georgia"))
+    tests = [(cell.validation, cell.test) for cell in cells_of(grid, two_sources)]
+    assert tests == 2 * [("", "cpsc2018")] + 2 * [("", "georgia")]
     unmasked = replace(grid.recipes["masked"], mask="off", summary=RECIPE.summary)
     assert replace(unmasked, name=RECIPE.name) == RECIPE

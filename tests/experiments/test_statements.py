@@ -1,18 +1,20 @@
-"""PTB-XL's statements as classes: the tables that are read, the folder that is made, a tiny run."""
+"""PTB-XL's statements as classes: their tables, the data folder and a tiny run."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ecg import LeadwiseError
 from ecg.headers import parse_header
 from experiments import __main__ as command
-from experiments import statements
-from experiments.statements import read_statements, restate
+from experiments.grids import GRIDS
+from experiments.results import read_results
+from experiments.statements import read_statements, write_statements
 from models import find
 from models.folder import read_model
-from models.recipe import recipe_to_json
+from scoring.measures import areas
 from tests.conftest import small
 
 
@@ -32,42 +34,51 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
 
 def test_headers_name_statements_behind_the_codes(folded: Path, tmp_path: Path) -> None:
     first, second, *_ = sorted(path.stem for path in folded.glob("*.hea"))
-    made = restate(folded, {second: ("NORM", "SR")}, tmp_path / "made")
-    before, after = ((folder / f"{second}.hea").read_text() for folder in (folded, made))
+    stated, table = tmp_path / "stated", tmp_path / "records.tsv"
+    table.write_text(f"record\tscp\n{second}\tNORM,SR\n")
+    write_statements(folded, table, stated)
+    before, after = ((folder / f"{second}.hea").read_text() for folder in (folded, stated))
     codes = parse_header(before, second).codes
     assert codes
     assert parse_header(after, second).codes == (*codes, "NORM", "SR")
     assert [line for line in after.splitlines() if "Dx" not in line] == [
         line for line in before.splitlines() if "Dx" not in line
     ]
-    assert (made / f"{first}.hea").read_text() == (folded / f"{first}.hea").read_text()
-    assert (made / "folds.tsv").read_text() == (folded / "folds.tsv").read_text()
-    restate(folded, {}, made)  # is there: nothing is made again
-    assert (made / f"{second}.hea").read_text() == after
+    assert (stated / f"{first}.hea").read_text() == (folded / f"{first}.hea").read_text()
+    assert (stated / "folds.tsv").read_text() == (folded / "folds.tsv").read_text()
+    with pytest.raises(LeadwiseError, match="stated: exists already; choose a new folder"):
+        write_statements(folded, table, stated)
 
 
 def test_a_tiny_run_from_table_to_row(
-    folded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    folded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     """A statement that comes and goes, one that all have, one that fold 9 does not have."""
     names = sorted(path.stem for path in folded.glob("*.hea"))
-    said = [("SR", "NORM,SR", "IMI,SR")[2 * (place == 0) or place // 4 % 2] for place in range(48)]
-    lines = [f"{name}\t{codes}" for name, codes in zip(names, said, strict=True)]
-    table, recipe = tmp_path / "records.tsv", tmp_path / "recipe.json"
+    codes_ = [
+        ("SR", "NORM,SR", "IMI,SR")[2 * (index == 0) or index // 4 % 2] for index in range(48)
+    ]
+    lines = [f"{name}\t{codes}" for name, codes in zip(names, codes_, strict=True)]
+    table, runs = tmp_path / "records.tsv", tmp_path / "runs"
     table.write_text("\n".join(["record\tscp", *lines]) + "\n")
-    recipe.write_text(json.dumps(recipe_to_json(small(find("house-statements")))))
-    monkeypatch.setattr(statements, "RECIPE", recipe)
-    monkeypatch.setattr(statements, "ROOT", tmp_path)
-    page = tmp_path / "docs" / "results.md"
-    page.parent.mkdir()
-    page.write_text("<!-- statements -->\n<!-- /statements -->\n")
-    words = [str(folded), str(table), str(tmp_path / "runs"), "--epochs", "1"]
-    monkeypatch.setattr("sys.argv", ["experiments", "ptbxl-statements", *words])
-    command.main()
-    classes = read_model(tmp_path / "runs" / "model").classes
+    recipes = {"house": replace(small(find("house-statements")), epochs=1)}
+    monkeypatch.setitem(GRIDS, "statements", replace(GRIDS["statements"], recipes=recipes))
+    data = str(tmp_path / "stated")
+    commands = (
+        ["statements", str(folded), str(table), data], ["run", "statements", data, str(runs)],
+        ["report", "statements", str(runs)],
+    )  # fmt: skip
+    for words in commands:
+        monkeypatch.setattr("sys.argv", ["experiments", *words])
+        command.main()
+    classes = read_model(runs / "statements" / "house-12-leads-fold-9-seed-0" / "model").classes
     assert tuple(name for name in classes if not name.isdigit()) == ("IMI", "NORM", "SR")
     assert len(classes) > 3
-    ours, *published = list(statements.rows(tmp_path / "runs"))[2:]
-    assert ours in page.read_text()
-    assert "| 1 of 3 | " in ours
-    assert len(published) == 2
+    (result,) = read_results(GRIDS["statements"], runs)
+    columns = result.test.columns
+    auroc = areas(result.test.labels[:, columns], result.test.probabilities[:, columns]).auroc
+    assert np.isfinite(auroc).sum() == 1
+    page = capsys.readouterr().out
+    assert f"| {np.nanmean(auroc):.3f} (" in page
+    assert "S4 0.941 (Mehari & Strodthoff 2023)." in page

@@ -7,19 +7,21 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from models.classifier import Classifier
 
 from docs.generate import README
 from ecg import LeadwiseError
 from ecg.labels import CODES, class_name
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import find_records, read_record
+from experiments import __main__ as command
 from experiments import transfer
 from experiments.transfer import (
     UNSEEN,
     Answers,
     answers_on,
     ask,
-    channels_of,
+    class_rows,
     data_row,
     labelled_as,
     measure,
@@ -27,7 +29,6 @@ from experiments.transfer import (
     report,
     shown,
 )
-from models.classifier import Classifier
 from models.recipe import part
 from simulate import simulate
 
@@ -121,14 +122,14 @@ def test_the_measures_of_a_table_by_hand() -> None:
     joined = outputs.copy()
     joined[1, 0] = True  # a rule finds the second one
     most = Answers(labels.astype(float), labels, labels)
-    found = measure(labels, Answers(probabilities, outputs, joined), most)
-    np.testing.assert_allclose(found[0], [0.5, 1, 0.75])  # 1 right, 1 wrong, 1 missed
-    np.testing.assert_allclose(found[1], [0.3, 0, 0.15])  # 2 right, 1 wrong: 0.8
-    np.testing.assert_allclose(found[2], [0.75, 1, 0.875])  # 3 of 4 pairs in order
-    np.testing.assert_allclose(found[3], [-0.25, 0, -0.125])
+    values = measure(labels, Answers(probabilities, outputs, joined), most)
+    np.testing.assert_allclose(values[0], [0.5, 1, 0.75])  # 1 right, 1 wrong, 1 missed
+    np.testing.assert_allclose(values[1], [0.3, 0, 0.15])  # 2 right, 1 wrong: 0.8
+    np.testing.assert_allclose(values[2], [0.75, 1, 0.875])  # 3 of 4 pairs in order
+    np.testing.assert_allclose(values[3], [-0.25, 0, -0.125])
     times = np.array([[1, 1, 1, 1], [1, 1, 0, 1]])
     twice = measure(labels, Answers(probabilities, outputs, joined), most, times)
-    np.testing.assert_allclose(twice[0], found)
+    np.testing.assert_allclose(twice[0], values)
     assert twice[1, 2, 0] == 1  # without the third record all pairs are in order
 
 
@@ -137,13 +138,13 @@ def made_up() -> transfer.Labelled:
     """Forty records without signals: sixteen SB, seven AF, sixteen PVC."""
     code = {class_name(one): one for one in CODES}
     codes = [[code["SB"], code["PVC"]]] * 16 + [[code["AF"]]] * 7 + [[code["NSR"]]] * 17
-    headers = [SimpleNamespace(codes=some) for some in codes]
+    headers = [SimpleNamespace(codes=own) for own in codes]
     return labelled_as("made up", [SimpleNamespace(header=header) for header in headers])
 
 
 def test_classes_too_rare_or_never_seen_are_said_not_reported(made_up) -> None:
-    assert [class_name(CODES[place]) for place in made_up.reported] == ["NSR", "SB"]
-    assert data_row(made_up) == "| made up | none | 40 | AF 7 | PVC 16 |"
+    assert [class_name(CODES[column]) for column in made_up.reported] == ["NSR", "SB"]
+    assert data_row(made_up) == "made up | none | 40 | AF 7 | PVC 16"
     assert [class_name(code) for code in UNSEEN] == ["BBB", "Brady", "PRWP", "PVC"]
 
 
@@ -157,7 +158,7 @@ def test_rows_have_intervals_changes_and_the_figures_at_home(made_up) -> None:
     rules = (part("sinus bradycardia", mode="veto"),)
     asked = transfer.Asked(SimpleNamespace(rules=rules, leads=("I", "II")), (6, 2))
     home = np.array([[0.5] * 3, [0.25] * 3, [0.9] * 3, [0.0] * 3])
-    nsr, row, mean = (line.split(" | ") for line in channels_of(made_up, asked, good, None, home))
+    nsr, row, mean = (line.split(" | ") for line in class_rows(made_up, asked, good, None, home))
     assert row[:3] == ["6, 2 (network of 2)", "SB", "16"]
     assert row[3] == "1.000 (1.000 to 1.000)"
     change, low, high = (float(word.strip("(),")) for word in row[4].split()[1:] if word != "to")
@@ -169,10 +170,10 @@ def test_rows_have_intervals_changes_and_the_figures_at_home(made_up) -> None:
     assert nsr[-1] == "0.500 / – / 0.900"  # no rule speaks of it
     assert mean[1:3] == ["**mean**", ""]
     assert mean[4].startswith("0.833, -0.167 (")
-    *_, less = (line.split(" | ") for line in channels_of(made_up, asked, bad, good, None))
+    *_, less = (line.split(" | ") for line in class_rows(made_up, asked, bad, good, None))
     assert -0.8 < float(less[6].split()[0]) < -0.2
     assert less[7] == "–"
-    assert list(channels_of(made_up, asked, bad, good, None))[-1].split(" | ") == less  # seeded
+    assert list(class_rows(made_up, asked, bad, good, None))[-1].split(" | ") == less  # seeded
 
 
 def test_the_command_fills_the_page(
@@ -182,11 +183,11 @@ def test_the_command_fills_the_page(
     marks = [f"<!-- transfer-{name} -->\n<!-- /transfer-{name} -->" for name in
              ("data", "samples", "ludb")]  # fmt: skip
     page.write_text("before\n" + "\n".join(marks) + "\nafter\n")
-    monkeypatch.setattr(transfer, "PAGE", page)
     monkeypatch.setattr(transfer, "ENOUGH", 4)
     monkeypatch.setattr(transfer, "RESAMPLES", 20)
-    report(samples, ludb, [model_folder], samples)
+    lines = list(report(samples, ludb, [model_folder], ptbxl=samples, page=page))
     text = page.read_text()
+    assert set(lines) <= set(text.splitlines()) | {""}
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     of_ludb = text.split("<!-- transfer-ludb -->")[1].splitlines()[3:-2]
@@ -200,10 +201,10 @@ def test_the_command_fills_the_page(
 def test_what_is_wrong_is_said_without_a_traceback(
     samples: Path, ludb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["transfer", str(samples), str(ludb), str(tmp_path / "nothing")]
+    words = ["experiments", "transfer", str(samples), str(ludb), str(tmp_path / "nothing")]
     monkeypatch.setattr("sys.argv", words)
     with pytest.raises(SystemExit, match="^Error: .*nothing"):
-        transfer.main()
-    monkeypatch.setattr("sys.argv", [*words[:2], str(samples), str(SHIPPED)])
+        command.main()
+    monkeypatch.setattr("sys.argv", [*words[:3], str(samples), str(SHIPPED)])
     with pytest.raises(SystemExit, match="is this LUDB's folder"):
-        transfer.main()
+        command.main()

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.peers import torch_ecg_networks as theirs
+from benchmarks.peers.torch_ecg_networks import NAMES, tensors
 from models.layers import Dropout
 from models.revenger2021 import Network
 from tests.conftest import draw_norms
-from tests.reference import torch_ecg_networks as theirs
-from tests.reference.torch_ecg_networks import NAMES, tensors
 
 pytestmark = pytest.mark.skipif(
     find_spec("torch_ecg") is None,
@@ -34,7 +34,7 @@ def pair(leads: int = 12, classes: int = 26, **options: Any) -> tuple[Network, n
     torch.manual_seed(0)
     network, other = Network(leads, classes, **options), theirs.build(leads, classes, **options)
     draw_norms(network)
-    theirs.give(network, other)
+    theirs.copy_weights(network, other)
     return network.eval(), other.eval()
 
 

@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from ecg import LeadwiseError
-from ecg.labels import POLICIES
+from ecg.labels import AF_LETTERS, POLICIES
 from models import find
-from models.classifier import build, pad
 from models.dualnet2017 import RECIPES, Network
 from models.dualnet2017.encoders import Transformer
 from models.dualnet2017.spectrogram import frame_count, log_spectrogram, window_count, windows
-from models.inputs import finish, prepare
+from models.inputs import check_rate, post_transform, prepare
+from models.network import build, pad
 from models.recipe import Recipe, part
+from models.sample import Sample
 from tests.conftest import draw_norms, small
 from training.augment import RECORDS
 
@@ -53,7 +54,7 @@ def parameters(module: torch.nn.Module) -> int:
 def on_meta(recipe: Recipe, classes: int = 4) -> Network:
     """Build a network without allocating its parameters, up to 128 million."""
     with torch.device("meta"):
-        return build(recipe, ("ECG",), classes)
+        return build(recipe, ("ECG",), {"diagnosis": range(classes)})
 
 
 @pytest.mark.parametrize("size", COUNTS)
@@ -130,7 +131,7 @@ def test_windows_cover_all_samples_and_none_is_superfluous(samples: int) -> None
 
 
 def test_shapes_after_the_blocks_of_s() -> None:
-    network = build(find("dualnet-as-published"), ("ECG",), 4).eval()
+    network = build(find("dualnet-as-published"), ("ECG",), {"diagnosis": AF_LETTERS}).eval()
     shapes = []
     for block in network.blocks:
         block.register_forward_hook(lambda _, __, out: shapes.append(tuple(out.shape[1:])))
@@ -174,14 +175,16 @@ def test_the_record_of_the_fact_sheet() -> None:
     raw = prepare(
         published, RECORD[None].astype(np.float32) / 1000, ("ECG",), ("ECG",), 300.0
     ).signal
-    np.testing.assert_allclose(finish(published, raw), prepared, atol=1e-5)
+    np.testing.assert_allclose(post_transform(published, raw)[0], prepared, atol=1e-5)
     cut = windows(torch.tensor(prepared))[0]
     assert float(cut[1, 0]) == pytest.approx(-0.768935, abs=1e-4)
     assert float(cut[40, 39]) == pytest.approx(-0.478974, abs=1e-4)
     assert float(cut[40, 40]) == 0
     signal, length = torch.tensor(prepared)[None], torch.tensor([9000])
     for name in ("dualnet-s", "dualnet-as-published"):
-        logs = build(find(name), ("ECG",), 4).spectrogram(signal, length)[0][0, 0]
+        logs = build(find(name), ("ECG",), {"diagnosis": AF_LETTERS}).spectrogram(signal, length)[
+            0
+        ][0, 0]
         for cell, value in CELLS.items():
             assert float(logs[cell]) == pytest.approx(value, abs=2e-4)
     assert float(logs[282, 8]) == 0  # padding, as published
@@ -199,7 +202,7 @@ def test_spectrograms_do_not_depend_on_the_batch() -> None:
 
 @pytest.mark.parametrize("name", ["dualnet-s", "dualnet-pp-s", "dualnet-house"])
 def test_very_long_and_very_short_records_have_finite_outputs(name: str) -> None:
-    network = build(small(find(name)), ("ECG",), 4).eval()
+    network = build(small(find(name)), ("ECG",), {"diagnosis": AF_LETTERS}).eval()
     for samples in (2, 400, 18_286):
         with torch.inference_mode():
             assert torch.isfinite(
@@ -211,7 +214,7 @@ def test_very_long_and_very_short_records_have_finite_outputs(name: str) -> None
 def test_padding_does_not_change_outputs_for_any_norms(name: str) -> None:
     """The contract test, with norms whose shift would make padding nonzero."""
     torch.manual_seed(0)
-    network = build(small(RECIPES[name]), ("ECG",), 4)
+    network = build(small(RECIPES[name]), ("ECG",), {"diagnosis": AF_LETTERS})
     draw_norms(network)
     network.eval()
     rng = np.random.default_rng(0)
@@ -224,7 +227,7 @@ def test_padding_does_not_change_outputs_for_any_norms(name: str) -> None:
 
 
 def test_the_lstm_returns_its_output_at_the_last_window() -> None:
-    network = build(find("dualnet-s-no-spectrogram"), ("ECG",), 4).eval()
+    network = build(find("dualnet-s-no-spectrogram"), ("ECG",), {"diagnosis": AF_LETTERS}).eval()
     signal = torch.randn(1, 1, 2000)
     latent = network.encode_signal(signal, torch.tensor([2000]))
     expected = network.encoder.lstm(windows(signal[:, 0]))[0][:, -1]
@@ -232,7 +235,7 @@ def test_the_lstm_returns_its_output_at_the_last_window() -> None:
 
 
 def test_as_published_padding_is_read() -> None:
-    network = build(find("dualnet-as-published"), ("ECG",), 4).eval()
+    network = build(find("dualnet-as-published"), ("ECG",), {"diagnosis": AF_LETTERS}).eval()
     signal = torch.randn(1, 1, 2000)
     padded = torch.nn.functional.pad(signal, (0, 17_952 - 2000))
     last = network.encoder.lstm(windows(padded[:, 0]))[0][:, 79]
@@ -258,32 +261,31 @@ def test_invalid_options_raise_an_error() -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipes_have_one_lead_and_weights_for_all_classes(name: str) -> None:
-    recipe = RECIPES[name]
+    recipe, head = RECIPES[name], RECIPES[name].head
     assert recipe.lead_sets == (("ECG",),)
-    assert recipe.steps[1].options["to_hz"] == recipe.fs
-    if recipe.exclusive:
-        assert len(recipe.loss.options["weights"]) == len(POLICIES[recipe.classes]([]))
+    check_rate(recipe)
+    if head.exclusive:
+        assert len(head.loss.options["weights"]) == len(POLICIES[head.classes]([]))
     else:  # PTB-XL's records have several codes
-        assert (recipe.classes, recipe.loss) == ("all", part("bce"))
+        assert (head.classes, head.loss) == ("all", part("bce"))
 
 
 def augmented(recipe: Recipe, name: str, signal: np.ndarray) -> np.ndarray:
     """Give the network's input for a record with this augmentation alone."""
-    (augmentation,) = (each for each in recipe.augment if each.name.startswith(name))
+    (augmentation,) = (each for each in recipe.augment if each.name == name)
     options = {**augmentation.options, "probability": 1.0}
     prepared = prepare(recipe, signal, ("ECG",), ("ECG",), 300.0).signal
-    generator = np.random.default_rng(0)
-    return finish(
-        recipe, RECORDS[augmentation.name](prepared, ("ECG",), 300.0, generator, **options)
-    )
+    sample = Sample(prepared, ("ECG",), 300.0)
+    changed = RECORDS[name](sample, np.random.default_rng(0), **options)
+    return post_transform(recipe, changed.signal)[0]
 
 
-@pytest.mark.parametrize("name", ["amplify", "wander"])
+@pytest.mark.parametrize("name", ["amplify", "baseline_wander"])
 def test_augmentations_without_effect_as_published_have_one(name: str) -> None:
     """Error 1: as published, no sample of a record of 177 µV changes by 0.005 deviations."""
     record = 0.177 * np.random.default_rng(1).normal(size=(1, 9000)).astype(np.float32)
     for recipe, effective in ((find("dualnet-s"), True), (find("dualnet-as-published"), False)):
-        plain = finish(recipe, prepare(recipe, record, ("ECG",), ("ECG",), 300.0).signal)
-        change = np.abs(augmented(recipe, name, record) - plain).max()
+        prepared = prepare(recipe, record, ("ECG",), ("ECG",), 300.0).signal
+        change = np.abs(augmented(recipe, name, record) - post_transform(recipe, prepared)[0]).max()
         assert (change > 0.05) == effective
         assert effective or change < 0.005

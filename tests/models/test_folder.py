@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from models.classifier import Classifier
 from safetensors.torch import load_file, save_file
 
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
-from models.classifier import Classifier
 from models.folder import read_model
 
 

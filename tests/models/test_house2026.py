@@ -1,22 +1,23 @@
-"""The house's network: its size, the lengths that it halves, and what it starts from."""
+"""House 2026: size, lengths, initial probabilities, and the ensemble."""
 
 import pytest
 import torch
 
+from ecg.labels import CODES
 from ecg.leads import LEAD_SETS, STANDARD
 from models import find
-from models.classifier import build
 from models.house2026 import Block, Ensemble, Network, bce_of_each
-from models.losses import Batch, bce
+from models.losses import bce
+from models.network import build
 
 
-def test_its_size_is_what_the_results_say() -> None:
-    network = build(find("house-resnet"), STANDARD, 26)
+def test_the_size_is_that_of_the_results() -> None:
+    network = build(find("house-resnet"), STANDARD, {"diagnosis": CODES})
     assert sum(weight.numel() for weight in network.parameters()) == 2_282_080
 
 
 @pytest.mark.parametrize("samples", [1, 2, 31, 999, 1000, 1001])
-def test_any_length_has_a_map_of_a_thirty_second_of_it(samples: int) -> None:
+def test_features_of_any_length_have_a_thirty_second_of_its_steps(samples: int) -> None:
     network = Network(2, 3, widths=(8, 8, 8, 8, 8), blocks=(1,) * 5).eval()
     length = torch.tensor([samples])
     features, steps = network.forward_features(torch.randn(1, 2, samples), length)
@@ -25,7 +26,7 @@ def test_any_length_has_a_map_of_a_thirty_second_of_it(samples: int) -> None:
     assert torch.isfinite(network(torch.randn(1, 2, samples), length)).all()
 
 
-def test_a_block_without_change_passes_its_signal_on() -> None:
+def test_a_block_without_convolutions_is_the_identity() -> None:
     block = Block(8, 8, 9, halve=False, dropout=0).eval()
     with torch.no_grad():
         block.second.weight.zero_()
@@ -33,37 +34,43 @@ def test_a_block_without_change_passes_its_signal_on() -> None:
         torch.testing.assert_close(block(signal), signal)
 
 
-def test_where_the_rate_is_halved_the_shortcut_is_the_mean_of_two_steps() -> None:
+def test_a_shortcut_that_halves_the_rate_is_the_mean_of_two_steps() -> None:
     block = Block(2, 2, 9, halve=True, dropout=0).eval()
     with torch.no_grad():
         block.second.weight.zero_()
         block.shortcut.weight.copy_(torch.eye(2)[:, :, None, None])
-        made = block(torch.tensor([[[[1.0, 3.0, 5.0]], [[0.0, 2.0, 4.0]]]]))
-    torch.testing.assert_close(made, torch.tensor([[[[2.0, 5.0]], [[1.0, 4.0]]]]))
+        output = block(torch.tensor([[[[1.0, 3.0, 5.0]], [[0.0, 2.0, 4.0]]]]))
+    torch.testing.assert_close(output, torch.tensor([[[[2.0, 5.0]], [[1.0, 4.0]]]]))
 
 
-def test_it_begins_by_calling_every_class_rare() -> None:
-    network = build(find("house-resnet"), LEAD_SETS[2], 26).eval()
+def test_initial_probabilities_are_low() -> None:
+    network = build(find("house-resnet"), LEAD_SETS[2], {"diagnosis": CODES}).eval()
     flat = torch.zeros(1, 2, 1000)
     with torch.inference_mode():
         assert torch.sigmoid(network(flat, torch.tensor([1000]))).max() < 0.2
 
 
-def test_mean_and_maximum_over_time_answer() -> None:
+def test_the_head_reads_mean_and_maximum_over_time() -> None:
     network = Network(2, 3, widths=(4,), blocks=(1,)).eval()
     features, length = torch.rand(1, 4, 10), torch.tensor([10])
     both = torch.cat([features.mean(2), features.amax(2)], 1)
     torch.testing.assert_close(network.forward_head(features, length), network.head(both))
 
 
-def test_members_answer_by_their_mean_logit_and_learn_each_by_itself() -> None:
+def test_an_ensemble_predicts_the_mean_logit_and_trains_each_member_separately() -> None:
     torch.manual_seed(0)
     both = Ensemble(2, 3, members=2, widths=(4, 8), blocks=(1, 1)).eval()
     signal, length = torch.randn(5, 2, 200), torch.full((5,), 200)
     each = torch.stack([member(signal, length) for member in both.members])
-    assert (each[0] - each[1]).abs().min() > 1e-6, "they begin differently"
+    assert (each[0] - each[1]).abs().min() > 1e-6, "members have different initial weights"
     torch.testing.assert_close(both(signal, length), each.mean(0))
     labels = (torch.rand(5, 3) < 0.5).float()
-    loss, _ = bce_of_each(both, Batch(signal, length, labels))
-    alone = [bce(member, Batch(signal, length, labels))[0] for member in both.members]
-    torch.testing.assert_close(loss, torch.stack(alone).mean())
+    both.train()
+    torch.manual_seed(1)
+    output = both(signal, length)
+    assert output.shape == (2, 5, 3)
+    torch.manual_seed(1)
+    alone = [member(signal, length) for member in both.members]  # with the same dropout
+    torch.testing.assert_close(output, torch.stack(alone))
+    losses = [bce(logits, labels) for logits in alone]
+    torch.testing.assert_close(bce_of_each(output, labels), torch.stack(losses).mean())

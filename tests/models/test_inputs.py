@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from models.classifier import build, probabilities_of
 
 import team_code
 from ecg.headers import Message
 from ecg.leads import LEAD_SETS, STANDARD
 from models import find
-from models.classifier import build, probabilities_of
 from models.inputs import channels_of, finish, prepare, unfit, windows
 from models.recipe import part
 from simulate import simulate

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from ecg.labels import CODES
 from ecg.leads import STANDARD
 from models import find
-from models.classifier import build
 from models.inputs import prepare
 from models.isibrno2020 import (
     BASIC,
@@ -24,6 +24,7 @@ from models.isibrno2020 import (
     SelfNormalisingNetwork,
 )
 from models.layers import Dropout
+from models.network import build
 from models.recipe import Part, Recipe
 from simulate import simulate
 
@@ -39,7 +40,7 @@ BOTH_NETWORKS = pytest.mark.parametrize("network_type", NETWORKS.values(), ids=N
 # By table 1, the recipe that each entry is based on, and the fields that change.
 CHANGES = {
     "isibrno-entry1": ("isibrno-entry2", {"network"}),
-    "isibrno-entry2": ("isibrno-published", {"steps"}),
+    "isibrno-entry2": ("isibrno-published", {"transforms"}),
     "isibrno-entry3": ("isibrno-entry2", {"network", "optimiser"}),
     "isibrno-entry7": ("isibrno-published", {"network"}),
 }
@@ -67,7 +68,7 @@ def test_parameters_for_the_24_classes_of_2020() -> None:
 def test_entry_7_has_biases_in_place_of_batch_norm() -> None:
     """A block of width w loses 4 norms of 2w numbers and gains 3 biases of w."""
     with torch.device("meta"):
-        network = build(find("isibrno-entry7"), STANDARD, 26)
+        network = build(find("isibrno-entry7"), STANDARD, {"diagnosis": CODES})
     widths = 64 + 64 + 128 + 128 + 256
     assert sum(weights.numel() for weights in network.parameters()) == 1_220_314 - 5 * widths
 
@@ -95,7 +96,7 @@ def test_entry_1_has_basic_widths_and_entry_7_other_blocks() -> None:
 def test_entry_3_has_neither_l2_nor_dropout() -> None:
     entry = find("isibrno-entry3")
     assert entry.optimiser.options == {"lr": 1e-3, "weight_decay": 0}
-    network = build(entry, STANDARD, 26)
+    network = build(entry, STANDARD, {"diagnosis": CODES})
     dropouts = [part.probability for part in network.modules() if isinstance(part, Dropout)]
     assert dropouts == [0] * 6  # after each block and on the contexts
     rest = {"widths": INCREASED.options["widths"], "units": 128}

@@ -1,4 +1,4 @@
-"""Recipes are data: there and back, equal, hashable, strict."""
+"""Recipes: round trips through JSON, heads, strict reading, and recipes of format 2."""
 
 import json
 import pickle
@@ -9,11 +9,11 @@ import pytest
 
 from ecg import LeadwiseError
 from models import SYSTEMS, find, lookup, recipes_by_name
-from models.recipe import part, read_recipe, recipe_from_json, recipe_to_json
+from models.recipe import Head, part, read_recipe, recipe_from_json, recipe_to_json, vary
 
 
 @pytest.mark.parametrize("name", recipes_by_name())
-def test_a_recipe_goes_through_json_unchanged(name: str) -> None:
+def test_a_recipe_is_unchanged_by_json(name: str) -> None:
     recipe = find(name)
     back = recipe_from_json(json.loads(json.dumps(recipe_to_json(recipe))))
     assert back == recipe
@@ -23,19 +23,19 @@ def test_a_recipe_goes_through_json_unchanged(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", recipes_by_name())
-def test_a_recipe_bears_its_systems_name(name: str) -> None:
+def test_a_recipes_name_starts_with_that_of_its_system(name: str) -> None:
     recipe = find(name)
     assert recipe.name == name
     assert recipe.system in SYSTEMS
     assert name.startswith(recipe.system.rstrip("0123456789") + "-")
 
 
-def test_an_unknown_recipe_is_answered_with_the_known_ones() -> None:
+def test_the_error_for_an_unknown_recipe_lists_the_known_ones() -> None:
     with pytest.raises(LeadwiseError, match="no recipe 'isibrno-x'; known are isibrno-published"):
         find("isibrno-x")
 
 
-def test_an_unknown_part_is_answered_with_the_known_ones() -> None:
+def test_the_error_for_an_unknown_part_lists_the_known_ones() -> None:
     with pytest.raises(LeadwiseError, match="no 'notch' among TRANSFORMS; known are butterworth"):
         lookup(find("isibrno-published"), "TRANSFORMS", "notch")
 
@@ -46,28 +46,67 @@ def test_a_recipe_of_an_unknown_system_runs_nothing() -> None:
         lookup(recipe, "NETWORKS", "system")
 
 
-def test_odd_recipes_are_refused() -> None:
+def test_wrong_recipes_are_refused() -> None:
     good = recipe_to_json(find("isibrno-published"))
     without_fs = {name: value for name, value in good.items() if name != "fs"}
-    with pytest.raises(LeadwiseError, match="check the fields fs, surprise"):
+    with pytest.raises(LeadwiseError, match="not a recipe of this version: check the fields fs, s"):
         recipe_from_json({**without_fs, "surprise": 1})
     with pytest.raises(LeadwiseError, match="check the fields surprise"):
         recipe_from_json({**good, "surprise": 1})
     with pytest.raises(LeadwiseError, match="batch is 'many'"):
         recipe_from_json({**good, "batch": "many"})
-    for name, value in (("exclusive", 1), ("batch", True), ("fs", True)):
-        with pytest.raises(LeadwiseError, match=f"{name} is {value}, which cannot be"):
+    for name, value in (("batch", True), ("fs", True)):
+        with pytest.raises(LeadwiseError, match=f"recipe's {name} is {value}, which is not valid"):
             recipe_from_json({**good, name: value})
-    assert recipe_from_json({**good, "exclusive": True}).exclusive
     with pytest.raises(LeadwiseError, match="not a recipe"):
         recipe_from_json([1])
 
 
-def test_a_recipe_older_than_a_field_has_the_fields_default() -> None:
+def test_wrong_heads_are_refused() -> None:
+    good = recipe_to_json(find("isibrno-published"))
+    (head,) = good["heads"]
+    for heads in ([], {}, "diagnosis", None):
+        with pytest.raises(LeadwiseError, match="not a recipe of this version: it needs a list of"):
+            recipe_from_json({**good, "heads": heads})
+    for wrong in (1, "diagnosis", None):
+        with pytest.raises(LeadwiseError, match=f"not a head of this version: {wrong!r}"):
+            recipe_from_json({**good, "heads": [wrong]})
+    with pytest.raises(LeadwiseError, match="not a head of this version: check the fields surpr"):
+        recipe_from_json({**good, "heads": [{**head, "surprise": 1}]})
+    for name, value in (("exclusive", 1), ("weight", True), ("loss", "bce"), ("kind", 1)):
+        message = f"head's {name} is {value!r}, which is not valid"
+        with pytest.raises(LeadwiseError, match=message):
+            recipe_from_json({**good, "heads": [{**head, name: value}]})
+    assert recipe_from_json({**good, "heads": [{**head, "exclusive": True}]}).head.exclusive
+    with pytest.raises(LeadwiseError, match="two heads of the recipe have the same name"):
+        recipe_from_json({**good, "heads": [head, head]})
+
+
+def test_a_missing_field_has_its_default() -> None:
     recipe = find("isibrno-rules")
     content = recipe_to_json(recipe)
-    assert content.pop("rules") == "learned"
-    assert recipe_from_json(content) == replace(recipe, rules="off")
+    assert content["heads"][0].pop("rules") == "learned"
+    assert recipe_from_json(content) == vary(recipe, rules="off")
+    assert content.pop("stride_s") == recipe.stride_s == 0
+    assert recipe_from_json(content) == vary(recipe, rules="off")
+
+
+def test_a_recipe_of_several_heads_is_unchanged_by_json() -> None:
+    waves = Head(name="waves", kind="samples", classes="waves", loss=part("cross_entropy"))
+    recipe = replace(find("isibrno-basic"), heads=(Head(), waves))
+    assert recipe_from_json(json.loads(json.dumps(recipe_to_json(recipe)))) == recipe
+    assert [head.dense for head in recipe.heads] == [False, True]
+
+
+def test_vary_changes_fields_of_the_only_head() -> None:
+    recipe = find("isibrno-basic")
+    varied = vary(recipe, batch=8, decision="global", loss=part("bce"))
+    assert (varied.batch, varied.head.decision, varied.head.loss) == (8, "global", part("bce"))
+    assert vary(varied, batch=recipe.batch, heads=recipe.heads) == recipe
+    two = replace(recipe, heads=(Head(), Head(name="other")))
+    assert vary(two, batch=8).heads == two.heads
+    with pytest.raises(LeadwiseError, match="isibrno-basic has several heads; change `heads` as a"):
+        vary(two, decision="global")
 
 
 def test_a_part_is_the_same_in_any_order() -> None:

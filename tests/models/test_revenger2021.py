@@ -10,7 +10,7 @@ from torch.nn import functional
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS, STANDARD
 from models import find
-from models.inputs import finish, prepare
+from models.inputs import post_transform, prepare
 from models.layers import Convolution
 from models.revenger2021 import BACKBONES, Network
 from models.revenger2021.backbones import Branches, Residual
@@ -310,7 +310,7 @@ def test_reuse_is_exact(leads: tuple[str, ...], divisor: int) -> None:
         subset = record.signal[[record.leads.index(lead) for lead in have]]
         inputs = prepare(recipe, subset, have, want, record.fs)
         assert not inputs.missing
-        signal = torch.from_numpy(finish(recipe, inputs.signal))[None]
+        signal = torch.from_numpy(post_transform(recipe, inputs.signal)[0])[None]
         with torch.inference_mode():
             features.append(net.forward_features(signal, full_length(signal))[0])
     each = 64 // divisor

@@ -1,4 +1,4 @@
-"""2017's scores: the fact sheet's check values, what is missing, and the command."""
+"""2017's scores: the fact sheet's check values, missing answers, the command."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 from ecg import LeadwiseError
 from ecg.labels import AF_LETTERS, label_matrix
 from scoring import METRICS
-from scoring.af import of_classes, score
+from scoring.af import score, score_classes
 from scoring.af.__main__ import main, matrices, read_answers
 from scoring.outputs import save_outputs
 
@@ -23,12 +23,12 @@ ANSWERS = dict(enumerate("NNNNO~" + "OONA" + "AAO" + "~N"))
 def by_hand(truth: str, answers: str) -> dict[str, float]:
     """F1 of each letter, counted by loops."""
     pairs = list(zip(truth, answers, strict=True))
-    found = {}
+    f1 = {}
     for letter in AF_LETTERS:
         both = sum(one == other == letter for one, other in pairs)
         either = sum((one == letter) + (other == letter) for one, other in pairs)
-        found[letter] = 2 * both / either if either else float("nan")
-    return found
+        f1[letter] = 2 * both / either if either else float("nan")
+    return f1
 
 
 def test_the_check_values_of_the_fact_sheet() -> None:
@@ -60,7 +60,7 @@ def test_scores_are_those_of_a_count_by_hand(letters: str) -> None:
     assert scores.f1_three == pytest.approx(np.nanmean([expected[one] for one in "NAO"]))
 
 
-def test_training_may_choose_by_them_whatever_the_order_of_the_classes() -> None:
+def test_training_metrics_accept_any_order_of_classes() -> None:
     labels, answers = matrices(TRUTH, ANSWERS)
     classes = ("N", "O", "A", "~")  # the order of ECG-DualNet's logits
     columns = [AF_LETTERS.index(letter) for letter in classes]
@@ -70,7 +70,7 @@ def test_training_may_choose_by_them_whatever_the_order_of_the_classes() -> None
             value, abs=1e-6
         )
     with pytest.raises(LeadwiseError, match=r"classes N, A, O, ~; these are N\|O\|~, A"):
-        of_classes(labels[:, :2], answers[:, :2], ("N|O|~", "A"))
+        score_classes(labels[:, :2], answers[:, :2], ("N|O|~", "A"))
 
 
 def test_two_classes_at_once_cannot_be_scored() -> None:
@@ -121,29 +121,32 @@ def test_the_command_scores_a_folder_of_outputs(
     for number, letter in list(ANSWERS.items())[2:]:
         name, row = f"A{number:05d}", [int(letter == one) for one in AF_LETTERS]
         save_outputs(folder / f"{name}.csv", name, AF_LETTERS, row, row)
-    (folder / "A00001.csv").write_text("#A00001\n\n\n\n")  # it failed; A00000 has no file at all
+    (folder / "A00001.csv").write_text("#A00001\n\n\n\n")  # a failed record; A00000 has no file
     assert main([str(reference), str(folder)]) == 0
-    said = capsys.readouterr()
-    assert said.err == "Note: records without an answer, now ~: 2 (A00000, A00001).\n"
-    assert said.out.splitlines()[1] == "accuracy            0.4667"
+    captured = capsys.readouterr()
+    assert captured.err == "Note: records without an answer, counted as ~: 2 (A00000, A00001).\n"
+    assert captured.out.splitlines()[1] == "accuracy            0.4667"
     save_outputs(folder / "A00003.csv", "A00003", AF_LETTERS, [1, 1, 0, 0], [0.5] * 4)
     with pytest.raises(LeadwiseError, match="1 records have more than one class: A00003; 2017's"):
         read_answers(folder, ["A00003"])
 
 
-def test_a_class_that_nobody_names_is_left_out_and_said(
+def test_an_absent_class_is_left_out_with_a_note(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "REFERENCE.csv").write_text("A1,N\nA2,A\nA3,N\n")
     (tmp_path / "answers.txt").write_text("A1,N\nA2,N\nA3,N\n")
     assert main([str(tmp_path / "REFERENCE.csv"), str(tmp_path / "answers.txt")]) == 0
-    said = capsys.readouterr()
-    assert said.err == "Note: classes that nobody names, left out of the means: 2 (O, ~).\n"
-    assert "F1 over N, A, O     0.4000" in said.out
+    captured = capsys.readouterr()
+    assert (
+        captured.err
+        == "Note: classes absent from labels and answers, left out of the means: 2 (O, ~).\n"
+    )
+    assert "F1 over N, A, O     0.4000" in captured.out
 
 
 @pytest.mark.parametrize(
-    ("table", "answers", "said"),
+    ("table", "answers", "message"),
     [
         ("A1,N\n", "A1,X\n", "answers.txt: A1: 'A1,X' in answers.txt is not RECORD,X with X one"),
         ("A1,N\n", "A1,N\nA1,A\n", "answers.txt: A1: answers.txt calls it N and A"),
@@ -152,11 +155,11 @@ def test_a_class_that_nobody_names_is_left_out_and_said(
         ("A1,N\n", None, "answers.txt: cannot be read: No such file"),
     ],
 )
-def test_what_cannot_be_scored_is_a_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture, table: str, answers: str | None, said: str
+def test_errors_are_messages(
+    tmp_path: Path, capsys: pytest.CaptureFixture, table: str, answers: str | None, message: str
 ) -> None:
     (tmp_path / "REFERENCE.csv").write_text(table)
     if answers is not None:
         (tmp_path / "answers.txt").write_text(answers)
     assert main([str(tmp_path / "REFERENCE.csv"), str(tmp_path / "answers.txt")]) == 1
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -41,10 +41,10 @@ def test_the_seed_decides():
 
 
 def test_accuracy_has_the_interval_of_the_binomial():
-    right = np.arange(400)[:, None] < 280  # p = 0.7
+    correct = np.arange(400)[:, None] < 280  # p = 0.7
     spread = 1.96 * np.sqrt(0.7 * 0.3 / 400)
     lower, upper = intervals(
-        lambda times: accuracy(right, np.ones_like(right), times)[:, None],
+        lambda times: accuracy(correct, np.ones_like(correct), times)[:, None],
         400,
         4000,
         np.random.default_rng(0),
@@ -67,5 +67,5 @@ def test_undefined_resamples_are_left_out():
     def scores(times):
         return np.stack([np.full(len(times), np.nan), np.where(times[:, 0], 0.5, np.nan)], axis=1)
 
-    found = intervals(scores, 5, 200, np.random.default_rng(0))
-    np.testing.assert_array_equal(found, [[np.nan, 0.5], [np.nan, 0.5]])
+    ends = intervals(scores, 5, 200, np.random.default_rng(0))
+    np.testing.assert_array_equal(ends, [[np.nan, 0.5], [np.nan, 0.5]])

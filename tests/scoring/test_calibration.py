@@ -1,4 +1,4 @@
-"""Calibration against what a by-hand count and a known distortion give."""
+"""Calibration beside a count by hand and a known distortion."""
 
 import numpy as np
 import pytest
@@ -9,10 +9,10 @@ from scoring.calibration import calibration_error, class_calibration_error, reli
 def test_a_count_by_hand() -> None:
     labels = np.array([[0, 1], [0, 1], [1, 0]])
     probabilities = np.array([[0.05, 0.95], [0.15, 1.0], [0.12, 0.55]])
-    found = reliability(labels, probabilities)
-    assert found.pairs.tolist() == [1, 2, 0, 0, 0, 1, 0, 0, 0, 2]
-    assert found.predicted[[0, 1, 5, 9]] == pytest.approx([0.05, 0.135, 0.55, 0.975])
-    assert found.observed[[0, 1, 5, 9]].tolist() == [0, 0.5, 0, 1]
+    bins = reliability(labels, probabilities)
+    assert bins.pairs.tolist() == [1, 2, 0, 0, 0, 1, 0, 0, 0, 2]
+    assert bins.predicted[[0, 1, 5, 9]] == pytest.approx([0.05, 0.135, 0.55, 0.975])
+    assert bins.observed[[0, 1, 5, 9]].tolist() == [0, 0.5, 0, 1]
     by_hand = (0.05 + 2 * (0.5 - 0.135) + 0.55 + 2 * 0.025) / 6
     assert calibration_error(labels, probabilities) == pytest.approx(by_hand)
 

@@ -34,7 +34,7 @@ def test_weights_cannot_be_written_to():
         load_weights().values[0, 0] = 2
 
 
-def test_unknown_year_is_told():
+def test_unknown_year_is_an_error():
     with pytest.raises(LeadwiseError, match=r"year 2022 has no weights table; choose .*2020, 2021"):
         load_weights(2022)
 
@@ -55,8 +55,8 @@ def test_unknown_year_is_told():
     ],
 )
 def test_worked_examples(labels, outputs, metric):
-    found = challenge_metric(rows(*labels), rows(*outputs))
-    assert found == pytest.approx(metric, abs=1e-12)  # a few sums in double precision
+    actual = challenge_metric(rows(*labels), rows(*outputs))
+    assert actual == pytest.approx(metric, abs=1e-12)  # a few sums in double precision
 
 
 def test_labels_themselves_score_one_exactly_and_sinus_rhythm_zero(drawn):
@@ -73,8 +73,8 @@ def test_order_of_columns_does_not_matter(drawn):
     labels, outputs, _ = drawn
     order = np.random.default_rng(2).permutation(26)
     codes = [CODES[place] for place in order]
-    found = challenge_metric(labels[:, order], outputs[:, order], codes)
-    assert found == pytest.approx(challenge_metric(labels, outputs), abs=1e-12)  # other order
+    actual = challenge_metric(labels[:, order], outputs[:, order], codes)
+    assert actual == pytest.approx(challenge_metric(labels, outputs), abs=1e-12)  # other order
 
 
 def test_second_codes_and_joined_codes_name_the_same_class(drawn):
@@ -87,19 +87,19 @@ def test_second_codes_and_joined_codes_name_the_same_class(drawn):
 def test_columns_that_are_not_scored_count_nothing(drawn):
     labels, outputs, _ = drawn
     extra_labels, extra_outputs = np.random.default_rng(3).random((2, 200, 2)) < 0.5
-    found = challenge_metric(
+    actual = challenge_metric(
         np.hstack([extra_labels, labels]),
         np.hstack([extra_outputs, outputs]),
         ["55827005", "x", *CODES],
     )
-    assert found == pytest.approx(challenge_metric(labels, outputs), abs=1e-12)  # another order
+    assert actual == pytest.approx(challenge_metric(labels, outputs), abs=1e-12)  # another order
 
 
 def test_a_class_without_a_column_is_as_if_nobody_had_it():
     labels, outputs = rows([AF], [AF, SB], [AFL]), rows([AF], [SB], [AF])
     kept = [CODES.index(code) for code in (AF, AFL, SB)]
-    found = challenge_metric(labels[:, kept], outputs[:, kept], [AF, AFL, SB])
-    assert found == pytest.approx(challenge_metric(labels, outputs), abs=1e-12)  # another order
+    actual = challenge_metric(labels[:, kept], outputs[:, kept], [AF, AFL, SB])
+    assert actual == pytest.approx(challenge_metric(labels, outputs), abs=1e-12)  # another order
 
 
 def test_two_columns_of_one_class_are_refused():
@@ -118,15 +118,15 @@ def test_weights_that_are_no_numbers_count_nothing(drawn, monkeypatch):
     holes, zeros = table.values.copy(), table.values.copy()
     holes[0, 1], zeros[0, 1] = challenge._finite("inf"), 0.0
     assert np.isnan(holes[0, 1])
-    found = []
+    actual = []
     for values in (holes, zeros):
         monkeypatch.setattr(
             challenge, "load_weights", lambda _, v=values: Weights(*table[:2], values=v)
         )
-        found.append(challenge_metric(labels, outputs))
-    assert found[0] == found[1]
+        actual.append(challenge_metric(labels, outputs))
+    assert actual[0] == actual[1]
     monkeypatch.undo()
-    assert found[0] != challenge_metric(labels, outputs)
+    assert actual[0] != challenge_metric(labels, outputs)
 
 
 def test_arguments_are_left_as_they_are(drawn):

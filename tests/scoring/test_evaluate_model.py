@@ -106,15 +106,15 @@ def test_failure_is_one_sentence_and_status_1(case, tmp_path, capsys):
     assert evaluate_model.main([*case, str(tmp_path / "scores.csv")]) == 1
     error = capsys.readouterr().err
     assert error.startswith("Error: 1 of 3 records have no output file in ")
-    assert error.endswith(": R1.csv. Run the model on them, or take their headers away.\n")
+    assert error.endswith(": R1.csv. Run the model on them, or remove their headers.\n")
     assert not (tmp_path / "scores.csv").exists()
 
 
-def test_a_missing_folder_for_the_scores_is_told_before_the_work(case, tmp_path, capsys):
+def test_a_missing_folder_for_the_scores_is_reported_before_the_work(case, tmp_path, capsys):
     assert evaluate_model.main([*case, str(tmp_path / "no" / "scores.csv")]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.endswith("make it first.\n")
+    assert captured.err.endswith("does not exist; create it first.\n")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import evaluate_model
+from benchmarks.peers import challenge_scorer as reference
 from scoring.challenge import headline, load_weights
-from tests.reference import challenge as reference
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = json.loads((ROOT / "tests/data/official-cases.json").read_text())

@@ -7,7 +7,7 @@ import pytest
 from ecg import LeadwiseError
 from scoring.challenge import load_weights
 from scoring.headers import find_pairs, read_labels
-from scoring.outputs import read_outputs, save_outputs, some
+from scoring.outputs import list_names, read_outputs, save_outputs
 
 AF, NSR = "164889003", "426783006"
 CLASSES = ((AF,), (NSR,))
@@ -32,7 +32,7 @@ def test_failed_record_is_three_empty_lines(tmp_path):
     assert (tmp_path / "A1.csv").read_bytes() == b"#A1\n\n\n\n"
 
 
-def test_full_disk_leaves_the_old_file_and_no_part_of_the_new(tmp_path, monkeypatch):
+def test_full_disk_keeps_the_old_file_and_leaves_no_partial_one(tmp_path, monkeypatch):
     path = tmp_path / "A1.csv"
     path.write_text("old")
 
@@ -49,7 +49,7 @@ def test_full_disk_leaves_the_old_file_and_no_part_of_the_new(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("year", [2020, 2021])
-def test_what_is_written_is_read(tmp_path, year):
+def test_written_files_are_read_back(tmp_path, year):
     draw = np.random.default_rng(4)
     classes = load_weights(year).classes
     outputs = draw.random((50, len(classes))) < 0.3
@@ -57,10 +57,10 @@ def test_what_is_written_is_read(tmp_path, year):
     paths = [str(tmp_path / f"{number}.csv") for number in range(50)]
     for path, labels, values in zip(paths, outputs.astype(int), probabilities, strict=True):
         save_outputs(path, "A", [codes[0] for codes in classes], labels, values)
-    answers = read_outputs(paths, classes, year)
-    np.testing.assert_array_equal(answers.outputs, outputs)
-    np.testing.assert_array_equal(answers.probabilities, probabilities)  # str is exact
-    assert answers.malformed == answers.empty == []
+    predictions = read_outputs(paths, classes, year)
+    np.testing.assert_array_equal(predictions.outputs, outputs)
+    np.testing.assert_array_equal(predictions.probabilities, probabilities)  # str is exact
+    assert predictions.malformed == predictions.empty == []
 
 
 def written(folder, *texts):
@@ -101,20 +101,20 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_cells_that_no_scored_class_needs_may_be_missing(tmp_path):
-    answers = read_outputs(written(tmp_path, f"#R0\n{AF},55827005\n1\n0.5\n"), CLASSES)
-    assert answers.outputs.tolist() == [[True, False]]
-    assert answers.probabilities.tolist() == [[0.5, 0.0]]
+    predictions = read_outputs(written(tmp_path, f"#R0\n{AF},55827005\n1\n0.5\n"), CLASSES)
+    assert predictions.outputs.tolist() == [[True, False]]
+    assert predictions.probabilities.tolist() == [[0.5, 0.0]]
 
 
-def test_no_newline_at_the_end_is_no_fault(tmp_path):
-    answers = read_outputs(written(tmp_path, f"#R0\n{AF}\n1\n0.5"), CLASSES)
-    assert answers.probabilities.tolist() == [[0.5, 0.0]]
+def test_a_missing_newline_at_the_end_is_no_error(tmp_path):
+    predictions = read_outputs(written(tmp_path, f"#R0\n{AF}\n1\n0.5"), CLASSES)
+    assert predictions.probabilities.tolist() == [[0.5, 0.0]]
 
 
-def test_malformed_and_empty_files_of_2020_are_told_apart(tmp_path):
+def test_2020_separates_malformed_and_empty_files(tmp_path):
     paths = written(tmp_path, "#R0\n\n\n\n", "#R1\nx\n1\n1\n", f"#R2\n{AF}\n1\n1\n")
-    answers = read_outputs(paths, CLASSES, 2020)
-    assert (answers.malformed, answers.empty) == (paths[:1], paths[1:2])
+    predictions = read_outputs(paths, CLASSES, 2020)
+    assert (predictions.malformed, predictions.empty) == (paths[:1], paths[1:2])
     assert read_outputs(paths, CLASSES).empty == paths[:2]
 
 
@@ -126,7 +126,7 @@ def test_headers_without_output_files_are_counted_and_named(folders):
 
 
 def test_missing_and_empty_folders_are_named(tmp_path):
-    with pytest.raises(LeadwiseError, match="nowhere: No such file or directory; give a folder"):
+    with pytest.raises(LeadwiseError, match="nowhere: No such file or directory; give an existing"):
         find_pairs(str(tmp_path / "nowhere"), str(tmp_path))
     with pytest.raises(LeadwiseError, match="holds no header"):
         find_pairs(str(tmp_path), str(tmp_path))
@@ -158,12 +158,15 @@ def test_2020_names_the_headers_without_a_label(tmp_path):
 
 def test_2020_counts_dx_lines_across_headers(tmp_path):
     paths = written(tmp_path, f"#Dx: {AF}\n#Dx: {NSR}\n", f"#Dx: {AF}\n")
-    truth = read_labels(paths, CLASSES, 2020)
-    assert truth.labels.tolist() == [[True, False], [False, True]]  # the second is the first's
-    assert truth.doubled == paths[:1]
+    labels = read_labels(paths, CLASSES, 2020)
+    assert labels.labels.tolist() == [
+        [True, False],
+        [False, True],
+    ]  # the second record has a label of the first
+    assert labels.repeated == paths[:1]
     assert read_labels(paths, CLASSES).labels.tolist() == [[True, True], [True, False]]
 
 
-def test_some_names():
-    assert some(["a", "b"]) == "a, b"
-    assert some(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+def test_list_names():
+    assert list_names(["a", "b"]) == "a, b"
+    assert list_names(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from training.beginning import _shapes, beginnings, begun
 
 import team_code
 from ecg import LeadwiseError
@@ -21,7 +22,6 @@ from models.folder import (
 )
 from models.recipe import Recipe, part
 from tests.conftest import small
-from training.beginning import _shapes, beginnings, begun
 from training.loop import Task, _begin
 from training.state import State
 

@@ -1,9 +1,8 @@
-"""The cache holds what the steps make, once, and is whole or not there."""
+"""The cache holds transformed records; its files are complete or absent."""
 
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -15,9 +14,11 @@ from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import Record, find_records, write_record
 from models import find
 from models.inputs import prepare
+from models.recipe import vary
 from simulate import write_records
+from tests.conftest import mapped_arrays
 from training import cache as cache_module
-from training.cache import open_cache
+from training.cache import MappedArrays, map_file, open_cache
 
 RECIPE = find("isibrno-published")
 
@@ -38,31 +39,31 @@ def test_signals_are_the_prepared_ones_to_half_precision(folder: Path, tmp_path:
     records = records_of(folder)
     cache = open_cache(records, RECIPE, tmp_path / "cache", workers=1)
     assert cache.usable.tolist() == list(range(6))
-    for record, signal in zip(records, cache.signals(), strict=True):
+    for record, signal in zip(records, cache.signals, strict=True):
         plain = prepare(RECIPE, record.signal, record.leads, STANDARD, record.fs).signal
         assert signal.shape == plain.shape == (36, 500)
         np.testing.assert_allclose(signal, plain, rtol=1e-3, atol=1e-4)  # float16 has 11 bits
 
 
 def test_many_workers_make_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ecg.parallel.RECORDS_A_TASK", 4)
+    monkeypatch.setattr("ecg.parallel.RECORDS_PER_TASK", 4)
     data = tmp_path / "data"
     data.mkdir()
     write_records(data, 18, seed=1, duration_s=1.0, fs=100.0)
-    made = [
+    contents = [
         open_cache(records_of(data), RECIPE, tmp_path / str(workers), workers).path.read_bytes()
         for workers in (1, 2)
     ]
-    assert made[0] == made[1]
+    assert contents[0] == contents[1]
 
 
-def test_it_is_taken_again_until_a_record_changes(
+def test_it_is_used_again_until_a_record_changes(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     first = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
     capsys.readouterr()
     assert open_cache(records_of(folder), RECIPE, tmp_path, workers=1).path == first.path
-    assert "taken from" in capsys.readouterr().err
+    assert "Using the prepared signals in" in capsys.readouterr().err
     os.utime(folder / "SIM00003.mat", (1, 1))
     other = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
     assert other.path != first.path
@@ -70,7 +71,7 @@ def test_it_is_taken_again_until_a_record_changes(
 
 
 @pytest.mark.parametrize("damage", ["cut", "index", "lost"])
-def test_a_damaged_cache_is_made_anew(
+def test_a_damaged_cache_is_made_again(
     folder: Path, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture
 ) -> None:
     first = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
@@ -85,12 +86,12 @@ def test_a_damaged_cache_is_made_anew(
     capsys.readouterr()
     again = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
     assert again.path.read_bytes() == whole
-    said = capsys.readouterr().err
-    assert ("is not whole; it is made anew." in said) == (damage != "lost")
-    assert "Preparing 6 records" in said
+    log = capsys.readouterr().err
+    assert ("is incomplete and is made again." in log) == (damage != "lost")
+    assert "Preparing 6 records" in log
 
 
-def test_bad_records_are_left_out_by_name_and_reason(folder: Path, tmp_path: Path) -> None:
+def test_bad_records_are_left_out_with_name_and_reason(folder: Path, tmp_path: Path) -> None:
     (folder / "SIM00001.mat").write_bytes((folder / "SIM00001.mat").read_bytes()[:500])
     flipped = bytearray((folder / "SIM00002.mat").read_bytes())
     flipped[1000] ^= 0x40
@@ -98,25 +99,25 @@ def test_bad_records_are_left_out_by_name_and_reason(folder: Path, tmp_path: Pat
     write_record(folder, "SIM00003", np.zeros((12, 400)), STANDARD, 200.0, codes=["426783006"])
     cache = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
     assert cache.usable.tolist() == [3, 4, 5]
-    said = [str(remark) for remark in cache.left_out]
-    assert said[0].startswith("SIM00001: the .mat is cut off: 500 of 9624 bytes")
-    assert said[1].startswith("SIM00002: signal and header disagree")
-    assert said[2] == "SIM00003: all leads are flat"
+    texts = [str(message) for message in cache.left_out]
+    assert texts[0].startswith("SIM00001: the .mat is cut off: 500 of 9624 bytes")
+    assert texts[1].startswith("SIM00002: signal and header disagree")
+    assert texts[2] == "SIM00003: all leads are flat"
 
 
-def test_a_record_that_vanishes_meanwhile_is_left_out(folder: Path, tmp_path: Path) -> None:
+def test_a_record_that_is_deleted_meanwhile_is_left_out(folder: Path, tmp_path: Path) -> None:
     records = records_of(folder)
     (folder / "SIM00005.mat").unlink()
     cache = open_cache(records, RECIPE, tmp_path, workers=1)
-    assert [remark.record for remark in cache.left_out] == ["SIM00005"]
+    assert [message.record for message in cache.left_out] == ["SIM00005"]
 
 
-def test_too_small_a_disk_is_said_before(
+def test_too_small_a_disk_is_an_error_before_work_starts(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type("Usage", (), {"free": 100})
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
-    with pytest.raises(LeadwiseError, match="are needed for prepared signals, 0.0 GB are free"):
+    with pytest.raises(LeadwiseError, match="prepared signals need 0.0 GB, but 0.0 GB are free"):
         open_cache(records_of(folder), RECIPE, tmp_path / "cache", workers=1)
     assert not list((tmp_path / "cache").iterdir())
 
@@ -127,7 +128,7 @@ def test_records_of_all_lengths_and_missing_leads(tmp_path: Path) -> None:
         signal = rng.normal(scale=0.3, size=(len(leads), int(seconds * 100)))
         write_record(tmp_path, name, signal, leads, 100.0, codes=["426783006"])
     cache = open_cache(records_of(tmp_path), RECIPE, tmp_path / "cache", workers=1)
-    short, long = cache.signals()
+    short, long = cache.signals
     assert (short.shape, long.shape) == ((36, 125), (36, 32_500))
     assert (short[6:12] == 0).all()
     assert (short[:6] != 0).any()
@@ -136,42 +137,40 @@ def test_records_of_all_lengths_and_missing_leads(tmp_path: Path) -> None:
     assert index["lengths"] == [125, 32_500]
 
 
-def test_a_recipe_of_a_single_lead_has_a_cache_of_it_and_the_twelve_stay_as_they_are(
-    folder: Path, tmp_path: Path
-) -> None:
-    records, single = records_of(folder), replace(RECIPE, lead_sets=(("ECG",),))
-    two = replace(RECIPE, lead_sets=(LEAD_SETS[2],))
+def test_a_recipe_of_a_single_lead_has_a_cache_of_its_own(folder: Path, tmp_path: Path) -> None:
+    records, single = records_of(folder), vary(RECIPE, lead_sets=(("ECG",),))
+    two = vary(RECIPE, lead_sets=(LEAD_SETS[2],))
     paths = [
         open_cache(records, recipe, tmp_path / "cache", workers=1).path
         for recipe in (RECIPE, two, single)
     ]
     assert paths[0] == paths[1] != paths[2]
     cache = open_cache(records, single, tmp_path / "cache", workers=1)
-    assert cache.rows == 3  # the lead and its two envelopes
-    for record, signal in zip(records, cache.signals(), strict=True):
+    assert cache.signals.channels == 3  # the lead and its two envelopes
+    for record, signal in zip(records, cache.signals, strict=True):
         plain = prepare(RECIPE, record.signal, record.leads, ("I",), record.fs).signal
         np.testing.assert_allclose(signal, plain, rtol=1e-3, atol=1e-4)
 
 
-def test_in_a_folder_of_our_own_a_new_cache_takes_the_place_of_others(
+def test_a_new_cache_replaces_others_only_in_a_folder_of_our_own(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     ours, theirs = tmp_path / "state", tmp_path / "shared"
-    for place, keep in ((ours, False), (theirs, True)):
-        old = open_cache(records_of(folder), RECIPE, place, workers=1, keep=keep)
-        (place / ".signals-0123.f16.17.part").touch()
+    for cache_folder, keep in ((ours, False), (theirs, True)):
+        old = open_cache(records_of(folder), RECIPE, cache_folder, workers=1, keep=keep)
+        (cache_folder / ".signals-0123.f16.17.part").touch()
         with monkeypatch.context() as patch:
             patch.setattr(cache_module, "__version__", "another")
             capsys.readouterr()
-            new = open_cache(records_of(folder), RECIPE, place, workers=1, keep=keep)
+            new = open_cache(records_of(folder), RECIPE, cache_folder, workers=1, keep=keep)
         assert new.path != old.path
-        said = "The prepared signals of other records, another recipe or version are removed."
-        assert (said in capsys.readouterr().err) == (not keep)
+        text = "The prepared signals of other records, another recipe or version are removed."
+        assert (text in capsys.readouterr().err) == (not keep)
         assert old.path.exists() == keep
-        assert len(list(place.iterdir())) == (4 if keep else 2)  # no draft, no lock
+        assert len(list(cache_folder.iterdir())) == (4 if keep else 2)  # no draft, no lock
 
 
-def test_of_two_processes_one_makes_the_cache_and_the_other_waits(
+def test_one_of_two_processes_makes_the_cache_and_the_other_waits(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading, go_on, map_in_order = Event(), Event(), cache_module.map_in_order
@@ -181,37 +180,39 @@ def test_of_two_processes_one_makes_the_cache_and_the_other_waits(
         assert go_on.wait(60)
         return map_in_order(*arguments)
 
-    def heard(text: str) -> None:
-        words.append(text)
+    def log(text: str) -> None:
+        lines.append(text)
         if "waits" in text:
             go_on.set()
 
-    words: list[str] = []
+    lines: list[str] = []
     monkeypatch.setattr(cache_module, "map_in_order", slowly)
-    monkeypatch.setattr("ecg.lock.log", heard)
-    monkeypatch.setattr("training.cache.log", heard)
-    with ThreadPoolExecutor() as pool:  # the lock is the file's, so that threads do as well
+    monkeypatch.setattr("ecg.lock.log", log)
+    monkeypatch.setattr("training.cache.log", log)
+    with ThreadPoolExecutor() as pool:  # the lock is the open file's, so threads suffice
         first = pool.submit(open_cache, records_of(folder), RECIPE, tmp_path / "cache", 1)
         assert reading.wait(60)
         second = pool.submit(open_cache, records_of(folder), RECIPE, tmp_path / "cache", 1)
         assert first.result().path == second.result().path
-    waits = f"process {os.getpid()} prepares signals here; this one waits until it has ended."
-    assert [word.partition(": ")[2] for word in words if "waits" in word] == [waits]
-    assert [word.split()[0] for word in words if "waits" not in word] == ["Preparing", "Prepared"]
+    waits = (
+        f"process {os.getpid()} prepares signals here; this process waits until it has finished."
+    )
+    assert [line.partition(": ")[2] for line in lines if "waits" in line] == [waits]
+    assert [line.split()[0] for line in lines if "waits" not in line] == ["Preparing", "Using"]
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
 class Deadly(Record):
-    """A record that kills the process to which it is sent."""
+    """A record that kills the process that it is sent to."""
 
     def __reduce__(self) -> tuple:
         return eval, ("__import__('os').kill(__import__('os').getpid(), 9)",)
 
 
-def test_a_killed_reading_process_is_a_sentence_and_a_second_start_works(
+def test_a_killed_reading_process_is_an_error_and_a_second_start_works(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ecg.parallel.RECORDS_A_TASK", 1)
+    monkeypatch.setattr("ecg.parallel.RECORDS_PER_TASK", 1)
     records = records_of(folder)
     deadly = [*records[:5], Deadly(records[5].header, records[5].stem)]
     with pytest.raises(LeadwiseError, match="was killed.* set LEADWISE_WORKERS to fewer than 2"):
@@ -221,7 +222,59 @@ def test_a_killed_reading_process_is_a_sentence_and_a_second_start_works(
     assert len(cache.usable) == 6
 
 
-def test_a_file_where_the_folder_should_be_is_a_sentence(folder: Path, tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_an_error(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LeadwiseError, match="file: cannot be made: File exists"):
         open_cache(records_of(folder), RECIPE, tmp_path / "file", workers=1)
+
+
+def resident_kb() -> int:
+    """Return the memory of this process that pages of files occupy."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssFile:"))
+
+
+def test_pages_of_records_are_read_again_and_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "MAPPED_BYTES", 4e6)
+    rng = np.random.default_rng(0)
+    records = [rng.normal(size=(4, 50_000)).astype(np.float16) for _ in range(100)]  # 40 MB
+    signals = mapped_arrays(records, tmp_path / "signals.f16")
+    before = resident_kb()
+    views = list(signals)
+    for record, view in zip(records, views, strict=True):
+        np.testing.assert_array_equal(view, record)
+        np.testing.assert_array_equal(signals.subset(np.array([1, 0]))[1], records[0])
+    for number, record in enumerate(records):
+        np.testing.assert_array_equal(signals[number], record)
+    assert resident_kb() - before < 8_000
+    np.testing.assert_array_equal(views[0], records[0])
+
+
+def test_a_file_that_is_truncated_while_in_use_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "signals.f16"
+    signals = mapped_arrays([np.ones((2, 5000), np.float16)], path)
+    with open(path, "rb+") as file:
+        file.truncate(100)
+    with pytest.raises(LeadwiseError, match="the cache was truncated while in use; start again"):
+        signals[0]
+
+
+def test_arrays_are_those_of_the_file_in_order_or_of_a_subset(tmp_path: Path) -> None:
+    records = [np.full((2, n), n, np.uint8) for n in (3, 1, 4)]
+    for path in (None, tmp_path / "masks.u8"):
+        mapped = mapped_arrays(records, path)
+        assert len(mapped) == 3
+        for one, record in zip(mapped, records, strict=True):
+            np.testing.assert_array_equal(one, record)
+        subset = mapped.subset(np.array([2, 0])).subset(np.array([1]))
+        assert subset.lengths.tolist() == [3]
+        np.testing.assert_array_equal(subset[0], records[0])
+        assert not mapped[0].flags.writeable
+
+
+def test_an_empty_file_holds_no_record(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    assert map_file(tmp_path / "empty") == b""
+    assert not len(MappedArrays(b"", np.float16, 12, np.array([], int)))

@@ -1,4 +1,4 @@
-"""The tie rule's examples are the fact sheet's (section 3)."""
+"""Fits of decisions; the examples of ties are those of the fact sheet (section 3)."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from scoring.challenge import prepare
 from training.decisions import (
     FITS,
     GRID,
-    best_place,
+    best_index,
     class_thresholds,
     global_threshold,
     measure_of,
@@ -26,12 +26,12 @@ TENTHS = np.arange(1, 8) / 10
         ([0.1, 0.5, 0.5, 0.1, 0.5, 0.5, 0.1], 0.5),
         ([0.4] * 7, 0.4),
         ([0.1, 0.5, 0.1, 0.1, 0.1, 0.1, 0.5], 0.7),  # 0.2 is 0.3 away from 0.5, 0.7 is 0.2
-        ([0.1, 0.1, 0.1, 0.5, 0.1, 0.5, 0.1], 0.4),  # as near: the lower
-        ([0.5, 0.5 + 1e-13, 0.5, 0.1, 0.1, 0.1, 0.1], 0.2),  # equal but for rounding
+        ([0.1, 0.1, 0.1, 0.5, 0.1, 0.5, 0.1], 0.4),  # equally near: the lower one
+        ([0.5, 0.5 + 1e-13, 0.5, 0.1, 0.1, 0.1, 0.1], 0.2),  # equal except for rounding
     ],
 )
-def test_ties(scores: list[float], threshold: float) -> None:
-    assert TENTHS[best_place(np.array(scores), TENTHS)] == threshold
+def test_equally_good_thresholds(scores: list[float], threshold: float) -> None:
+    assert TENTHS[best_index(np.array(scores), TENTHS)] == threshold
 
 
 def probabilities_and_measure(seed: int = 0):
@@ -50,7 +50,7 @@ def test_the_global_threshold_is_the_best_of_the_grid() -> None:
     assert measure(probabilities >= threshold) == metric
 
 
-def test_class_thresholds_are_never_worse_here_and_are_seeded() -> None:
+def test_class_thresholds_are_never_worse_on_these_records_and_reproducible() -> None:
     probabilities, measure = probabilities_and_measure()
     _, metric = global_threshold(probabilities, measure)
     thresholds = class_thresholds(probabilities, measure, generations=5)
@@ -61,15 +61,15 @@ def test_class_thresholds_are_never_worse_here_and_are_seeded() -> None:
 
 
 @pytest.mark.parametrize("slope", [0.5, 1.0, 2.0])
-def test_temperature_finds_the_slope_that_made_the_labels(slope: float) -> None:
+def test_temperature_finds_the_slope_that_generated_the_labels(slope: float) -> None:
     rng = np.random.default_rng(0)
     odds = rng.normal(-1, 1.5, (4000, 26))
     labels = rng.random(odds.shape) < 1 / (1 + np.exp(-slope * odds))
     assert temperature(1 / (1 + np.exp(-odds)), labels) == pytest.approx(slope, rel=0.02)
 
 
-def test_each_fit_can_be_decided_by_and_expected_undoes_a_wrong_calibration() -> None:
-    """Probabilities are too sure by a factor of two in the log odds; the fit must see it."""
+def test_each_fit_decides_and_expected_metric_corrects_the_calibration() -> None:
+    """The log odds of the probabilities are twice too large; the fit must find that."""
     rng = np.random.default_rng(1)
     true = rng.random((400, 26)) ** 6
     labels = rng.random(true.shape) < true
@@ -80,35 +80,37 @@ def test_each_fit_can_be_decided_by_and_expected_undoes_a_wrong_calibration() ->
         decision = fit(sigmoid(odds), labels, CODES, 0)
         metrics[name] = measure(decide(decision, sigmoid(odds)))
     assert metrics["per class"] >= metrics["global"]
-    assert metrics["expected"] > metrics["global"]
-    assert decision.name == "expected"
+    assert metrics["expected_metric"] > metrics["global"]
+    assert decision.name == "expected_metric"
     assert 0.3 < decision.options["slope"] < 0.75
 
 
 @pytest.mark.parametrize("classes", [CODES, ("164889003", "270492004")])
-def test_near_ties_falls_back_to_sinus_rhythm_where_it_is_a_class(classes) -> None:
-    silent = np.full((1, len(classes)), 0.01)
-    decision = FITS["near ties"](silent, np.zeros((1, len(classes)), bool), classes, 0)
-    labels = decide(decision, silent)[0]
-    assert [code for code, said in zip(classes, labels, strict=True) if said] == [
+def test_near_ties_falls_back_to_sinus_rhythm_if_it_is_a_class(classes) -> None:
+    low = np.full((1, len(classes)), 0.01)
+    decision = FITS["near ties"](low, np.zeros((1, len(classes)), bool), classes, 0)
+    labels = decide(decision, low)[0]
+    assert [code for code, label in zip(classes, labels, strict=True) if label] == [
         code for code in ("426783006",) if code in classes
     ]
 
 
-def test_of_many_records_an_even_part_fits_expected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All 22,000 validation records of the Challenge would take 20 minutes a lead set."""
+def test_expected_metric_is_fitted_on_an_even_subset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All 22,000 validation records of the Challenge would take 20 minutes per lead set."""
     rng = np.random.default_rng(1)
     labels = rng.random((120, 26)) < 0.15
     probabilities = np.clip(rng.normal(0.35 + 0.3 * labels, 0.15), 0.01, 0.99)
     monkeypatch.setattr("training.decisions.EXPECTED_ON", 60)
-    some = FITS["expected"](probabilities, labels, CODES, 0)
+    subset = FITS["expected_metric"](probabilities, labels, CODES, 0)
     even = np.unique(np.linspace(0, 119, 60).astype(int))
-    assert some == FITS["expected"](probabilities[even], labels[even], CODES, 0)
+    assert subset == FITS["expected_metric"](probabilities[even], labels[even], CODES, 0)
     monkeypatch.undo()
-    assert FITS["expected"](probabilities, labels, CODES, 0) != some
+    assert FITS["expected_metric"](probabilities, labels, CODES, 0) != subset
 
 
-def test_of_classes_that_the_challenge_knows_not_the_mean_f_measure_counts() -> None:
+def test_the_metric_of_other_classes_is_the_mean_f_measure() -> None:
     labels = np.array([[1, 0], [1, 1], [0, 1]], dtype=bool)
     measure = measure_of(labels, ("NORM", "SR"))
     outputs = np.array([[1, 0], [1, 0], [0, 0]], dtype=bool)

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from training.pace import Pace
 
 import team_code
 from ecg import LeadwiseError
@@ -24,7 +25,6 @@ from models.folder import TrainedSet, read_model
 from models.recipe import part
 from simulate import write_records
 from tests.conftest import small
-from training.pace import Pace
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OPERATIONS = ("fsync", "replace")

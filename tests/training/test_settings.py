@@ -1,13 +1,14 @@
-"""Settings are read from the environment, and what is odd is said."""
+"""Settings are read from the environment; invalid ones are errors."""
 
 import pytest
 import torch
 
 from ecg import LeadwiseError
-from training.settings import VARIABLES, Settings, precision_of, read_settings
+from models.device import precision_of
+from training.settings import OLD_NAMES, VARIABLES, Settings, read_settings
 
 
-def test_nothing_set_leaves_all_to_the_recipe() -> None:
+def test_without_settings_the_recipe_decides() -> None:
     assert read_settings({"PATH": "/bin", "LEADWISE_MINUTES": " "}) == Settings()
 
 
@@ -25,17 +26,26 @@ def test_all_can_be_set() -> None:
     [("MINUTES", "soon"), ("MINUTES", "-1"), ("MINUTES", "nan"), ("LEADS", "5"),
      ("LEADS", "2,2"), ("PRECISION", "half"), ("EPOCHS", "0"), ("WORKERS", "x"), ("SEED", "1.5")],
 )  # fmt: skip
-def test_a_value_that_cannot_be_is_answered_with_an_example(name: str, value: str) -> None:
+def test_the_error_for_an_invalid_value_gives_an_example(name: str, value: str) -> None:
     with pytest.raises(LeadwiseError, match=f"LEADWISE_{name}={value}: .* for example LEADWISE_"):
         read_settings({f"LEADWISE_{name}": value})
 
 
-def test_an_unknown_setting_is_answered_with_the_known_ones() -> None:
+def test_the_error_for_an_unknown_setting_lists_the_known_ones() -> None:
     with pytest.raises(LeadwiseError, match="unknown setting LEADWISE_MINUTE; known are LEADWISE"):
         read_settings({"LEADWISE_MINUTE": "3"})
 
 
-def test_a_processor_computes_in_bfloat16_only_where_it_is_asked_to() -> None:
+def test_a_cpu_computes_in_bfloat16_only_if_asked() -> None:
     cpu = torch.device("cpu")
-    assert precision_of(Settings(), cpu) == "float32"
-    assert precision_of(Settings(precision="bfloat16"), cpu) == "bfloat16"
+    assert precision_of(None, cpu) == "float32"
+    assert precision_of("bfloat16", cpu) == "bfloat16"
+
+
+def test_the_old_name_of_a_setting_is_still_read_and_the_new_one_takes_precedence() -> None:
+    (old, new), *others = OLD_NAMES.items()
+    assert (old, new, others) == ("LEADWISE_BEGIN", "LEADWISE_INIT_FROM", [])
+    assert read_settings({old: "a"}) == Settings(init_from="a")
+    for environment in ({old: "a", new: "b"}, {new: "b", old: "a"}):
+        assert read_settings(environment).init_from == "b"
+    assert read_settings({old: "a", new: ""}).init_from == "a"

@@ -7,23 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from models.classifier import build
+from training.items import Items, items_of
+from training.mapped import Signals
+from training.teaching import TEACHERS, First, check_teaching, taught
 
 import team_code
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS
 from models import find, recipes_by_name
-from models.classifier import build
 from models.folder import TrainedSet, read_model, read_weights
 from models.recipe import Part, Recipe, part
 from simulate import write_records
 from tests.conftest import small
 from training.data import chosen_recipe
-from training.items import Items, items_of
 from training.loop import Task, _begin, network_of, predict, to_learning
-from training.mapped import Signals
 from training.settings import Settings
 from training.state import State, number_of
-from training.teaching import TEACHERS, First, check_teaching, taught
 
 CPU = torch.device("cpu")
 REUSE = find("revenger-branched-lw-reuse-100hz")

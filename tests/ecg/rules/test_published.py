@@ -266,12 +266,12 @@ def test_pacing_by_small_spikes(amplitude_mv: float, width: int, expected: bool)
     assert judge(signal, STANDARD, FS, NONE)["pacing"] == expected
 
 
-def test_pacing_spikes_are_300_ms_apart_and_stand_out_of_the_record() -> None:
+def test_pacing_spikes_are_300_ms_apart_and_exceed_15_times_the_mean() -> None:
     for gap, expected in ((140, False), (160, True)):  # 280 ms: two spikes; 320 ms: four
         signal = np.zeros((12, 5000))
         signal[:, np.concatenate([BEATS[:2], BEATS[:2] + gap])] = 1
         assert judge(signal, STANDARD, FS, NONE)["pacing"] == expected
-    for hum_mv, expected in ((0.02, True), (0.1, False)):  # 15 times its mean, 0.064 of 0.1 mV
+    for hum_mv, expected in ((0.02, True), (0.1, False)):  # the mean of 0.1 mV is 0.064 mV
         signal = hum_mv * np.cos(2 * np.pi * 100 * np.arange(5000) / FS)[None].repeat(12, axis=0)
         signal[:, BEATS] += 1
         assert judge(signal, STANDARD, FS, NONE)["pacing"] == expected

@@ -1,4 +1,4 @@
-"""The matrix and the contradictions, on made-up probabilities and on simulated records."""
+"""Matrix, contradictions and 2017's errors, on made-up outputs and on simulated records."""
 
 from pathlib import Path
 
@@ -8,7 +8,8 @@ import pytest
 from ecg.labels import CODES, codes_by_name, label_matrix
 from ecg.records import find_records
 from experiments import __main__ as command
-from experiments.faults import contradictions, mean_probabilities
+from experiments import errors
+from experiments.errors import contradictions, mean_probabilities
 from experiments.outputs import Scored
 from scoring.outputs import save_outputs
 
@@ -27,26 +28,26 @@ def test_the_matrix_is_the_mean_over_the_records_of_each_label() -> None:
     probabilities = rng.random((50, 26))
     matrix = mean_probabilities(scored(labels, probabilities))
     assert np.isnan(matrix[AF]).all()
-    for place in np.flatnonzero(labels.any(0)):
-        np.testing.assert_allclose(matrix[place], probabilities[labels[:, place]].mean(0))
+    for column in np.flatnonzero(labels.any(0)):
+        np.testing.assert_allclose(matrix[column], probabilities[labels[:, column]].mean(0))
 
 
-def test_the_strongest_contradictions_of_both_kinds_come_first() -> None:
+def test_the_strongest_contradictions_of_both_kinds_come_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     labels = np.zeros((6, 26), bool)
     labels[:3, NSR] = True
     probabilities = np.full((6, 26), 0.1)
     probabilities[:3, NSR] = 0.02, 0.9, 0.3  # denied, fine, denied less
     probabilities[3:, AF] = 0.97, 0.4, 0.99  # sure, not sure, surer
-    found = contradictions(scored(labels, probabilities), 4)
-    assert [(one.record, one.place, one.labelled) for one in found] == [
-        ("HR00000", NSR, True), ("HR00002", NSR, True),
-        ("HR00005", AF, False), ("HR00003", AF, False),
+    strongest = contradictions(scored(labels, probabilities), 4)
+    assert [(one.record, one.column, one.labelled) for one in strongest] == [
+        (0, NSR, True), (2, NSR, True), (5, AF, False), (3, AF, False),
     ]  # fmt: skip
-    assert found[0].text == "NSR labelled, probability 0.02"
-    assert found[2].text == "AF not labelled, probability 0.99"
-    assert [one.record for one in contradictions(scored(labels, probabilities), 4, each=1)] == [
-        "HR00000", "HR00005",
-    ]  # fmt: skip
+    assert strongest[0].text == "NSR labelled, probability 0.02"
+    assert strongest[2].text == "AF not labelled, probability 0.99"
+    monkeypatch.setattr(errors, "PER_CLASS", 1)
+    assert [one.record for one in contradictions(scored(labels, probabilities), 4)] == [0, 5]
 
 
 def test_a_record_is_shown_once_and_what_agrees_never() -> None:
@@ -62,7 +63,7 @@ def test_the_commands_draw(
     simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    outputs, out = tmp_path / "outputs", tmp_path / "odd"
+    outputs, out = tmp_path / "outputs", tmp_path / "contradictions"
     outputs.mkdir()
     records = find_records(simulated_folder)[0]
     labels = label_matrix([record.header.codes for record in records])

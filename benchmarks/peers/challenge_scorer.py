@@ -1,45 +1,49 @@
 """The Challenge's scorers of 2021 and 2020, typed loop by loop from their description.
 
 Slow and obvious, and independent of `scoring`: nothing of it is imported here.  Arrays are
-(records, classes); files are read one after another.  It is the yardstick of the tests and the
-peer of benchmarks/scoring.py.  Source: evaluation-2021, evaluation-2020 (BSD-2-Clause).
+(records, classes); files are read one after another.  The tests and
+`benchmarks.scoring` compare ours with it.  Source: evaluation-2021, evaluation-2020 (BSD-2-Clause).
 """
 
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 
+Columns = tuple[list[set[str]], list[bool], list[float]]  # classes, outputs, probabilities
 SINUS_RHYTHM = "426783006"
 EQUAL_2020 = {"59118001": "713427006", "63593006": "284470004", "17338001": "427172004"}
 
 
-def load_weights(path, year):
-    """Return the classes (sets of codes) and the weights (NaN where no finite number stands)."""
+def load_weights(path: str | Path, year: int) -> tuple[list[set[str]], np.ndarray]:
+    """Return the classes (sets of codes) and the weights (NaN where a cell is not finite)."""
     with open(path) as file:
         table = [line.strip().split(",") for line in file]
     names = table[0][1:]
     values = [[number(cell) for cell in row[1:]] for row in table[1:]]
-    kept = [j for j in range(len(names)) if year == 2021 or names[j] not in EQUAL_2020]
+    indices = [j for j in range(len(names)) if year == 2021 or names[j] not in EQUAL_2020]
     classes = []
-    for j in kept:
+    for j in indices:
         codes = set(names[j].split("|"))
         if year == 2020:
             codes |= {other for other, first in EQUAL_2020.items() if first == names[j]}
         classes.append(codes)
-    weights = np.array([[values[j][k] for k in kept] for j in kept])
+    weights = np.array([[values[j][k] for k in indices] for j in indices])
     weights[~np.isfinite(weights)] = math.nan
     return classes, weights
 
 
-def number(cell, otherwise=math.nan):
+def number(cell: str, otherwise: float = math.nan) -> float:
+    """Return the number in a cell, or the other value where the cell holds none."""
     try:
         return float(cell)
     except ValueError:
         return otherwise
 
 
-def find_files(label_folder, output_folder):
+def find_files(label_folder: str | Path, output_folder: str | Path) -> tuple[list[str], list[str]]:
+    """Return the paths of headers and of the outputs of the same names."""
     headers, outputs = [], []
     for name in sorted(os.listdir(label_folder)):
         path = os.path.join(label_folder, name)
@@ -54,28 +58,31 @@ def find_files(label_folder, output_folder):
     return headers, outputs
 
 
-def read_labels(headers, classes, year):
+def read_labels(headers: list[str], classes: list[set[str]], year: int) -> np.ndarray:
     """Read dialect 1 as the official scorers do (dialect 2 has no label here)."""
     diagnoses = []
     for path in headers:
-        found = []
+        codes = []
         with open(path) as file:
             for line in file:
                 if line.startswith("#Dx"):
                     if year == 2020:
                         diagnoses.append([code.strip() for code in line.split(": ")[1].split(",")])
                     elif ": " in line:
-                        found += [code.strip() for code in line.split(": ")[1].split(",")]
+                        codes += [code.strip() for code in line.split(": ")[1].split(",")]
         if year == 2021:
-            diagnoses.append(found)
+            diagnoses.append(codes)
     labels = np.zeros((len(headers), len(classes)), dtype=bool)
     for i in range(len(headers)):
-        for j, codes in enumerate(classes):
-            labels[i, j] = any(code in codes for code in diagnoses[i])
+        for j, names in enumerate(classes):
+            labels[i, j] = any(code in names for code in diagnoses[i])
     return labels
 
 
-def read_outputs(paths, classes, year):
+def read_outputs(
+    paths: list[str], classes: list[set[str]], year: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return outputs and probabilities."""
     outputs = np.zeros((len(paths), len(classes)), dtype=bool)
     probabilities = np.zeros((len(paths), len(classes)))
     for i, path in enumerate(paths):
@@ -91,7 +98,7 @@ def read_outputs(paths, classes, year):
     return outputs, probabilities
 
 
-def read_file_2021(path):
+def read_file_2021(path: str) -> Columns:
     """Return classes (sets of codes), outputs and probabilities of a file."""
     with open(path) as file:
         lines = [line.rstrip("\n").split(",") for line in file]
@@ -103,11 +110,11 @@ def read_file_2021(path):
     return columns, marks, values
 
 
-def read_file_2020(path):
-    """Return the same; a file of another form is empty."""
+def read_file_2020(path: str) -> Columns:
+    """Return the same; a file in another format counts as empty."""
     with open(path) as file:
-        kept = [line for line in file if line.strip() and not line.strip().startswith("#")]
-    lines = [[cell.strip() for cell in line.split(",")] for line in kept]
+        rows = [line for line in file if line.strip() and not line.strip().startswith("#")]
+    lines = [[cell.strip() for cell in line.split(",")] for line in rows]
     if len(lines) < 3 or any(len(line) != len(lines[0]) for line in lines):
         return [], [], []
     columns = [{cell} for cell in lines[0]]
@@ -115,26 +122,31 @@ def read_file_2020(path):
     return columns, marks, [number(cell, otherwise=0.0) for cell in lines[2]]
 
 
-def mean_of_known(values):
+def mean_of_known(values: list[float]) -> float:
+    """Return the mean of the values that are not NaN."""
     known = [value for value in values if not math.isnan(value)]
     return sum(known) / len(known) if known else math.nan
 
 
-def divide(part, whole):
+def divide(part: float, whole: float) -> float:
+    """Divide; by 0 the result is NaN."""
     return part / whole if whole else math.nan
 
 
-def accuracy(labels, outputs):
-    right = 0
+def accuracy(labels: np.ndarray, outputs: np.ndarray) -> float:
+    """Return the share of records whose outputs all equal the labels."""
+    correct = 0
     for i in range(len(labels)):
         if all(labels[i, j] == outputs[i, j] for j in range(labels.shape[1])):
-            right += 1
-    return right / len(labels)
+            correct += 1
+    return correct / len(labels)
 
 
-def confusion(labels, outputs, j, shared=False):
+def confusion(
+    labels: np.ndarray, outputs: np.ndarray, j: int, shared: bool = False
+) -> tuple[float, float, float]:
     """Return TP, FP and FN of class j; if shared, a record weighs 1 / its number of labels."""
-    tp = fp = fn = 0
+    tp = fp = fn = 0.0
     for i in range(len(labels)):
         weight = 1 / max(1, sum(labels[i])) if shared else 1
         if labels[i, j] and outputs[i, j]:
@@ -146,7 +158,8 @@ def confusion(labels, outputs, j, shared=False):
     return tp, fp, fn
 
 
-def f_measures(labels, outputs):
+def f_measures(labels: np.ndarray, outputs: np.ndarray) -> list[float]:
+    """Return the F-measure of each class."""
     measures = []
     for j in range(labels.shape[1]):
         tp, fp, fn = confusion(labels, outputs, j)
@@ -154,7 +167,10 @@ def f_measures(labels, outputs):
     return measures
 
 
-def beta_measures(labels, outputs, beta=2):
+def beta_measures(
+    labels: np.ndarray, outputs: np.ndarray, beta: float = 2
+) -> tuple[list[float], list[float]]:
+    """Return F-beta and G-beta of each class."""
     f_beta, g_beta = [], []
     for j in range(labels.shape[1]):
         tp, fp, fn = confusion(labels, outputs, j, shared=True)
@@ -163,7 +179,7 @@ def beta_measures(labels, outputs, beta=2):
     return f_beta, g_beta
 
 
-def areas(labels, probabilities):
+def areas(labels: np.ndarray, probabilities: np.ndarray) -> tuple[list[float], list[float]]:
     """Return AUROC and AUPRC of each class."""
     auroc, auprc = [], []
     for j in range(labels.shape[1]):
@@ -173,8 +189,8 @@ def areas(labels, probabilities):
     return auroc, auprc
 
 
-def areas_of_class(positive, values):
-    """Walk down the thresholds, from above the largest value, where nothing is positive."""
+def areas_of_class(positive: list[bool], values: list[float]) -> tuple[float, float]:
+    """Return AUROC and AUPRC, summed over thresholds from the largest value down."""
     order = sorted(range(len(values)), key=lambda i: -values[i])
     tp = fp = 0
     fn = sum(positive)
@@ -196,7 +212,8 @@ def areas_of_class(positive, values):
     return roc, pr
 
 
-def total_score(weights, labels, outputs):
+def total_score(weights: np.ndarray, labels: np.ndarray, outputs: np.ndarray) -> float:
+    """Return the sum of the weighted confusions."""
     records, classes = labels.shape
     confusions = np.zeros((classes, classes))
     for i in range(records):
@@ -206,10 +223,13 @@ def total_score(weights, labels, outputs):
                 for k in range(classes):
                     if outputs[i, k]:
                         confusions[j, k] += 1 / shared
-    return np.nansum(weights * confusions)
+    return float(np.nansum(weights * confusions))
 
 
-def challenge_metric(weights, labels, outputs, classes):
+def challenge_metric(
+    weights: np.ndarray, labels: np.ndarray, outputs: np.ndarray, classes: list[set[str]]
+) -> float:
+    """Return the Challenge metric: 1 for the labels, 0 for sinus rhythm alone."""
     inactive = np.zeros_like(outputs)
     for j, codes in enumerate(classes):
         if SINUS_RHYTHM in codes:
@@ -223,7 +243,9 @@ def challenge_metric(weights, labels, outputs, classes):
     return (observed - lowest) / (correct - lowest)
 
 
-def evaluate(label_folder, output_folder, weights_path, year):
+def evaluate(
+    label_folder: str | Path, output_folder: str | Path, weights_path: str | Path, year: int
+) -> tuple[list[set[str]], dict[str, float], dict[str, list[float]]]:
     """Return classes and all scores, by the names of cases.json, and the per-class lists."""
     classes, weights = load_weights(weights_path, year)
     headers, paths = find_files(label_folder, output_folder)

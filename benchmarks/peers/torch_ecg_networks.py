@@ -1,4 +1,4 @@
-"""torch-ecg's networks in the published settings; torch-ecg is imported when they are asked for."""
+"""torch-ecg's networks in the published settings; `build` imports torch-ecg."""
 
 import warnings
 from copy import deepcopy
@@ -31,7 +31,7 @@ def build(
 ) -> nn.Module:
     """Build torch-ecg's network; the options are those of our `Network`."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its imports warn of what they themselves use
+        warnings.simplefilter("ignore")  # torch-ecg's own imports emit warnings
         from torch_ecg.model_configs import ECG_CRNN_CONFIG
         from torch_ecg.models import ECG_CRNN
 
@@ -44,19 +44,19 @@ def build(
         config.rnn.name = "lstm" if lstm else "none"
         config.attn.name = attention
         config.clf.out_channels = [1024] if linear == 2 else []
-        network: nn.Module = ECG_CRNN([str(place) for place in range(classes)], leads, config)
+        network: nn.Module = ECG_CRNN([str(index) for index in range(classes)], leads, config)
         return network
 
 
 def tensors(network: nn.Module) -> list[torch.Tensor]:
-    """Weights and statistics, in an order that ours has too; what is fixed is left out."""
+    """Return weights and statistics in the order that ours have; constants are left out."""
     state = network.state_dict(keep_vars=True)
     fixed = ("filt", "num_batches_tracked")
     return [value for name, value in state.items() if not name.endswith(fixed)]
 
 
 @torch.no_grad()
-def give(network: nn.Module, other: nn.Module) -> None:
-    """Copy our network's numbers to theirs."""
+def copy_weights(network: nn.Module, other: nn.Module) -> None:
+    """Copy our network's weights and statistics to torch-ecg's."""
     for own, foreign in zip(tensors(network), tensors(other), strict=True):
         foreign.copy_(own.reshape(foreign.shape))

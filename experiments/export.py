@@ -1,0 +1,36 @@
+"""Export: turn a trained model folder into one to publish."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from models.expected import write_expected
+from models.folder import halved, read_model, read_weights, write_model, write_weights
+
+
+def export(model: Path, folder: Path) -> None:
+    """Write a model with half-precision weights, expected answers and no path of this machine.
+
+    Parameters
+    ----------
+    model : Path
+        A model folder, such as RUNS/STUDY/CELL/model.
+
+    Raises
+    ------
+    LeadwiseError
+        The folder holds no usable model.
+    """
+    trained = read_model(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for entry in trained.lead_sets:
+        halves = halved(read_weights(trained, entry))
+        file, sha256 = write_weights(folder, f"{len(entry.leads)}-leads", halves)
+        entries.append(replace(entry, file=file, sha256=sha256))
+    program, _, _, *options = str(trained.training["command"]).split(" ")
+    command = " ".join([program, "DATA", "MODEL", *(Path(word).name for word in options)])
+    about = {**trained.training, "command": command}
+    if "begin" in about:
+        about["begin"] = {**about["begin"], "model": Path(about["begin"]["model"]).name}
+    write_model(replace(trained, path=folder, lead_sets=tuple(entries), training=about))
+    write_expected(folder)

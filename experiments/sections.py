@@ -1,0 +1,244 @@
+"""Further tables of a study's report, from validation and test outputs of its cells.
+
+`section(grid, results, folder) -> lines`; a grid names its sections by their keys in `SECTIONS`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ecg.labels import CODES
+from experiments.charts import plot_reliability
+from experiments.grids import Grid
+from experiments.outputs import (
+    MEASURES,
+    NO,
+    Gain,
+    Scored,
+    measured,
+    paired_gain,
+    rule_answers,
+    signed,
+    table,
+)
+from experiments.results import Result, by_seed
+from models.decision import logit, sigmoid
+from models.recipe import Part, part
+from models.rules import MODES, PUBLISHED, combine
+from scoring.calibration import calibration_error, class_calibration_error, reliability
+from training.decisions import FITS, choose_modes, temperature
+from training.splits import read_folds
+
+DECISIONS = ("global", "per class", "expected")
+BESIDE_RULES = ("expected", "global")
+PARTS = 5
+FORCED = tuple(mode for mode in MODES if mode != "off")
+
+
+def fit(name: str, result: Result) -> Part:
+    """Fit a decision, a key of `FITS`, on a cell's validation fold."""
+    scored = result.validation
+    return FITS[name](scored.probabilities, scored.labels, CODES, result.cell.seed)
+
+
+def label(result: Result) -> str:
+    """Name a result by variant, leads and seed."""
+    return f"{result.cell.variant} | {result.size} | {result.cell.seed}"
+
+
+def decisions(_: Grid, results: Sequence[Result], __: Path) -> list[str]:
+    """Compare decisions on the same probabilities, each fitted on the validation fold.
+
+    `own` is the model's decision with its rules; the last row replaces five classes by the
+    published rules, as Kang & Wen's entry does.
+    """
+    rows = []
+    for result in results:
+        fitted = {f"{name}{_numbers(part)}": part for name in DECISIONS
+                  for part in [fit(name, result)]}  # fmt: skip
+        pairs = {name: (result.validation.decided(one), result.test.decided(one))
+                 for name, one in fitted.items()}  # fmt: skip
+        pairs["own"] = (result.validation, result.test)
+        single = pairs[next(iter(pairs))][1]
+        for name, (validation, test) in pairs.items():
+            gain = NO if test is single else str(paired_gain(single, test))
+            scores = [measured(validation), measured(test), measured(test, "f_measure")]
+            rows.append(f"{label(result)} | {name} | {' | '.join(map(str, scores))} | {gain}")
+        side = Side(single, _answers(result, "test"))
+        joined = side.joined(PUBLISHED)
+        scores = [measured(joined), measured(joined, "f_measure")]
+        rows.append(
+            f"{label(result)} | global, five classes by published rules | {NO} | "
+            f"{' | '.join(map(str, scores))} | {paired_gain(single, joined)}"
+        )
+    return table(
+        "variant | leads | seed | decision | metric, validation | metric, test | macro F1, test | "
+        "gain over one threshold, test", rows,
+    )  # fmt: skip
+
+
+def _numbers(decision: Part) -> str:
+    """Format a decision's numbers, if they are few."""
+    numbers = decision.options
+    if "slope" in numbers:
+        return f" (slope {numbers['slope']:.2f}, offset {numbers['offset']:+.2f})"
+    values = set(numbers["values"])
+    return f" ({values.pop():.2f})" if len(values) == 1 else ""
+
+
+def calibration(grid: Grid, results: Sequence[Result], here: Path) -> list[str]:
+    """Measure calibration on the test fold before and after scaling by a fitted slope."""
+    rows, lines = [], {}
+    for result in results:
+        validation, test = result.validation, result.test
+        slope = temperature(validation.probabilities, validation.labels)
+        scaled = sigmoid(slope * logit(test.probabilities))
+        for name, values in (("none", test.probabilities), (f"slope {slope:.3f}", scaled)):
+            errors = (calibration_error(test.labels, values),
+                      class_calibration_error(test.labels, values))  # fmt: skip
+            rows.append(f"{label(result)} | {name} | {errors[0]:.4f} | {errors[1]:.4f}")
+            lines[f"{result.size} leads, {name}"] = reliability(test.labels, values)
+    plot_reliability(here / "reliability.png", lines, title=f"{grid.name}: test fold")
+    return table(
+        "variant | leads | seed | scaling | error of all pairs | mean error of the classes", rows
+    )
+
+
+class Side(NamedTuple):
+    """A fold's outputs of a network and answers of the rules, int8 (records, rules)."""
+
+    scored: Scored
+    answers: np.ndarray
+
+    def joined(self, rules: Sequence[Part]) -> Scored:
+        """Combine the outputs with rules."""
+        outputs = combine(self.scored.outputs, self.answers, rules, CODES)
+        return replace(self.scored, outputs=outputs)
+
+    def gain(self, rules: Sequence[Part]) -> Gain:
+        """Measure the gain by rules."""
+        return paired_gain(self.scored, self.joined(rules))
+
+    def choose(self) -> tuple[Part, ...]:
+        """Choose the rules' modes."""
+        return choose_modes(self.scored.outputs, self.answers, self.scored.labels, CODES)
+
+    def subset(self, chosen: np.ndarray) -> "Side":
+        """Select records by a mask."""
+        scored = self.scored
+        labels, outputs = scored.labels[chosen], scored.outputs[chosen]
+        probabilities = scored.probabilities[chosen]
+        return Side(Scored(labels, probabilities, outputs), self.answers[chosen])
+
+
+def _answers(result: Result, on: str) -> np.ndarray:
+    records = result.records(getattr(result.cell, on))
+    return rule_answers(records, getattr(result, on).names, result.entry.leads)
+
+
+def _sides(result: Result, decision: str) -> tuple[Side, Side]:
+    """Give validation and test side with a decision fitted on the validation fold."""
+    one = fit(decision, result)
+    return (Side(result.validation.decided(one), _answers(result, "validation")),
+            Side(result.test.decided(one), _answers(result, "test")))  # fmt: skip
+
+
+def rules(_: Grid, results: Sequence[Result], __: Path) -> list[str]:
+    """Measure each rule in the mode that the validation fold chose, and all of them together."""
+    rows = [
+        f"{label(result)} | {decision} | {row}"
+        for result in results
+        for decision in BESIDE_RULES
+        for row in rule_rows(*_sides(result, decision))
+    ]
+    return table(
+        "variant | leads | seed | decision | rule | mode | gain, validation | added | removed | "
+        f"gain, test | {' | '.join(FORCED)}", rows,
+    )  # fmt: skip
+
+
+def rule_rows(validation: Side, test: Side) -> Iterator[str]:
+    """Give each rule alone and all together; the last columns force a rule into a mode."""
+    chosen = validation.choose()
+    for rule in chosen:
+        gains = [signed(test.gain([part(rule.name, mode=mode)]).gain) for mode in FORCED]
+        row = _rule_cells(rule.name, rule.options["mode"], validation, test, [rule])
+        yield " | ".join([row, *gains])
+    together = test.gain(chosen)
+    goal = "met" if together.gain >= -together.error else "missed"
+    for name, mode, parts in (
+        ("**all, as learned**", f"goal {goal}", chosen),
+        ("**all, as published**", "replace", PUBLISHED),
+    ):
+        row = _rule_cells(name, mode, validation, test, parts)
+        yield " | ".join([row, *(NO for _ in FORCED)])
+
+
+def _rule_cells(name: str, mode: str, validation: Side, test: Side, parts: Sequence[Part]) -> str:
+    if mode == "off":
+        return " | ".join([name, mode, *(NO for _ in range(4))])
+    before, after = test.scored.outputs, test.joined(parts).outputs
+    added, removed = int((after & ~before).sum()), int((before & ~after).sum())
+    gain = signed(validation.gain(parts).gain)
+    return f"{name} | {mode} | {gain} | {added} | {removed} | {test.gain(parts)}"
+
+
+def rules_cross_fitted(_: Grid, results: Sequence[Result], __: Path) -> list[str]:
+    """Choose modes inside the validation fold, cross-fitted over patients."""
+    rows = []
+    for result in results:
+        folds = read_folds(result.records(result.cell.validation))
+        patients = [folds[name][1] for name in result.validation.names]
+        for decision in BESIDE_RULES:
+            gain, modes = cross_fitted(_sides(result, decision)[0], patients)
+            counts = ", ".join(f"{mode} {count}" for mode, count in modes.most_common()) or "none"
+            rows.append(f"{label(result)} | {decision} | {counts} | {gain}")
+    return table("variant | leads | seed | decision | modes, in how many of the five | gain", rows)
+
+
+def cross_fitted(side: Side, patients: Sequence[str]) -> tuple[Gain, Counter[str]]:
+    """Choose modes on four fifths of the patients and apply them to the fifth, five times.
+
+    Returns
+    -------
+    gain : Gain
+        Over all fifths.
+    modes : Counter
+        Number of fifths per chosen `rule mode`, without those that are off.
+    """
+    names, index = np.unique(patients, return_inverse=True)
+    parts = (np.random.default_rng(0).permutation(len(names)) % PARTS)[index]
+    outputs, modes = side.scored.outputs.copy(), Counter[str]()
+    for number in range(PARTS):
+        chosen = side.subset(parts != number).choose()
+        outputs[parts == number] = side.subset(parts == number).joined(chosen).outputs
+        modes.update(
+            f"{rule.name} {rule.options['mode']}"
+            for rule in chosen if rule.options["mode"] != "off"
+        )  # fmt: skip
+    return paired_gain(side.scored, replace(side.scored, outputs=outputs)), modes
+
+
+def ensemble(grid: Grid, results: Sequence[Result], _: Path) -> list[str]:
+    """Score the mean probabilities of seeds, each record's most probable class being its output."""
+    rows = []
+    for (variant, size, fold), group in by_seed(results).items():
+        if len(group) > 1:
+            first = group[0].test
+            mean = np.mean([result.test.probabilities for result in group], 0)
+            outputs = np.eye(mean.shape[1], dtype=bool)[mean.argmax(1)]
+            joint = replace(first, probabilities=mean, outputs=outputs)
+            scores = " | ".join(str(measured(joint, name)) for name in grid.measures)
+            rows.append(f"{variant} | {size} | {fold} | mean of {len(group)} | {scores}")
+    titles = " | ".join(f"{MEASURES[name].title} (95 %)" for name in grid.measures)
+    return table(f"variant | leads | fold | seeds | {titles}", rows)
+
+
+SECTIONS: Mapping[str, Callable[[Grid, Sequence[Result], Path], list[str]]] = {
+    "decisions": decisions, "calibration": calibration, "rules": rules,
+    "rules-cross-fitted": rules_cross_fitted, "ensemble": ensemble,
+}  # fmt: skip
