@@ -34,8 +34,8 @@ from scoring.calibration import calibration_error, class_calibration_error, reli
 from training.decisions import FITS, choose_modes, temperature
 from training.splits import read_folds
 
-DECISIONS = ("global", "per class", "expected")
-BESIDE_RULES = ("expected", "global")
+DECISIONS = ("global", "per class", "expected_metric")
+BESIDE_RULES = ("expected_metric", "global")
 PARTS = 5
 FORCED = tuple(mode for mode in MODES if mode != "off")
 
