@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from models.classifier import Classifier
 
 from ecg import LeadwiseError
 from ecg.records import find_records
@@ -13,6 +12,7 @@ from experiments import cells, runs
 from experiments.cells import Cell, cells_done, cells_of, run_cells
 from experiments.runs import by_source, fold_folder
 from models.folder import read_model
+from models.model import Model
 from tests.experiments.conftest import TINY, Ran
 
 
@@ -29,8 +29,7 @@ def test_a_variants_model_folder_is_one_like_others(ran: Ran) -> None:
         model = read_model(cell.path(ran.runs) / "model")
         assert model.recipe.network == TINY.recipes[cell.variant].network
         assert (model.training["train_records"], model.training["validation_records"]) == (24, 12)
-        classifier = Classifier.load(model.path, record.leads)
-        assert classifier.answer(record).probabilities.shape == (26,)
+        assert Model.load(model.path).predict(record).probabilities.shape == (26,)
 
 
 def test_what_is_done_is_left_alone(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:

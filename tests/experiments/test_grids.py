@@ -11,21 +11,21 @@ from experiments.outputs import MEASURES
 from experiments.sections import SECTIONS
 from models import find
 from models.recipe import Recipe, recipe_from_json, recipe_to_json
-from training.loop import check_names
+from training.run import check_recipe
 
 
 def differing(recipe: Recipe, other: Recipe) -> set[str]:
     """The fields in which recipes differ, but for what they are called."""
     return {
-        field.name for field in fields(Recipe)
-        if getattr(recipe, field.name) != getattr(other, field.name)
-    } - {"name", "summary"}  # fmt: skip
+        field.name for one, two in ((recipe, other), (recipe.head, other.head))
+        for field in fields(one) if getattr(one, field.name) != getattr(two, field.name)
+    } - {"name", "summary", "heads"}  # fmt: skip
 
 
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
 def test_each_recipe_can_be_trained_and_kept(grid: Grid) -> None:
     for recipe in grid.recipes.values():
-        check_names(recipe)
+        check_recipe(recipe)
         assert recipe_from_json(recipe_to_json(recipe)) == recipe
     names = [recipe.name for recipe in grid.recipes.values()]
     assert len(set(names)) == len(names)
@@ -44,10 +44,10 @@ def test_ablation_0_changes_one_component_at_a_time(rate: str) -> None:
     two = {"no-z-score-no-mixup", "no-z-score-label-smoothing", "constant-rate"}
     assert {name for name, fields_ in changed.items() if len(fields_) != 1} == {"base", *two}
     assert set().union(*changed.values()) == {
-        "loss", "steps", "finish", "augment", "schedule", "optimiser", "batch",
+        "loss", "transforms", "post_transforms", "augment", "schedule", "optimiser", "batch",
     }  # fmt: skip
-    assert all(part.name != "record_z_score" for part in grid.recipes["no-z-score"].finish)
-    assert len(base.finish) == 2
+    assert all(part.name != "record_z_score" for part in grid.recipes["no-z-score"].post_transforms)
+    assert len(base.post_transforms) == 2
 
 
 def test_the_papers_studies_are_all_there() -> None:

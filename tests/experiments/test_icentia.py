@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from experiments.icentia import draw, main
 from models import find
 from models.folder import read_model
 from models.inputs import prepare
-from models.recipe import longest
+from models.recipe import vary
 from tests.conftest import small
 from training.splits import read_folds
 
@@ -100,7 +99,7 @@ def test_crops_last_30_to_60_s_and_the_network_reads_all_of_them() -> None:
         for samples, read in ((7500, 9000), (15_000, 18_000)):
             signal = np.random.default_rng(1).normal(size=(1, samples)).astype(np.float32)
             length = prepare(recipe, signal, ("ECG",), ("ECG",), 250.0).signal.shape[1]
-            assert length == read <= longest(recipe)
+            assert length == read <= recipe.max_samples
 
 
 def test_crops_lie_elsewhere_in_each_segment_of_each_patient(drawn: Path) -> None:
@@ -256,26 +255,26 @@ def test_a_network_learns_from_the_crops_and_another_begins_with_it(
     capsys: pytest.CaptureFixture,
 ) -> None:  # fmt: skip
     before, after = (
-        replace(small(find("dualnet-s")), epochs=1, **changes)
+        vary(small(find("dualnet-s")), epochs=1, **changes)
         for changes in (
-            {"loss": find("dualnet-icentia").loss, "augment": (), "classes": "icentia",
-             "select": "accuracy"}, {},
+            {"loss": find("dualnet-icentia").head.loss, "augment": (), "classes": "icentia",
+             "metric": "accuracy"}, {},
         )
     )  # fmt: skip
     monkeypatch.setattr("training.data.find", lambda name: {"b": before, "a": after}[name])
-    monkeypatch.setattr("training.results.find_spec", lambda _: None)  # the picture takes longest
+    monkeypatch.setattr("training.run.find_spec", lambda _: None)  # the picture takes longest
     monkeypatch.setenv("LEADWISE_RECIPE", "b")
     monkeypatch.setenv("LEADWISE_VALIDATION", "1")
     team_code.training_code(str(drawn), str(tmp_path / "icentia"))
     model = read_model(tmp_path / "icentia")
-    assert model.classes == ICENTIA
+    assert model.classes == {"diagnosis": ICENTIA}
     assert (model.training["train_records"], model.training["validation_records"]) == (24, 12)
     monkeypatch.setenv("LEADWISE_RECIPE", "a")
     monkeypatch.delenv("LEADWISE_VALIDATION")
-    monkeypatch.setenv("LEADWISE_BEGIN", str(tmp_path / "icentia"))
+    monkeypatch.setenv("LEADWISE_INIT_FROM", str(tmp_path / "icentia"))
     capsys.readouterr()
     team_code.training_code(str(folder_2017), str(tmp_path / "2017"))
-    assert "1-leads: begins with 104 of the 106 tensors of" in capsys.readouterr().err
+    assert "1-leads: initialised with 104 of the 106 tensors of" in capsys.readouterr().err
     (trained,) = model.lead_sets
     assert read_model(tmp_path / "2017").training["init_from"] == {
         "model": str(tmp_path / "icentia"), "1-leads": trained.sha256

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training.rules import read_answers
 
 from ecg.labels import CODES, SINUS_RHYTHM
 from ecg.leads import LEAD_SETS
@@ -23,6 +22,7 @@ from models.recipe import part
 from models.rules import CANNOT_SAY, NO, YES
 from scoring.challenge import challenge_metric
 from tests.conftest import small
+from training.decisions import read_answers
 
 RULE = "tachycardia"
 COLUMN, PLACE = CODES.index(RULES[RULE].codes[0]), list(RULES).index(RULE)

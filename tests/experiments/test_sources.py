@@ -63,8 +63,8 @@ def test_each_source_is_tested_by_a_model_that_never_saw_it(
         assert {path.stem[0] for path in cell.outputs(runs, cell.test, 12).iterdir()} == {prefix}
     rows = [line for line in printed.out.splitlines() if line.startswith("| masked |")]
     assert [row.split("|")[3].strip() for row in rows] == ["cpsc2018", "georgia"]
-    assert "Not known of georgia (32 records): AF," in printed.err
-    assert "Not known of cpsc2018 (32 records): AFL," in printed.err
+    assert "Unknown in georgia (32 records): AF," in printed.err
+    assert "Unknown in cpsc2018 (32 records): AFL," in printed.err
 
 
 def test_one_source_alone_is_refused(simulated_folder: Path, tmp_path: Path) -> None:
@@ -73,9 +73,9 @@ def test_one_source_alone_is_refused(simulated_folder: Path, tmp_path: Path) -> 
 
 
 def test_both_variants_differ_in_the_mask_alone(two_sources: Path) -> None:
-    grid = leave_one_source_out(replace(RECIPE, mask="sources"))
-    assert [recipe.mask for recipe in grid.recipes.values()] == ["off", "sources"]
+    grid = leave_one_source_out(vary(RECIPE, mask="sources"))
+    assert [recipe.head.mask for recipe in grid.recipes.values()] == ["off", "sources"]
     tests = [(cell.validation, cell.test) for cell in cells_of(grid, two_sources)]
     assert tests == 2 * [("", "cpsc2018")] + 2 * [("", "georgia")]
-    unmasked = replace(grid.recipes["masked"], mask="off", summary=RECIPE.summary)
+    unmasked = vary(grid.recipes["masked"], mask="off", summary=RECIPE.summary)
     assert replace(unmasked, name=RECIPE.name) == RECIPE

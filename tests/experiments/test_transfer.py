@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from models.classifier import Classifier
 
 from docs.generate import README
 from ecg import LeadwiseError
@@ -29,6 +28,7 @@ from experiments.transfer import (
     report,
     shown,
 )
+from models.model import Model
 from models.recipe import part
 from simulate import simulate
 
@@ -90,8 +90,7 @@ def test_requests_that_show_the_same_leads_to_a_network_are_one(model_folder: Pa
 def test_a_model_of_other_classes_is_refused(
     model_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    classifier = replace(Classifier.load(model_folder, STANDARD), classes=CODES[:3])
-    monkeypatch.setattr(Classifier, "load", lambda *_: classifier)
+    monkeypatch.setattr(Model, "classes", CODES[:3])
     with pytest.raises(LeadwiseError, match="its classes are not the Challenge's 26"):
         ask(model_folder)
 
@@ -105,7 +104,8 @@ def test_a_network_does_not_see_leads_that_were_not_asked_for(
     chest, arms = digital.copy(), digital.copy()
     chest[6:], arms[0] = chest[6:] // 2, arms[0] // 2
     records = [replace(record, recording=one) for one in (digital, chest, arms)]
-    asked = transfer.Asked(Classifier.load(model_folder, STANDARD), (2,))
+    model = Model.load(model_folder, STANDARD)
+    asked = transfer.Asked(model, model.network_for(STANDARD)[0], (2,))
     plain, other, moved = answers_on(asked, labelled_as("x", records)).probabilities
     assert (plain == other).all()
     assert (plain != moved).any()
