@@ -111,8 +111,7 @@ def test_a_prediction_names_its_record_leads_and_classes(tmp_path: Path) -> None
     assert prediction.findings == ()  # no rule is used
     assert prediction.annotations is None
     assert prediction.named() == {
-        class_name(code): value
-        for code, value in zip(CODES, prediction.probabilities, strict=True)
+        class_name(code): value for code, value in zip(CODES, prediction.probabilities, strict=True)
     }
 
 
