@@ -30,7 +30,8 @@ def export(model: Path, folder: Path) -> None:
     program, _, _, *options = str(trained.training["command"]).split(" ")
     command = " ".join([program, "DATA", "MODEL", *(Path(word).name for word in options)])
     about = {**trained.training, "command": command}
-    if "begin" in about:
-        about["begin"] = {**about["begin"], "model": Path(about["begin"]["model"]).name}
+    if "init_from" in about:
+        source = about["init_from"]
+        about["init_from"] = {**source, "model": Path(source["model"]).name}
     write_model(replace(trained, path=folder, lead_sets=tuple(entries), training=about))
     write_expected(folder)

@@ -326,7 +326,7 @@ def dualnet_ablation(size: str) -> Grid:
     recipes = {name[1:] or "whole": find(f"dualnet-{size}{name}") for name in names}
     if size == "s":
         recipes["as-published"] = find("dualnet-as-published")
-        cycle = {"one-cycle": {"schedule": part("one_cycle", rising=0.2)}}
+        cycle = {"one-cycle": {"schedule": part("one_cycle", warmup=0.2)}}
         recipes = {name: variants(one, cycle)["one-cycle"] for name, one in recipes.items()}
     return Grid(
         f"dualnet-ablation-{size}", "without augmentation, signal or spectrogram encoder", recipes,

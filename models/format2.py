@@ -23,6 +23,7 @@ NUMBERS = {
     "network": {"narrow": "width_divisor"},
 }
 DECISIONS = {"expected": "expected_metric"}
+TRAINING = {"learned": "train_records", "chosen": "validation_records", "begin": "init_from"}
 
 
 def upgraded_recipe(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,4 +79,5 @@ def upgraded_model(content: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **content, "format": 3, "recipe": recipe, "classes": {name: content["classes"]},
         "lead_sets": lead_sets,
+        "training": {TRAINING.get(key, key): item for key, item in content["training"].items()},
     }  # fmt: skip

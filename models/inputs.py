@@ -154,7 +154,8 @@ def channels_of(leads: Sequence[str], all_leads: Sequence[str], kinds: int) -> l
 def window_bounds(recipe: Recipe, samples: int) -> list[tuple[int, int]]:
     """Cut a signal into the fewest windows that the network reads, of about equal length.
 
-    With a stride all windows have full length, and the rest at the end is not read.
+    With a stride all windows have full length, and the rest at the end is not read, except by a
+    recipe with a dense head, whose last window ends with the signal.
 
     Returns
     -------
@@ -163,7 +164,10 @@ def window_bounds(recipe: Recipe, samples: int) -> list[tuple[int, int]]:
     """
     most, stride = recipe.max_samples, round(recipe.stride_s * recipe.fs)
     if stride and samples > most:
-        return [(onset, onset + most) for onset in range(0, samples - most + 1, stride)]
+        bounds = [(onset, onset + most) for onset in range(0, samples - most + 1, stride)]
+        if bounds[-1][1] < samples and any(head.dense for head in recipe.heads):
+            bounds.append((samples - most, samples))
+        return bounds
     count = -(-samples // most)
     short, longer = divmod(samples, count)  # the first `longer` windows have one sample more
     edges = [window * short + min(window, longer) for window in range(count + 1)]

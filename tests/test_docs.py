@@ -14,7 +14,7 @@ from torch import nn
 from docs.drawings import DRAWN, boxes_of
 from docs.generate import PAGES as GENERATED
 from docs.generate import README, with_tables, write_tables
-from ecg import LeadwiseError
+from ecg import LeadwiseError, __version__
 
 ROOT = README.parent
 PAGES = sorted(
@@ -207,6 +207,10 @@ def test_the_readmes_commands_run(
     assert (tmp_path / "scores.csv").read_text().startswith("AUROC,AUPRC,Accuracy,F-measure,Chall")
     assert "Classes," in (tmp_path / "class_scores.csv").read_text()
     assert re.fullmatch(r"A00001,[NAO~]\n", (tmp_path / "answers.txt").read_text())
+
+
+def test_the_citation_has_the_version() -> None:
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_the_image_installs_the_runtime_alone() -> None:

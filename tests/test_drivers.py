@@ -1,4 +1,4 @@
-"""The drivers with a fake team's code: outputs to the character, failures, exit statuses."""
+"""The drivers with a fake team's code: exact outputs, failures, exit statuses."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ CODES = ("426783006", "164889003")
 
 
 class Team:
-    """A team's code of ten lines: it answers with the mean of the recording, and fails on cue."""
+    """A team's code of ten lines: it answers with the mean of the recording, or fails as set."""
 
     def __init__(self) -> None:
         self.loaded: list[tuple[str, tuple[str, ...]]] = []
@@ -166,22 +166,22 @@ def test_a_failed_record_is_named_and_the_run_goes_on(
     assert written(outputs) == expected
 
 
-def test_allow_failures_changes_the_status_alone(
+def test_allow_failures_changes_only_the_status(
     team: Team, folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    team.errors["B"] = LeadwiseError("B: odd")
+    team.errors["B"] = LeadwiseError("B: no beat")
     assert run(*folders, "--allow-failures") == 0
     assert capsys.readouterr().err.splitlines()[-1] == "1 of 3 records failed: B"
     assert written(folders[2])["B.csv"] == FAILED.format("B")
 
 
-def test_a_fault_of_the_code_ends_the_run(team: Team, folders: tuple[Path, Path, Path]) -> None:
+def test_a_bug_in_the_code_ends_the_run(team: Team, folders: tuple[Path, Path, Path]) -> None:
     team.errors["A"] = TypeError("a programmer's mistake")
     with pytest.raises(TypeError, match="a programmer's mistake"):
         run(*folders)
 
 
-def test_verbose_prints_a_line_a_record(
+def test_verbose_prints_one_line_per_record(
     team: Team, folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     team.answers["B"] = (CODES, [0, 0], [0.1, 0.1])
@@ -191,7 +191,7 @@ def test_verbose_prints_a_line_a_record(
     assert capsys.readouterr().err == ""
 
 
-def test_signal_without_header_is_told_and_no_failure(
+def test_a_signal_without_header_is_named_and_no_failure(
     team: Team, folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folders[1] / "X.mat").touch()
@@ -235,7 +235,7 @@ def test_folders_are_checked_before_the_teams_code_is_loaded(
     assert not outputs.exists()
 
 
-def test_a_full_disk_ends_in_a_sentence_and_leaves_no_half_file(
+def test_a_full_disk_is_an_error_and_leaves_no_partial_file(
     team: Team,
     folders: tuple[Path, Path, Path],
     capsys: pytest.CaptureFixture[str],
@@ -265,7 +265,7 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
-    """What the fake training was called with, and the settings it saw."""
+    """The calls of the fake training and their settings."""
     calls: list[tuple] = []
 
     def training_code(data: str, model: str) -> None:
@@ -273,7 +273,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
         calls.append((data, model, settings))
 
     monkeypatch.setitem(sys.modules, "team_code", SimpleNamespace(training_code=training_code))
-    for name in VARIABLES:  # so that what the command sets is gone after the test
+    for name in VARIABLES:  # so that the variables that the command sets are unset after the test
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     return calls
@@ -295,7 +295,7 @@ def test_training_gets_the_folders_and_the_settings(
     assert capsys.readouterr().out == "Done.\nDone.\n"
 
 
-def test_training_says_what_is_wrong(
+def test_a_wrong_training_call_is_an_error(
     trained: list[tuple],
     folders: tuple[Path, Path, Path],
     tmp_path: Path,
@@ -315,7 +315,7 @@ def test_training_says_what_is_wrong(
     with pytest.raises(SystemExit) as stop:
         train_model.main([data, model, "--minutes", "soon"])
     assert stop.value.code == 2
-    assert "error: LEADWISE_MINUTES=soon: budget for all lead sets" in capsys.readouterr().err
+    assert "error: LEADWISE_MINUTES=soon: time budget for all lead sets" in capsys.readouterr().err
 
 
 TEAM_CODE = """
@@ -373,7 +373,7 @@ def test_help_needs_no_heavy_package(driver: str) -> None:
 
 
 def test_records_in_wfdbs_other_formats_are_answered(model_folder: Path, tmp_path: Path) -> None:
-    """A .dat record has no .mat; the command reads it through wfdb as training does."""
+    """A .dat record has no .mat; the command reads it with wfdb, as training does."""
     import wfdb
 
     from run_model import main
@@ -391,7 +391,7 @@ def test_records_in_wfdbs_other_formats_are_answered(model_folder: Path, tmp_pat
     assert len(rows[3].split(",")) == 26
 
 
-def test_an_interrupted_training_says_how_to_go_on(
+def test_an_interrupted_training_tells_how_to_continue(
     trained: list[tuple],
     folders: tuple[Path, Path, Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -409,4 +409,4 @@ def test_an_interrupted_training_says_how_to_go_on(
         before = signal.getsignal(number)
         assert train_model.main([str(folders[1]), str(folders[0])]) == status
         assert signal.getsignal(number) == before
-        assert capsys.readouterr().err.startswith("Interrupted; the same command goes on")
+        assert capsys.readouterr().err.startswith("Interrupted; the same command continues")

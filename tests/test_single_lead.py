@@ -1,6 +1,5 @@
 """One lead, exclusive classes: from a folder of 2017 to the Challenge's files, by the drivers."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,10 @@ import team_code
 from ecg.labels import AF_LETTERS
 from ecg.records import read_record, write_record
 from models import find
-from models.classifier import Classifier, from_logits
 from models.folder import read_model
+from models.model import Model
+from models.network import from_logits
+from models.recipe import Head, vary
 from scoring.af.__main__ import main as score_af
 from simulate import simulate
 from tests.conftest import single_lead, small
@@ -21,24 +22,24 @@ from tests.conftest import single_lead, small
 
 def test_probabilities_of_exclusive_classes_are_a_softmax() -> None:
     logits = torch.tensor([[2.0, 0.0, -1.0], [30.0, 31.0, 0.0]])
-    recipe = find("house-resnet")
-    free = from_logits(recipe, logits)
-    one = from_logits(replace(recipe, exclusive=True), logits)
+    independent = from_logits(Head(), logits)
+    exclusive = from_logits(Head(exclusive=True), logits)
     exact = np.exp(logits.double().numpy())
-    np.testing.assert_allclose(one, exact / exact.sum(1, keepdims=True), rtol=1e-12)
-    np.testing.assert_allclose(free, exact / (1 + exact), rtol=1e-12)
-    assert one.dtype == np.float64
+    np.testing.assert_allclose(exclusive, exact / exact.sum(1, keepdims=True), rtol=1e-12)
+    np.testing.assert_allclose(independent, exact / (1 + exact), rtol=1e-12)
+    assert exclusive.dtype == np.float64
 
 
-def test_a_folder_of_2017_is_trained_on_and_answered_in_its_classes(
+def test_a_model_of_2017_is_trained_and_answers_in_its_classes(
     folder_2017: Path, model_2017: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     model = read_model(model_2017)
-    assert model.classes == AF_LETTERS
+    assert model.classes == {"diagnosis": AF_LETTERS}
     (trained,) = model.lead_sets
-    assert (trained.leads, trained.decision.name) == (("ECG",), "highest")
-    assert 0 <= trained.scores["af_accuracy"] <= 1
-    assert model.training["learned"] + model.training["chosen"] == 24
+    fitted = trained.heads["diagnosis"]
+    assert (trained.leads, fitted.decision.name) == (("ECG",), "highest")
+    assert 0 <= fitted.scores["af_accuracy"] <= 1
+    assert model.training["train_records"] + model.training["validation_records"] == 24
     history = (model_2017 / "history.tsv").read_text().splitlines()
     assert [row.split("\t")[4] for row in history] == ["threshold", "nan", "nan"]
     outputs = tmp_path / "outputs"
@@ -49,56 +50,55 @@ def test_a_folder_of_2017_is_trained_on_and_answered_in_its_classes(
         values = [float(cell) for cell in probabilities.split(",")]
         assert classes == "N,A,O,~"
         assert sum(values) == pytest.approx(1)
-        assert labels.split(",") == [str(int(place == np.argmax(values))) for place in range(4)]
+        assert labels.split(",") == [str(int(index == np.argmax(values))) for index in range(4)]
     capsys.readouterr()
     assert score_af([str(folder_2017 / "REFERENCE.csv"), str(outputs)]) == 0
     assert capsys.readouterr().out.startswith("24 records\naccuracy")
 
 
-def test_each_epoch_is_scored_by_the_highest_class(
+def test_an_epoch_is_scored_by_the_highest_class(
     folder_2017: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:  # fmt: skip
-    """What is noted of the best epoch is what its weights, answering, score on the same records."""
+    """The score of the best epoch equals that of its weights on the same records."""
     (tmp_path / "data").mkdir()
     for path in folder_2017.iterdir():
         (tmp_path / "data" / path.name).symlink_to(path)
     rows = [f"A{number:05d}\t{number % 3}\n" for number in range(1, 25)]
     (tmp_path / "data" / "folds.tsv").write_text("record\tfold\n" + "".join(rows))
-    recipe = replace(single_lead(small(find("house-resnet"))), average=0.0, epochs=1)
+    recipe = vary(single_lead(small(find("house-resnet"))), ema=0.0, epochs=1)
     monkeypatch.setattr("training.data.find", lambda name: recipe)
     monkeypatch.setenv("LEADWISE_VALIDATION", "0")
     team_code.training_code(str(tmp_path / "data"), str(tmp_path / "model"))
     assert "threshold" not in capsys.readouterr().err
     (trained,) = read_model(tmp_path / "model").lead_sets
-    classifier = Classifier.load(tmp_path / "model", ("ECG",))
+    model = Model.load(tmp_path / "model", ("ECG",))
     letters = dict(
         line.split(",") for line in (folder_2017 / "REFERENCE.csv").read_text().splitlines()
     )
     right = 0
     for number in range(3, 25, 3):
         record = read_record(folder_2017 / f"A{number:05d}.hea")
-        answer = classifier.answer(record)
-        right += AF_LETTERS[int(answer.labels.argmax())] == letters[record.name]
-    assert trained.scores["af_accuracy"] == pytest.approx(right / 8)
+        prediction = model.predict(record)
+        right += AF_LETTERS[int(prediction.labels.argmax())] == letters[record.name]
+    assert trained.heads["diagnosis"].scores["af_accuracy"] == pytest.approx(right / 8)
 
 
 def test_records_of_other_leads_are_answered_from_lead_i(model_2017: Path, tmp_path: Path) -> None:
-    made = simulate(("AF",), seed=5, duration_s=9.0, fs=300.0)
-    answers = []
-    for name, leads in (("ALL", made.leads), ("ONE", ("MLII",)), ("NONE", ("V1", "V2"))):
-        write_record(tmp_path, name, made.signal[: len(leads)], leads, 300.0)
+    simulated = simulate(("AF",), seed=5, duration_s=9.0, fs=300.0)
+    predictions = []
+    for name, leads in (("ALL", simulated.leads), ("ONE", ("MLII",)), ("NONE", ("V1", "V2"))):
+        write_record(tmp_path, name, simulated.signal[: len(leads)], leads, 300.0)
         record = read_record(tmp_path / f"{name}.hea")
-        answers.append(Classifier.load(model_2017, leads).answer(record))
-    assert [len(answer.warnings) for answer in answers] == [0, 0, 1]
-    np.testing.assert_array_equal(answers[0].probabilities, answers[1].probabilities)
-    assert str(answers[2].warnings[0]) == "NONE: ECG missing and not derivable; read as 0"
+        predictions.append(Model.load(model_2017, leads).predict(record))
+    assert [len(prediction.warnings) for prediction in predictions] == [0, 0, 1]
+    np.testing.assert_array_equal(predictions[0].probabilities, predictions[1].probabilities)
+    assert str(predictions[2].warnings[0]) == "NONE: ECG missing and not derivable; read as 0"
 
 
-def test_a_model_of_twelve_leads_answers_a_record_of_2017_and_says_what_is_missing(
+def test_a_model_of_twelve_leads_answers_a_record_of_2017_and_names_missing_leads(
     folder_2017: Path, model_folder: Path
 ) -> None:
     record = read_record(folder_2017 / "A00001.hea")
-    classifier = Classifier.load(model_folder, ("ECG",))
-    (remark,) = classifier.answer(record).warnings
-    assert str(remark) == "A00001: I, II missing and not derivable; read as 0"
+    (warning,) = Model.load(model_folder, ("ECG",)).predict(record).warnings
+    assert str(warning) == "A00001: I, II missing and not derivable; read as 0"

@@ -1,4 +1,4 @@
-"""The front door: what training and running do with good and bad input."""
+"""The Challenge's three functions: training and running with good and bad input."""
 
 import shutil
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from ecg.records import write_record
 from ecg.rules import RULES, Finding
 from models import recipes_by_name
 from models.folder import read_model, write_model
-from models.recipe import part
+from models.recipe import part, vary
 from simulate import write_records
 from tests.conftest import small
 
@@ -42,26 +42,26 @@ def train(data: Path, model: Path) -> None:
     team_code.training_code(str(data), str(model))
 
 
-def noise(samples: int = 500, rows: int = 12, scale: float = 0.3) -> np.ndarray:
-    return np.random.default_rng(samples).normal(scale=scale, size=(rows, samples))
+def noise(samples: int = 500, leads: int = 12, scale: float = 0.3) -> np.ndarray:
+    return np.random.default_rng(samples).normal(scale=scale, size=(leads, samples))
 
 
-def test_bad_records_are_named_and_the_rest_is_trained_on(
+def test_bad_records_are_named_and_the_others_are_used(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (data / "SIM00001.mat").unlink()
     (data / "SIM00002.hea").write_text("not a header\n")
-    (data / "SIM00003.mat").write_bytes(b"MATLAB 5.0 MAT-file, but what follows is no such thing")
+    (data / "SIM00003.mat").write_bytes(b"MATLAB 5.0 MAT-file, but the rest is not one")
     shutil.copy(data / "SIM00004.mat", data / "SIM00005.mat")  # another record's signal
     (data / "SIM00006.hea").unlink()
     text = (data / "SIM00007.hea").read_text()
     (data / "SIM00007.hea").write_text("\n".join(text.split("# Dx")[0].splitlines()) + "\n# Dx:\n")
     (data / "nested").mkdir()
     write_record(data / "nested", "HALF", noise(125), STANDARD, 250.0, codes=[AF])
-    write_record(data / "nested", "ONE", noise(rows=1), ["II"], 1000.0, codes=[NSR])
+    write_record(data / "nested", "ONE", noise(leads=1), ["II"], 1000.0, codes=[NSR])
     write_record(data / "nested", "TINY", noise(scale=3e-4), STANDARD, 100.0, codes=[NSR])
     train(data, tmp_path / "model")
-    said = capsys.readouterr().err
+    log = capsys.readouterr().err
     for name, reason in {
         "SIM00001": "there is a header but no signal",
         "SIM00002": "line 1 of the header must be",
@@ -70,19 +70,19 @@ def test_bad_records_are_named_and_the_rest_is_trained_on(
         "SIM00006": "there is a signal but no header",
         "SIM00007": "no Dx code",
     }.items():
-        assert f"Left out: {name}: " in said
-        assert reason in said.partition(f"{name}: ")[2].splitlines()[0], name
-    assert "Note: ONE: I, III, aVR" in said
-    assert "Note: TINY: the whole record stays within" in said
+        assert f"Left out: {name}: " in log
+        assert reason in log.partition(f"{name}: ")[2].splitlines()[0], name
+    assert "Note: ONE: I, III, aVR" in log
+    assert "Note: TINY: the whole record stays within" in log
     problems = (tmp_path / "model" / "problems.tsv").read_text().splitlines()[1:]
     assert sorted(line.split("\t")[0] for line in problems if "\tno\t" in line) == [
         f"SIM0000{number}" for number in (1, 2, 3, 5, 6, 7)
     ]
     model = read_model(tmp_path / "model")
-    assert model.training["learned"] + model.training["chosen"] == 16 - 6 + 3
+    assert model.training["train_records"] + model.training["validation_records"] == 16 - 6 + 3
 
 
-def test_a_finished_model_is_not_replaced_unsaid(
+def test_a_finished_model_is_replaced_with_a_warning(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     train(data, tmp_path / "model")
@@ -92,13 +92,13 @@ def test_a_finished_model_is_not_replaced_unsaid(
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda data: shutil.rmtree(data), "no such folder"),
         (lambda data: [path.unlink() for path in data.iterdir()], "holds no record"),
         (
             lambda data: [path.unlink() for path in data.glob("*.mat")],
-            "none of the records can be trained on; 16 records .*: there is a header but no signal",
+            "no record can be used for training; 16 records .*: there is a header but no signal",
         ),
         (
             lambda data: [path.write_bytes(b"") for path in data.glob("*.mat")],
@@ -106,16 +106,16 @@ def test_a_finished_model_is_not_replaced_unsaid(
         ),
     ],
 )
-def test_training_fails_only_when_nothing_is_left(
-    data: Path, tmp_path: Path, make: Callable[[Path], object], said: str
+def test_training_fails_only_if_no_record_is_left(
+    data: Path, tmp_path: Path, make: Callable[[Path], object], message: str
 ) -> None:
     make(data)
-    with pytest.raises(LeadwiseError, match=said):
+    with pytest.raises(LeadwiseError, match=message):
         train(data, tmp_path / "model")
     assert not (tmp_path / "model" / "model.json").exists()
 
 
-def test_no_scored_label_at_all_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_any_scored_label_is_an_error(tmp_path: Path) -> None:
     for number in range(4):
         write_record(tmp_path, f"R{number}", noise(), STANDARD, 250.0, codes=["251238007"])
     with pytest.raises(LeadwiseError, match="none of the 4 records has one of the 26 scored"):
@@ -127,14 +127,16 @@ def test_a_class_with_one_positive_trains(tmp_path: Path, capsys: pytest.Capture
         codes = [AF] if number == 3 else [NSR]
         write_record(tmp_path, f"R{number}", noise(400 + number), STANDARD, 250.0, codes=codes)
     train(tmp_path, tmp_path / "model")
-    assert np.isfinite(read_model(tmp_path / "model").lead_sets[0].scores["challenge"])
-    assert "No positive to learn from:" in capsys.readouterr().err
+    assert np.isfinite(
+        read_model(tmp_path / "model").lead_sets[0].heads["diagnosis"].scores["challenge"]
+    )
+    assert "No positive training record:" in capsys.readouterr().err
 
 
-def test_an_unwritable_model_folder_is_said_before_anything_is_read(
+def test_an_unwritable_model_folder_is_an_error_before_records_are_read(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    (tmp_path / "model").write_text("a file stands here")
+    (tmp_path / "model").write_text("a file")
     with pytest.raises(LeadwiseError, match="model/state: cannot be made"):
         train(data, tmp_path / "model")
     assert capsys.readouterr().err == ""
@@ -151,14 +153,14 @@ def test_the_same_seed_gives_the_same_files_and_another_seed_others(
     assert a != c
 
 
-def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights(
+def test_an_interrupted_training_continues_and_ends_with_the_same_weights(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    recipe = replace(small(recipes_by_name()["isibrno-basic"]), rules="learned")
+    recipe = vary(small(recipes_by_name()["isibrno-basic"]), rules="learned")
     monkeypatch.setattr("training.data.find", lambda _: recipe)
     monkeypatch.setenv("LEADWISE_LEADS", "2,3")
     monkeypatch.setenv("LEADWISE_EPOCHS", "2")
-    train(data, tmp_path / "undisturbed")
+    train(data, tmp_path / "uninterrupted")
     import training.loop
 
     evaluate, calls = training.loop._evaluate, []
@@ -175,20 +177,20 @@ def test_an_interrupted_training_goes_on_and_ends_with_the_same_weights(
             train(data, tmp_path / "model")
     capsys.readouterr()
     train(data, tmp_path / "model")
-    said = capsys.readouterr().err
-    assert "2-leads: trained already." in said
-    assert "3-leads: going on after epoch 1." in said
-    assert "Prepared signals taken from" in said
-    whole, resumed = (read_model(tmp_path / name) for name in ("undisturbed", "model"))
+    log = capsys.readouterr().err
+    assert "2-leads: already trained." in log
+    assert "3-leads: continues after epoch 1." in log
+    assert "Using the prepared signals in" in log
+    whole, resumed = (read_model(tmp_path / name) for name in ("uninterrupted", "model"))
     assert whole.lead_sets == resumed.lead_sets
-    assert [rule.name for rule in whole.lead_sets[0].rules] == [
+    assert [rule.name for rule in whole.lead_sets[0].heads["diagnosis"].rules] == [
         name for name, rule in RULES.items() if rule.codes[0] in CODES
     ]
-    assert "3-leads: rule tachycardia " in said
+    assert "3-leads: rule tachycardia " in log
     assert not (tmp_path / "model" / "state").exists()
 
 
-def test_other_data_begin_anew(
+def test_other_data_start_a_new_training(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     def stop(*_: object) -> None:
@@ -202,7 +204,7 @@ def test_other_data_begin_anew(
     assert (tmp_path / "model" / "state" / "2-leads.safetensors").is_file()
     shutil.copy(data / "SIM00001.mat", data / "SIM00002.mat")
     train(data, tmp_path / "model")
-    assert "going on" not in capsys.readouterr().err
+    assert "continues" not in capsys.readouterr().err
 
 
 def header(
@@ -213,7 +215,7 @@ def header(
     return "\n".join([*lines, "# Age: 50", "# Sex: Male", "# Dx: 426783006"]) + "\n"
 
 
-ODD = {
+UNUSUAL = {
     "half a second": (STANDARD, 250, 500, lambda signal: signal),
     "100 Hz": (STANDARD, 1000, 100, lambda signal: signal),
     "1000 Hz": (STANDARD, 10_000, 1000, lambda signal: signal),
@@ -233,9 +235,9 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_odd_records_are_answered(model_folder: Path, name: str) -> None:
-    leads, samples, fs, spoil = ODD[name]
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_unusual_records_are_answered(model_folder: Path, name: str) -> None:
+    leads, samples, fs, spoil = UNUSUAL[name]
     recording = np.rint(noise(samples, len(leads)) * 1000).astype(np.int16)
     model = team_code.load_model(str(model_folder), tuple(leads))
     text = header(leads, samples, fs)
@@ -245,33 +247,37 @@ def test_odd_records_are_answered(model_folder: Path, name: str) -> None:
     assert set(labels) <= {0, 1}
 
 
-def with_rules(folder: Path, made: Path, mode: str) -> Path:
-    """A copy of a model folder in which all rules speak."""
-    model = read_model(Path(shutil.copytree(folder, made)))
+def with_rules(folder: Path, copy: Path, mode: str) -> Path:
+    """Copy a model folder and give all rules this mode."""
+    model = read_model(Path(shutil.copytree(folder, copy)))
     rules = tuple(part(name, mode=mode) for name in RULES)
-    lead_sets = tuple(replace(trained, rules=rules) for trained in model.lead_sets)
-    write_model(replace(model, lead_sets=lead_sets))
-    return made
+    lead_sets = []
+    for trained in model.lead_sets:
+        fitted = replace(trained.heads["diagnosis"], rules=rules)
+        lead_sets.append(replace(trained, heads={"diagnosis": fitted}))
+    write_model(replace(model, lead_sets=tuple(lead_sets)))
+    return copy
 
 
-def test_odd_records_are_answered_where_rules_speak(model_folder: Path, tmp_path: Path) -> None:
+def test_unusual_records_are_answered_by_rules(model_folder: Path, tmp_path: Path) -> None:
     folder = with_rules(model_folder, tmp_path / "model", "replace")
-    for name, (leads, _, _, _) in ODD.items():
-        assert team_code.load_model(str(folder), tuple(leads)).rules
-        test_odd_records_are_answered(folder, name)
+    for name, (leads, _, _, _) in UNUSUAL.items():
+        trained, _ = team_code.load_model(str(folder), tuple(leads)).network_for(leads)
+        assert trained.heads["diagnosis"].rules
+        test_unusual_records_are_answered(folder, name)
 
 
 @pytest.mark.parametrize("answer", [True, False, None])
-def test_rules_join_the_labels_after_the_decision(
+def test_rules_change_the_labels_after_the_decision(
     model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bool | None
 ) -> None:
-    """What the rules are given: the leads of the lead set, in mV, derived where they can be."""
+    """Rules get the leads of the lead set, and those derivable from them, in mV."""
 
     def judge(signal: np.ndarray, leads: list[str], fs: float) -> dict[str, Finding]:
         assert leads == ["I", "II", "III", "aVR", "aVL", "aVF"]
         np.testing.assert_allclose(signal[5], signal[1] - signal[0] / 2, atol=1e-6)
         assert (np.nanmax(abs(signal)), fs) == (pytest.approx(1.2, abs=0.5), 500)
-        return {name: Finding(name, answer, "made up") for name in RULES}
+        return {name: Finding(name, answer, "invented") for name in RULES}
 
     monkeypatch.setattr("models.rules.judge", judge)
     recording = np.rint(noise(5000, 2) * 1000).astype(np.int16)
@@ -287,11 +293,11 @@ def test_rules_join_the_labels_after_the_decision(
         for code, label in zip(network[0], network[1], strict=True)
     ]
     assert list(joined[1]) == expected
-    assert joined[2] == network[2]  # probabilities stay the network's
+    assert joined[2] == network[2]  # rules do not change probabilities
 
 
 @pytest.mark.parametrize(
-    ("text", "recording", "said"),
+    ("text", "recording", "message"),
     [
         ("", np.zeros((2, 9)), "line 1 of the header must be"),
         ("X two 500 9\n", np.zeros((2, 9)), "line 1 of the header must be"),
@@ -302,20 +308,24 @@ def test_rules_join_the_labels_after_the_decision(
         (header(("I", "II"), 9, fs=0), np.zeros((2, 9)), "no rate in Hz"),
     ],
 )
-def test_what_cannot_be_answered_is_said_and_empty(
-    model_folder: Path, text: str, recording: np.ndarray, said: str, capsys: pytest.CaptureFixture
-) -> None:
+def test_a_record_that_cannot_be_answered_is_named_and_empty(
+    model_folder: Path,
+    text: str,
+    recording: np.ndarray,
+    message: str,
+    capsys: pytest.CaptureFixture,
+) -> None:  # fmt: skip
     model = team_code.load_model(str(model_folder), ("I", "II"))
     assert team_code.run_model(model, text, recording) == ((), (), ())
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_missing_leads_are_said_once(model_folder: Path, capsys: pytest.CaptureFixture) -> None:
-    team_code._said.clear()
+def test_missing_leads_are_named_once(model_folder: Path, capsys: pytest.CaptureFixture) -> None:
+    team_code._printed.clear()
     model = team_code.load_model(str(model_folder), LEAD_SETS[12])
     for _ in range(3):
-        recording = np.rint(noise(rows=2) * 1000).astype(np.int16)
+        recording = np.rint(noise(leads=2) * 1000).astype(np.int16)
         team_code.run_model(model, header(("I", "V3"), 500), recording)
-    said = capsys.readouterr().err
-    assert said.count("missing and not derivable") == 1
-    assert "II, III, aVR, aVL, aVF, V1, V2, V4, V5, V6 missing" in said
+    log = capsys.readouterr().err
+    assert log.count("missing and not derivable") == 1
+    assert "II, III, aVR, aVL, aVF, V1, V2, V4, V5, V6 missing" in log

@@ -28,7 +28,7 @@ def test_a_variants_model_folder_is_one_like_others(ran: Ran) -> None:
     for cell in cells_done(ran.runs, "tiny"):
         model = read_model(cell.path(ran.runs) / "model")
         assert model.recipe.network == TINY.recipes[cell.variant].network
-        assert (model.training["learned"], model.training["chosen"]) == (24, 12)
+        assert (model.training["train_records"], model.training["validation_records"]) == (24, 12)
         classifier = Classifier.load(model.path, record.leads)
         assert classifier.answer(record).probabilities.shape == (26,)
 

@@ -30,7 +30,7 @@ def test_an_exported_model_has_half_precision_and_expected_answers(
     about = {
         **model.training,
         "command": "train_model.py /data/folds /models/two --leads 12,2 --begin /models/one",
-        "begin": {"model": "/models/one", "12-leads": "0a1b"},
+        "init_from": {"model": "/models/one", "12-leads": "0a1b"},
     }
     write_model(replace(model, training=about))
     monkeypatch.setattr("sys.argv", ["experiments", "export", str(two), str(tmp_path / "weights")])
@@ -38,7 +38,7 @@ def test_an_exported_model_has_half_precision_and_expected_answers(
     before, after = read_model(two), read_model(tmp_path / "weights")
     assert after.recipe == before.recipe
     assert after.training["command"] == "train_model.py DATA MODEL --leads 12,2 --begin one"
-    assert after.training["begin"] == {"model": "one", "12-leads": "0a1b"}
+    assert after.training["init_from"] == {"model": "one", "12-leads": "0a1b"}
     for one, other in zip(before.lead_sets, after.lead_sets, strict=True):
         assert (one.leads, one.decision, one.rules) == (other.leads, other.decision, other.rules)
         for name, weight in read_weights(before, one).items():

@@ -269,7 +269,7 @@ def test_a_network_learns_from_the_crops_and_another_begins_with_it(
     team_code.training_code(str(drawn), str(tmp_path / "icentia"))
     model = read_model(tmp_path / "icentia")
     assert model.classes == ICENTIA
-    assert (model.training["learned"], model.training["chosen"]) == (24, 12)
+    assert (model.training["train_records"], model.training["validation_records"]) == (24, 12)
     monkeypatch.setenv("LEADWISE_RECIPE", "a")
     monkeypatch.delenv("LEADWISE_VALIDATION")
     monkeypatch.setenv("LEADWISE_BEGIN", str(tmp_path / "icentia"))
@@ -277,7 +277,7 @@ def test_a_network_learns_from_the_crops_and_another_begins_with_it(
     team_code.training_code(str(folder_2017), str(tmp_path / "2017"))
     assert "1-leads: begins with 104 of the 106 tensors of" in capsys.readouterr().err
     (trained,) = model.lead_sets
-    assert read_model(tmp_path / "2017").training["begin"] == {
+    assert read_model(tmp_path / "2017").training["init_from"] == {
         "model": str(tmp_path / "icentia"), "1-leads": trained.sha256
     }  # fmt: skip
 

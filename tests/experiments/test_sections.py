@@ -136,7 +136,7 @@ def test_folds_do_not_mix(results: list[Result]) -> None:
     twelve, two = results
     assert (twelve.size, two.size) == (12, 2)
     training = twelve.model.training
-    assert (training["learned"], training["chosen"]) == (20, 12)
+    assert (training["train_records"], training["validation_records"]) == (20, 12)
     assert len(twelve.test.names) == len(twelve.validation.names) == 12
     assert not set(twelve.test.names) & set(twelve.validation.names)
     assert twelve.test.names == two.test.names

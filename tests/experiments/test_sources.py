@@ -57,7 +57,7 @@ def test_each_source_is_tested_by_a_model_that_never_saw_it(
     for cell, prefix, other in zip(cells, "AE", "EA", strict=True):
         model = read_model(cell.path(runs) / "model")
         assert model.recipe.mask == "sources"
-        assert (model.training["learned"], model.training["chosen"]) == (24, 8)
+        assert (model.training["train_records"], model.training["validation_records"]) == (24, 8)
         training = runs / "data" / ("folds-georgia" if prefix == "A" else "folds-cpsc2018")
         assert {path.stem[0] for path in training.glob("*.hea")} == {other}
         assert {path.stem[0] for path in cell.outputs(runs, cell.test, 12).iterdir()} == {prefix}

@@ -1,4 +1,4 @@
-"""Whatever write fails or dies during training: no half file, and the same weights in the end."""
+"""A write fails or the process is killed: no partial file, and the same weights in the end."""
 
 import builtins
 import io
@@ -10,21 +10,20 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
-from training.pace import Pace
 
 import team_code
 from ecg import LeadwiseError
 from ecg.lock import locked
 from models import recipes_by_name
 from models.folder import TrainedSet, read_model
-from models.recipe import part
+from models.recipe import part, vary
 from simulate import write_records
 from tests.conftest import small
+from training.budget import TimeBudget
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OPERATIONS = ("fsync", "replace")
@@ -32,18 +31,18 @@ NEVER = 10**9
 
 
 def smallest() -> object:
-    """A recipe whose network is smaller still than the tests' other ones, and which has it all."""
+    """Return a recipe with all that a training can have and an even smaller network."""
     recipe = small(recipes_by_name()["isibrno-basic"])
     options = {**recipe.network.options, "widths": (4, 4, 4, 4, 4), "units": 2}
-    return replace(
+    return vary(
         recipe,
-        finish=(part("record_z_score"),),
+        post_transforms=(part("record_z_score"),),
         network=part(recipe.network.name, **options),
         augment=(part("lead_dropout", probability=0.5), part("mixup"), part("label_smoothing")),
         loss=part("asymmetric_alibaba"),
         optimiser=part("adamw", lr=1e-3, amsgrad=True),
         schedule=part("one_cycle"),
-        average=0.9,
+        ema=0.9,
         stop=part("patience", epochs=50),
         rules="learned",
     )
@@ -77,11 +76,11 @@ def results(folder: Path) -> tuple[TrainedSet, ...]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
+def uninterrupted(
     data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[tuple[TrainedSet, ...], list]:
-    """The weights of an undisturbed training, and all its operations."""
-    model = tmp_path_factory.mktemp("undisturbed")
+    """The weights of an uninterrupted training, and all its operations."""
+    model = tmp_path_factory.mktemp("uninterrupted")
     with pytest.MonkeyPatch.context() as patch:
         prepare(patch)
         disk = Disk(patch, NEVER, full)
@@ -90,10 +89,10 @@ def undisturbed(
 
 
 class Disk:
-    """Counts writes, fsyncs and renames of files; from the n-th one on, `fault` is called.
+    """Count writes, fsyncs and renames of files; from the n-th one on, call `fault`.
 
-    Of a write half of the bytes go out before.  Writes are those that reach the disk: Python's
-    files get a raw layer of our own, below their buffers.
+    Half of the bytes of that write are written before.  Writes are those that reach the disk:
+    Python's files get a raw layer of our own, below their buffers.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch, fails: int, fault: Callable[[], None]) -> None:
@@ -106,7 +105,7 @@ class Disk:
         patch.setattr(builtins, "open", self.opened)
 
     def counts(self, name: str) -> bool:
-        """Count an operation; say whether it is one that fails."""
+        """Count an operation; return whether it is to fail."""
         self.operations.append(name)
         return len(self.operations) >= self.fails
 
@@ -151,10 +150,10 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def assert_all_is_well(data: Path, model: Path, expected: tuple[TrainedSet, ...]) -> None:
-    """A second start ends with the undisturbed weights, and nothing half-written is left."""
+def assert_recovers(data: Path, model: Path, expected: tuple[TrainedSet, ...]) -> None:
+    """A second start ends with the uninterrupted weights, and no partial file is left."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("training.results.find_spec", lambda _: None)  # the picture takes longest
+        patch.setattr("training.run.find_spec", lambda _: None)  # the picture takes longest
         train(data, model)
     assert results(model) == expected
     names = {path.name.partition("-")[0] for path in model.iterdir()}
@@ -162,28 +161,28 @@ def assert_all_is_well(data: Path, model: Path, expected: tuple[TrainedSet, ...]
 
 
 def test_every_file_is_among_the_operations(
-    undisturbed: tuple[tuple[TrainedSet, ...], list],
+    uninterrupted: tuple[tuple[TrainedSet, ...], list],
 ) -> None:
-    written = {name for name in undisturbed[1] if name.startswith("write")}
+    written = {name for name in uninterrupted[1] if name.startswith("write")}
     for part_of_name in ("lock", "f16", "signals-", "json", "-leads.", "-leads-", "tsv", "png"):
         assert any(part_of_name in name for name in written)
-    assert len(undisturbed[1]) > 50
+    assert len(uninterrupted[1]) > 50
 
 
-def test_the_nth_failure_costs_nothing(
-    data: Path, undisturbed: tuple[tuple[TrainedSet, ...], list], tmp_path: Path
+def test_a_training_recovers_from_the_nth_failing_write(
+    data: Path, uninterrupted: tuple[tuple[TrainedSet, ...], list], tmp_path: Path
 ) -> None:
-    expected, operations = undisturbed
+    expected, operations = uninterrupted
     for fails in range(1, len(operations) + 1):
         model = tmp_path / f"model-{fails}"
         with pytest.MonkeyPatch.context() as patch:
             Disk(patch, fails, full)
             with pytest.raises(LeadwiseError, match="cannot be written: No space left on device"):
                 train(data, model)
-        assert not list(model.rglob("*.part")), "a half-written file"
+        assert not list(model.rglob("*.part")), "a partial file"
         for path in model.rglob("*.json"):
             json.loads(path.read_text())
-        assert_all_is_well(data, model, expected)
+        assert_recovers(data, model, expected)
 
 
 KILLED = """
@@ -196,17 +195,17 @@ from tests.training.test_faults import Disk, die, prepare, train
 patch = pytest.MonkeyPatch()
 prepare(patch)
 for fails in {kills}:
-    if not os.fork():  # each from a fresh process, but torch is imported once
+    if not os.fork():  # each in a process of its own, but torch is imported once
         Disk(patch, fails, die)
         train(Path({data!r}), Path({model!r} + str(fails)))
     print(os.WTERMSIG(os.wait()[1]))
 """
 
 
-def test_a_kill_at_the_nth_operation_costs_nothing(
-    data: Path, undisturbed: tuple[tuple[TrainedSet, ...], list], tmp_path: Path
+def test_a_training_recovers_from_a_kill_at_the_nth_operation(
+    data: Path, uninterrupted: tuple[tuple[TrainedSet, ...], list], tmp_path: Path
 ) -> None:
-    expected, operations = undisturbed
+    expected, operations = uninterrupted
     kills = range(3, len(operations) + 1, 5)
     assert {operations[n - 1].split()[0] for n in kills} == {"write", "fsync", "replace"}
     script = KILLED.format(
@@ -216,15 +215,17 @@ def test_a_kill_at_the_nth_operation_costs_nothing(
     assert ended.stdout.split() == ["9"] * len(kills), ended.stderr
     for fails in kills:
         model = tmp_path / f"model-{fails}"
-        half = list(model.rglob("*.part"))
-        assert half or operations[fails - 1] in ("fsync", "write lock", "write signals.lock")
-        assert_all_is_well(data, model, expected)
+        drafts = list(model.rglob("*.part"))
+        assert drafts or operations[fails - 1] in ("fsync", "write lock", "write signals.lock")
+        assert_recovers(data, model, expected)
 
 
 def test_a_second_process_on_the_same_model_folder_is_refused(data: Path, tmp_path: Path) -> None:
     with (
         locked(tmp_path / "state" / "lock", "trains here"),
-        pytest.raises(LeadwiseError, match=rf"state: process {os.getpid()} trains here; let it"),
+        pytest.raises(
+            LeadwiseError, match=rf"state: process {os.getpid()} trains here; wait for it"
+        ),
     ):
         train(data, tmp_path)
     train(data, tmp_path)
@@ -242,7 +243,7 @@ def interrupt_after_an_epoch(data: Path, model: Path) -> None:
             train(data, model)
 
 
-def test_a_record_that_vanishes_while_training_is_said(
+def test_a_record_that_is_deleted_during_training_is_named(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     copy, model = tmp_path / "data", tmp_path / "model"
@@ -252,29 +253,29 @@ def test_a_record_that_vanishes_while_training_is_said(
     (old,) = (model / "state").glob("*.f16")
     capsys.readouterr()
     train(copy, model)
-    said = capsys.readouterr().err
-    assert "Left out: SIM00004: there is a header but no signal" in said
-    assert "The prepared signals of other records, another recipe or version are removed." in said
-    assert f"{model / 'state' / '2-leads.safetensors'}: the state of an earlier training " in said
-    assert "differs in data, labels, split; this lead set is trained anew" in said
+    log = capsys.readouterr().err
+    assert "Left out: SIM00004: there is a header but no signal" in log
+    assert "The prepared signals of other records, another recipe or version are removed." in log
+    assert f"{model / 'state' / '2-leads.safetensors'}: the state of an earlier training " in log
+    assert "differs in data, labels, split; this lead set is trained again" in log
     train(copy, tmp_path / "fresh")
     assert results(model) == results(tmp_path / "fresh")
     assert not old.exists()
 
 
-def test_another_recipe_begins_anew_and_says_in_what_it_differs(
+def test_another_recipe_is_trained_from_the_start_and_the_log_names_the_difference(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     interrupt_after_an_epoch(data, tmp_path)
     monkeypatch.setenv("LEADWISE_SEED", "5")
     train(data, tmp_path)
-    said = capsys.readouterr().err
-    assert "differs in recipe: seed (0, now 5); this lead set is trained anew." in said
+    log = capsys.readouterr().err
+    assert "differs in recipe: seed (0, now 5); this lead set is trained again." in log
 
 
 @pytest.mark.parametrize("forbidden", ["state", ".2-leads.safetensors", ".model.json"])
-def test_no_permission_is_a_sentence_and_a_second_start_works(
-    data: Path, undisturbed: tuple[tuple[TrainedSet, ...], list], tmp_path: Path, forbidden: str
+def test_a_missing_permission_is_an_error_and_a_second_start_works(
+    data: Path, uninterrupted: tuple[tuple[TrainedSet, ...], list], tmp_path: Path, forbidden: str
 ) -> None:
     def refused(path: object, mode: str = "r", *arguments: object, **options: object) -> object:
         name = str(path).removeprefix(str(tmp_path))
@@ -289,14 +290,14 @@ def test_no_permission_is_a_sentence_and_a_second_start_works(
         with pytest.raises(LeadwiseError, match="cannot be written: Permission denied"):
             train(data, tmp_path / "model")
     assert not list(tmp_path.rglob("*.part"))
-    assert_all_is_well(data, tmp_path / "model", undisturbed[0])
+    assert_recovers(data, tmp_path / "model", uninterrupted[0])
 
 
-def test_a_clock_that_jumps_by_a_day_stops_training_with_the_best_so_far(
+def test_a_clock_that_jumps_by_a_day_stops_training_with_the_best_epoch_so_far(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     now = itertools.accumulate(itertools.chain([100.0] * 40, [86_400.0], itertools.repeat(0.1)))
-    monkeypatch.setattr("training.loop.Pace", partial(Pace, clock=lambda: next(now)))
+    monkeypatch.setattr("training.loop.TimeBudget", partial(TimeBudget, clock=lambda: next(now)))
     monkeypatch.setenv("LEADWISE_EPOCHS", "70")
     monkeypatch.setenv("LEADWISE_MINUTES", "600")
     train(data, tmp_path)

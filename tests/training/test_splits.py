@@ -1,4 +1,4 @@
-"""Splits share each class alike and keep patients together."""
+"""Splits share each class equally and keep the records of a patient together."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from training.splits import read_folds, split_by_fold, stratified_split
 
 
 def unbalanced(records: int = 1500, seed: int = 0) -> tuple[np.ndarray, list[str]]:
-    """Labels as unequal as the Challenge's (60 % down to a handful) and patients of 1–4 records."""
+    """Return labels as unequal as the Challenge's (60 % to a few) and patients of 1–4 records."""
     rng = np.random.default_rng(seed)
     shares = np.geomspace(0.6, 0.003, 22)
     labels = rng.random((records, 22)) < shares
@@ -23,21 +23,21 @@ def unbalanced(records: int = 1500, seed: int = 0) -> tuple[np.ndarray, list[str
 def test_no_class_deviates_by_more_than_two_records_or_two_percent(seed: int, share: float) -> None:
     labels, patients = unbalanced(seed=seed)
     validation = stratified_split(labels, share=share, seed=seed, groups=patients)
-    wanted, found = share * labels.sum(0), labels[validation].sum(0)
-    assert (np.abs(found - wanted) <= np.maximum(2, 0.02 * labels.sum(0))).all()
+    wanted, shared = share * labels.sum(0), labels[validation].sum(0)
+    assert (np.abs(shared - wanted) <= np.maximum(2, 0.02 * labels.sum(0))).all()
     assert abs(validation.sum() - share * len(labels)) <= 0.02 * len(labels)
 
 
-def test_patients_are_on_one_side() -> None:
+def test_records_of_a_patient_are_on_one_side() -> None:
     labels, patients = unbalanced()
     validation = stratified_split(labels, groups=patients)
     sides: dict[str, set[bool]] = {}
     for patient, side in zip(patients, validation.tolist(), strict=True):
         sides.setdefault(patient, set()).add(side)
-    assert {len(found) for found in sides.values()} == {1}
+    assert {len(both) for both in sides.values()} == {1}
 
 
-def test_the_seed_decides_and_the_global_generator_is_left_alone() -> None:
+def test_the_seed_decides_and_the_global_generator_is_unchanged() -> None:
     labels, _ = unbalanced(400)
     np.random.seed(5)  # noqa: NPY002
     before = np.random.get_state()[1].tolist()  # noqa: NPY002
@@ -54,7 +54,7 @@ def test_two_records_are_split_and_one_is_too_few() -> None:
         stratified_split(np.ones((1, 3), dtype=bool))
 
 
-def test_a_fold_of_the_table_is_taken(tmp_path: Path) -> None:
+def test_a_fold_of_the_table_becomes_the_validation_records(tmp_path: Path) -> None:
     (tmp_path / "folds.tsv").write_text("record\tfold\tpatient\na\t1\tp\nb\t8\tq\n")
     folds = read_folds(tmp_path)
     assert folds == {"a": ("1", "p"), "b": ("8", "q")}
@@ -65,7 +65,7 @@ def test_a_fold_of_the_table_is_taken(tmp_path: Path) -> None:
         split_by_fold(["a"], {}, "8")
 
 
-def test_a_table_without_its_columns_is_refused(tmp_path: Path) -> None:
+def test_a_table_without_its_columns_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "folds.tsv").write_text("name,fold\na,1\n")
     with pytest.raises(LeadwiseError, match="folds.tsv: needs the columns record and fold"):
         read_folds(tmp_path)
