@@ -10,10 +10,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from models.classifier import Classifier
 
 from ecg.labels import AF_LETTERS
 from ecg.records import read_record
+from models.model import Model
 
 ENTRY = Path(__file__).resolve().parents[2] / "entries" / "2017"
 # Files at the top of an entry (specs/dualnet2017.md, section 14), and those that ours adds.
@@ -50,8 +50,8 @@ def run(
 
 
 def letter_of(model: Path, record: Path) -> str:
-    classifier = Classifier.load(model, ("ECG",))
-    return classifier.classes[int(classifier.answer(read_record(record)).labels.argmax())]
+    prediction = Model.load(model, ("ECG",)).predict(read_record(record))
+    return prediction.classes[int(prediction.labels.argmax())]
 
 
 def test_next_sh_appends_the_models_answer(here: Path, model_2017: Path) -> None:

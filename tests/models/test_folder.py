@@ -41,7 +41,8 @@ def test_a_trained_folder_describes_itself(model_folder: Path) -> None:
     assert content["format"] == 3
     assert set(content["versions"]) == {"leadwise", "python", "numpy", "torch"}
     assert content["about"].endswith("not a medical device.")
-    assert content["training"]["train"] + content["training"]["validation"] == 48
+    assert content["training"]["train_records"] == 36
+    assert content["training"]["validation_records"] == 12
     names = {path.name for path in model_folder.iterdir()}
     files = {trained.file for trained in model.lead_sets}
     assert names == files | {"model.json", "history.tsv", "problems.tsv", "training.png"}

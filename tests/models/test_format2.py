@@ -115,10 +115,17 @@ def test_a_model_of_format_2_has_its_classes_decisions_and_rules_in_a_head() -> 
         "leads": ["I", "II"], "file": "2-leads-0.safetensors", "sha256": "0", "epoch": 3,
         "decision": {"name": "expected", "slope": 1.0}, "scores": {"challenge": 0.5},
     }  # fmt: skip
-    content = {"format": 2, "recipe": recipe, "classes": ["1", "2"], "lead_sets": [entry]}
+    training = {"data": "0", "learned": 15, "chosen": 5, "minutes": 1.5}
+    content = {
+        "format": 2, "recipe": recipe, "classes": ["1", "2"], "lead_sets": [entry],
+        "training": training,
+    }  # fmt: skip
     model = upgraded_model(content)
     assert model["format"] == 3
     assert model["classes"] == {"diagnosis": ["1", "2"]}
+    assert model["training"] == {
+        "data": "0", "train_records": 15, "validation_records": 5, "minutes": 1.5,
+    }  # fmt: skip
     assert recipe_from_json(model["recipe"]) == recipe_from_json(recipe)
     (lead_set,) = model["lead_sets"]
     assert lead_set.pop("heads") == {"diagnosis": {

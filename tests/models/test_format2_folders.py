@@ -64,6 +64,9 @@ def _old(field: str, value: Any, recipe: dict[str, Any]) -> Any:
 def folder_as_format_2(content: dict[str, Any]) -> None:
     content.update(format=2, recipe=as_format_2(content["recipe"]))
     content["classes"] = content["classes"]["diagnosis"]
+    training = content["training"]
+    training["learned"] = training.pop("train_records")
+    training["chosen"] = training.pop("validation_records")
     for entry in content["lead_sets"]:
         entry.update(entry.pop("heads")["diagnosis"])
         assert entry["decision"]["name"] == "expected_metric"
@@ -134,6 +137,8 @@ def test_a_folder_older_than_the_rules_has_none(copy: Path, model_folder: Path) 
     [
         (lambda content: content.pop("classes"), "a field is missing or wrong"),
         (lambda content: content.pop("recipe"), "a field is missing or wrong"),
+        (lambda content: content.pop("training"), "a field is missing or wrong"),
+        (lambda content: content.update(training=1), "a field is missing or wrong"),
         (lambda content: content.update(recipe=["isibrno"]), "a field is missing or wrong"),
         (lambda content: content["recipe"].pop("fs"), "check the fields fs"),
         (lambda content: content["recipe"].update(surprise=1), "check the fields surprise"),
@@ -168,6 +173,8 @@ def test_shipped_models_of_format_2_are_read(name: str) -> None:
     settings = {"epochs": listed.epochs, "lead_sets": listed.lead_sets}
     assert replace(recipe, **texts, **settings) == listed
     assert model.classes == {"diagnosis": tuple(content["classes"])}
+    assert model.training["train_records"] == content["training"]["learned"]
+    assert model.training["validation_records"] == content["training"]["chosen"]
     assert [trained.file for trained in model.lead_sets] == [
         entry["file"] for entry in content["lead_sets"]
     ]
