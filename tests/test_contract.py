@@ -79,8 +79,9 @@ def network_of(recipe: Recipe, leads: tuple[str, ...]) -> torch.nn.Module:
     return build(recipe, leads, {head.name: range(class_count(head)) for head in recipe.heads})
 
 
-def test_each_system_has_a_small_network_for_these_tests() -> None:
-    assert set(SMALL_NETWORKS) == set(SYSTEMS)
+def test_small_networks_are_of_systems() -> None:
+    """A system without one, such as a new one, is tested at its own size."""
+    assert set(SMALL_NETWORKS) <= set(SYSTEMS)
 
 
 @LEAD_SETS_OF_EACH
