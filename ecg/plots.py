@@ -1,4 +1,4 @@
-"""Drawings of a record on ECG paper, and of training curves, as PNG, SVG or PDF files."""
+"""Drawings of a record on ECG paper, as PNG, SVG or PDF files, and what all figures share."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -169,53 +169,6 @@ def _write_margins(
         scale += f"   {duration_s:g} s" + (", every column from 0 s on" if columns else "")
     axes.text(MARGIN_MM, 3.5, scale, fontsize=9, color=INK)
     axes.text(right, 3.5, DISCLAIMER, fontsize=9, color=QUIET, ha="right")
-
-
-def plot_training(path: str | Path, history: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """Draw training curves: loss and validation score by epoch, one line per lead set.
-
-    Parameters
-    ----------
-    path : str or Path
-        .png, .svg or .pdf.
-    history : mapping of str to sequence of mappings
-        Per lead set ("12 leads") one row per epoch with `epoch`, `loss` and `score`; other entries
-        (threshold, lr) are not drawn.  The best score is marked, the first of equals.
-
-    Raises
-    ------
-    LeadwiseError
-        The history has no rows.
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    all_epochs = [row["epoch"] for rows in history.values() for row in rows]
-    if not all_epochs:
-        raise LeadwiseError(f"{path}: no epoch has ended yet, so no curve can be drawn.")
-    figure = new_figure(10, 4.4)
-    loss_axes, score_axes = figure.subplots(1, 2)
-    for index, (name, rows) in enumerate(history.items()):
-        if not rows:
-            continue
-        colour = COLOURS[index % len(COLOURS)]
-        epochs = np.array([row["epoch"] for row in rows], float)
-        scores = np.array([row["score"] for row in rows], float)
-        line = {"color": colour, "linewidth": 1.6, "marker": "." if len(rows) < 3 else None}
-        loss_axes.plot(epochs, [row["loss"] for row in rows], **line)
-        label = f"{name}: no score"
-        if np.isfinite(scores).any():
-            best = int(np.nanargmax(scores))
-            label = f"{name}: {scores[best]:.3f}, epoch {epochs[best]:g}"
-            score_axes.plot(epochs[best], scores[best], "o", color=colour, markersize=7)
-        score_axes.plot(epochs, scores, label=label, **line)
-    for axes, title in ((loss_axes, "training loss"), (score_axes, "validation score")):
-        axes.set(xlabel="epoch", title=title)
-        axes.set_xlim(min(all_epochs) - 0.5, max(all_epochs) + 0.5)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        plain(axes)
-    score_axes.legend(title="best", frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    figure.tight_layout()
-    save(figure, path)
 
 
 def new_figure(width_in: float, height_in: float) -> "Figure":

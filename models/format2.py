@@ -12,6 +12,7 @@ HEAD_FIELDS = {
     "loss": "loss", "classes": "classes", "mask": "mask", "exclusive": "exclusive",
     "decision": "decision", "rules": "rules", "select": "metric",
 }  # fmt: skip
+OLD_FIELDS = frozenset({*FIELDS, *HEAD_FIELDS})  # of a recipe; format 3 has none of them
 # Names of parts and of their numbers, by the field of format 2 that holds them.
 PARTS = {
     "schedule": {"falling": "warmup_cosine"},

@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS
-from models.format2 import upgraded_recipe
+from models.format2 import OLD_FIELDS, upgraded_recipe
 
 KINDS = ("record", "samples", "beats")
 
@@ -216,7 +216,7 @@ def recipe_from_json(content: Any) -> Recipe:
     LeadwiseError
         A field is missing, unknown or of the wrong type.
     """
-    if isinstance(content, dict) and "heads" not in content:
+    if isinstance(content, dict) and "heads" not in content and content.keys() & OLD_FIELDS:
         content = upgraded_recipe(content)
     heads = content.get("heads") if isinstance(content, dict) else None
     if not isinstance(heads, list) or not heads:

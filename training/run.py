@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from ecg.files import atomic_write, make_folder, remove_drafts, sync_folder
 from ecg.headers import Message
 from ecg.labels import POLICIES
 from ecg.lock import locked, remove_all_but
+from ecg.plots import COLOURS, new_figure, plain, save
 from ecg.progress import duration, log
 from models import lookup
 from models.device import device_of, precision_of
@@ -192,7 +192,7 @@ def _train_lead_sets(
 
 
 def write_history(folder: Path, history: History) -> None:
-    """Write `history.tsv`, one row per epoch, and `training.png` if Matplotlib is installed.
+    """Write `history.tsv`, one row per epoch, and `training.png`.
 
     Parameters
     ----------
@@ -208,10 +208,54 @@ def write_history(folder: Path, history: History) -> None:
         lines += ["\t".join([name, *(f"{row[key]:.6g}" for key in columns)]) for row in epochs]
     with atomic_write(folder / "history.tsv") as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    if find_spec("matplotlib") is not None:
-        from ecg.plots import plot_training
+    plot_training(folder / "training.png", history)
 
-        plot_training(folder / "training.png", history)
+
+def plot_training(path: Path, history: History) -> None:
+    """Draw training curves: loss and validation score by epoch, one line per lead set.
+
+    Parameters
+    ----------
+    path : Path
+        .png, .svg or .pdf.
+    history : mapping
+        Per lead set ("12 leads") one row per epoch with `epoch`, `loss` and `score`; other entries
+        (threshold, lr) are not drawn.  The best score is marked, the first of equals.
+
+    Raises
+    ------
+    LeadwiseError
+        The history has no rows.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    all_epochs = [row["epoch"] for rows in history.values() for row in rows]
+    if not all_epochs:
+        raise LeadwiseError(f"{path}: no epoch has ended yet, so no curve can be drawn.")
+    figure = new_figure(10, 4.4)
+    loss_axes, score_axes = figure.subplots(1, 2)
+    for index, (name, rows) in enumerate(history.items()):
+        if not rows:
+            continue
+        colour = COLOURS[index % len(COLOURS)]
+        epochs = np.array([row["epoch"] for row in rows], float)
+        scores = np.array([row["score"] for row in rows], float)
+        line = {"color": colour, "linewidth": 1.6, "marker": "." if len(rows) < 3 else None}
+        loss_axes.plot(epochs, [row["loss"] for row in rows], **line)
+        label = f"{name}: no score"
+        if np.isfinite(scores).any():
+            best = int(np.nanargmax(scores))
+            label = f"{name}: {scores[best]:.3f}, epoch {epochs[best]:g}"
+            score_axes.plot(epochs[best], scores[best], "o", color=colour, markersize=7)
+        score_axes.plot(epochs, scores, label=label, **line)
+    for axes, title in ((loss_axes, "training loss"), (score_axes, "validation score")):
+        axes.set(xlabel="epoch", title=title)
+        axes.set_xlim(min(all_epochs) - 0.5, max(all_epochs) + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        plain(axes)
+    score_axes.legend(title="best", frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    figure.tight_layout()
+    save(figure, path)
 
 
 def write_problems(folder: Path, left_out: Sequence[Message], warnings: Sequence[Message]) -> None:

@@ -5,8 +5,9 @@ import pytest
 from matplotlib.image import imread
 
 from ecg import LeadwiseError
-from ecg.plots import plot_record, plot_training
+from ecg.plots import plot_record
 from simulate import simulate
+from training.run import plot_training
 
 
 def size_of(path):

@@ -14,7 +14,7 @@ from experiments.cells import cells_done, cells_of, run_cells
 from experiments.grids import leave_one_source_out
 from models import find
 from models.folder import read_model
-from models.recipe import recipe_to_json
+from models.recipe import recipe_to_json, vary
 from simulate import simulate
 from tests.conftest import small
 

@@ -46,7 +46,9 @@ def test_a_row_holds_what_the_scorer_says(ran: Ran) -> None:
     cell = ran.runs / "tiny" / "base-2-leads-fold-9-seed-0"
     scored = read_scored(ran.runs / "data" / "folds-9", cell / "fold-9-2-leads")
     (entry,) = read_model(cell / "model").lead_sets
-    metric = challenge_metric(scored.labels, decide(entry.decision, scored.probabilities))
+    metric = challenge_metric(
+        scored.labels, decide(entry.heads["diagnosis"].decision, scored.probabilities)
+    )
     (row,) = (line for line in page.splitlines() if line.startswith("| base "))
     cells = [word.strip() for word in row.strip("|").split("|")]
     assert cells[:5] == ["base", "2", "9", "0", "1 of 1"]

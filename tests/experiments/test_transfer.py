@@ -28,6 +28,8 @@ from experiments.transfer import (
     report,
     shown,
 )
+from models import find
+from models.folder import FittedHead, TrainedSet
 from models.model import Model
 from models.recipe import part
 from simulate import simulate
@@ -156,7 +158,11 @@ def test_rows_have_intervals_changes_and_the_figures_at_home(made_up) -> None:
     good.joined[:8, sb] = False  # a veto takes half of the bradycardias
     bad = Answers(rng.random(labels.shape), labels, labels)
     rules = (part("sinus bradycardia", mode="veto"),)
-    asked = transfer.Asked(SimpleNamespace(rules=rules, leads=("I", "II")), (6, 2))
+    head = find("isibrno-basic").head
+    fitted = FittedHead(part("highest"), {}, rules)
+    trained = TrainedSet(("I", "II"), "", "", 1, {head.name: fitted})
+    model = SimpleNamespace(recipe=find("isibrno-basic"))
+    asked = transfer.Asked(model, trained, (6, 2))
     home = np.array([[0.5] * 3, [0.25] * 3, [0.9] * 3, [0.0] * 3])
     nsr, row, mean = (line.split(" | ") for line in class_rows(made_up, asked, good, None, home))
     assert row[:3] == ["6, 2 (network of 2)", "SB", "16"]
