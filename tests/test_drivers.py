@@ -127,7 +127,7 @@ def test_nested_folders_give_flat_outputs_and_a_name_twice_is_a_failure(
 FAILED = "#{}\n\n\n\n"
 
 
-def test_a_failed_record_is_named_and_the_run_goes_on(
+def test_a_failed_record_is_named_and_the_run_continues(
     team: Team, folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, data, outputs = folders
@@ -149,7 +149,7 @@ def test_a_failed_record_is_named_and_the_run_goes_on(
     assert captured.err.splitlines() == [
         "A failed: there is a header but no signal (A.mat)",
         "B failed: the .mat is cut off: 39 of 40 bytes; fetch the file again",
-        "C failed: line 1 of the header must be NAME LEADS FS SAMPLES; 'C twelve' stands there",
+        "C failed: line 1 of the header must be NAME LEADS FS SAMPLES; it is 'C twelve'",
         "D failed: the .mat is no MATLAB file; fetch the file again",
         "E failed: the beat is lost",
         "F failed: RuntimeError: not enough memory",
