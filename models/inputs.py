@@ -95,8 +95,8 @@ def check_rate(recipe: Recipe) -> None:
             signal, fs = _apply(recipe, part, signal, fs)
         if fs != recipe.fs:
             raise LeadwiseError(
-                f"{recipe.name}: its transforms turn {record_fs:g} Hz into {fs:g} Hz, but the "
-                f"recipe's fs is {recipe.fs:g} Hz; add part('resample') without a rate of its own"
+                f"{recipe.name}: its transforms give {fs:g} Hz for a record of {record_fs:g} Hz, "
+                f"but fs is {recipe.fs:g} Hz; use part('resample') without a rate of its own"
             )
     for part in recipe.post_transforms:
         lengths = (3 * recipe.max_samples // 4, 2 * recipe.max_samples)

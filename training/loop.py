@@ -103,7 +103,7 @@ def train(
         budget.evaluated()
         if STOPS[recipe.stop.name](state.scores, **recipe.stop.options):
             budget.stop()
-            log(f"{run.name}: no better score; stopped early, best epoch {state.best_epoch}.")
+            log(f"{run.name}: stopped early; the best score was in epoch {state.best_epoch}.")
         state.network, state.optimiser = network.state_dict(), optimiser_tensors(optimiser)
         state.used_s, state.finished = budget.used, budget.over
         save_state(state_file, state)

@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,9 @@ from models import lookup
 from models.device import device_of, precision_of
 from models.folder import ModelFolder, TrainedSet, write_model, write_weights
 from models.inputs import check_rate
-from models.recipe import KINDS, Recipe
+from models.recipe import KINDS, Part, Recipe
 from scoring import DENSE_METRICS, METRICS
-from training.augment import AUGMENTATIONS
+from training.augment import AUGMENTATIONS, BATCHES
 from training.cache import fingerprint, open_cache
 from training.data import (
     MASKS,
@@ -107,17 +108,51 @@ def check_recipe(recipe: Recipe) -> None:
     for kind, name, known in named:
         if name not in known:
             raise LeadwiseError(f"no {kind} '{name}'; known are {', '.join(known)}")
+    dense = any(head.dense for head in recipe.heads)
     for part in recipe.augment:
-        lookup(recipe, "AUGMENTATIONS", part.name, AUGMENTATIONS)
-        if part.name == "mixup" and any(head.dense for head in recipe.heads):
+        augmentation = lookup(recipe, "AUGMENTATIONS", part.name, AUGMENTATIONS)
+        of_batch = part.name in BATCHES
+        if of_batch and augmentation is not BATCHES[part.name]:
+            raise LeadwiseError(
+                f"{recipe.name}: '{part.name}' is the name of an augmentation of batches; rename "
+                "the system's own"
+            )
+        if part.name == "mixup" and dense:
             raise LeadwiseError(f"{recipe.name}: mixup cannot mix classes per sample")
-    lookup(recipe, "NETWORKS", recipe.network.name)
-    for loss in (head.loss for head in recipe.heads):
-        lookup(recipe, "LOSSES", loss.name)
+        _check_numbers(recipe, part, augmentation, 4 if of_batch else 2)
     for part in (*recipe.transforms, *recipe.post_transforms):
-        lookup(recipe, "TRANSFORMS", part.name)
+        transform = lookup(recipe, "TRANSFORMS", part.name)
+        _check_numbers(recipe, part, transform, 2, stated=("to_hz", "seconds"))
+    for part in (head.loss for head in recipe.heads):
+        _check_numbers(recipe, part, lookup(recipe, "LOSSES", part.name), 2)
+    network = lookup(recipe, "NETWORKS", recipe.network.name)
+    _check_numbers(recipe, recipe.network, network, 2)
+    _check_numbers(recipe, recipe.optimiser, OPTIMISERS[recipe.optimiser.name], 1)
+    _check_numbers(recipe, recipe.schedule, SCHEDULES[recipe.schedule.name], 2)
+    _check_numbers(recipe, recipe.stop, STOPS[recipe.stop.name], 1)
     check_rate(recipe)
     check_transfer(recipe)
+
+
+def _check_numbers(
+    recipe: Recipe, part: Part, function: Callable[..., object], arguments: int,
+    stated: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Check the numbers of a part against the parameters of its function.
+
+    Parameters
+    ----------
+    arguments : int
+        Number of positional arguments that the function gets.
+    stated : sequence of str
+        Parameters that have the recipe's value if the part leaves them out.
+    """
+    expected = signature(function, follow_wrapped=False)
+    implied = {name: None for name in stated if name in expected.parameters}
+    try:
+        expected.bind(*[None] * arguments, **{**implied, **part.options})
+    except TypeError as error:
+        raise LeadwiseError(f"{recipe.name}: wrong numbers of '{part.name}': {error}") from error
 
 
 def _warn_of_finished_model(folder: Path, state: Path) -> None:

@@ -175,7 +175,7 @@ def _reduced(
 
 def _signed(run: LeadSetRun, first: FirstRun) -> dict[str, str]:
     """Add the first network's hash to a key, so that no state with another one is resumed."""
-    return {**run.key, "transfer from": first.sha256}
+    return {**run.key, "first network": first.sha256}
 
 
 def distillation(
@@ -254,7 +254,7 @@ def initialised(run: LeadSetRun, pretrained: dict[LeadSet, Pretrained]) -> LeadS
     if run.leads not in pretrained:
         return run
     own = pretrained[run.leads]
-    return replace(run, init=own.weights, key={**run.key, "init from": own.sha256})
+    return replace(run, init=own.weights, key={**run.key, "initial weights": own.sha256})
 
 
 def _pretrained(model: ModelFolder, recipe: Recipe, leads: LeadSet) -> Pretrained:
@@ -277,10 +277,10 @@ def _pretrained(model: ModelFolder, recipe: Recipe, leads: LeadSet) -> Pretraine
             f"network of '{recipe.name}' in name and shape; use a model of its sizes"
         )
     random = [name for name in shapes if name not in fitting and name not in last]
-    others = f", and {len(random)} that do not fit ({_listed(random)})" if random else ""
+    others = f" and {len(random)} that do not fit ({_listed(random)})" if random else ""
     log(
         f"{len(leads)}-leads: initialised with {len(fitting)} of the {len(weights)} tensors of "
-        f"{model.path}; random are those of the last layer ({_listed(last)}){others}."
+        f"{model.path}; the tensors of the last layer ({_listed(last)}){others} are random."
     )
     return Pretrained(fitting, trained[leads].sha256)
 

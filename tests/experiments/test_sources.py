@@ -56,7 +56,7 @@ def test_each_source_is_tested_by_a_model_that_never_saw_it(
     assert [cell.test for cell in cells] == ["cpsc2018", "georgia"]
     for cell, prefix, other in zip(cells, "AE", "EA", strict=True):
         model = read_model(cell.path(runs) / "model")
-        assert model.recipe.mask == "sources"
+        assert model.recipe.head.mask == "sources"
         assert (model.training["train_records"], model.training["validation_records"]) == (24, 8)
         training = runs / "data" / ("folds-georgia" if prefix == "A" else "folds-cpsc2018")
         assert {path.stem[0] for path in training.glob("*.hea")} == {other}

@@ -72,7 +72,8 @@ def test_a_tiny_run_from_table_to_row(
     for words in commands:
         monkeypatch.setattr("sys.argv", ["experiments", *words])
         command.main()
-    classes = read_model(runs / "statements" / "house-12-leads-fold-9-seed-0" / "model").classes
+    model = read_model(runs / "statements" / "house-12-leads-fold-9-seed-0" / "model")
+    classes = model.classes["diagnosis"]
     assert tuple(name for name in classes if not name.isdigit()) == ("IMI", "NORM", "SR")
     assert len(classes) > 3
     (result,) = read_results(GRIDS["statements"], runs)

@@ -52,7 +52,7 @@ def test_a_row_holds_what_the_scorer_says(ran: Ran) -> None:
     (row,) = (line for line in page.splitlines() if line.startswith("| base "))
     cells = [word.strip() for word in row.strip("|").split("|")]
     assert cells[:5] == ["base", "2", "9", "0", "1 of 1"]
-    assert cells[5] == f"challenge {entry.scores['challenge']:.3f}"
+    assert cells[5] == f"challenge {entry.heads['diagnosis'].scores['challenge']:.3f}"
     assert cells[6].startswith(f"{metric:.3f} (")
     assert cells[7:9] == ["–", "0.500"]
     (other,) = (line for line in page.splitlines() if line.startswith("| bare "))

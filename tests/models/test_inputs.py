@@ -98,7 +98,10 @@ def test_rate_and_length_that_a_part_leaves_out_are_those_of_the_recipe() -> Non
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"transforms": (part("fill"),)}, "its transforms turn 1000 Hz into 1000 Hz, but the"),
+        (
+            {"transforms": (part("fill"),)},
+            "its transforms give 1000 Hz for a record of 1000 Hz, but",
+        ),
         (
             {"transforms": (part("resample", to_hz=250),)},
             r"into 250 Hz, but the recipe's fs is 500 Hz; add part\('resample'\) without a rate",

@@ -42,7 +42,7 @@ def test_a_training_that_stops_early_also_does_so_after_an_interruption(
     log = capsys.readouterr().err
     assert "a record of 100 Hz holds nothing above 50 Hz; the upper edge of fir_band_pass" in log
     assert log.count("has no effect (48 records of 250 Hz)") == 1
-    assert "2-leads: no better score; stopped early, best epoch " in log
+    assert "2-leads: stopped early; the best score was in epoch " in log
     history = (tmp_path / "whole" / "history.tsv").read_text()
     assert len(history.splitlines()) == 1 + 3
 

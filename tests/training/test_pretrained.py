@@ -56,10 +56,10 @@ def test_all_layers_but_the_last_are_the_models_and_the_last_is_random(
         for name, weight in own.items():
             assert torch.equal(weight, (drawn if name in LAST else weights)[name]), name
         assert not any(torch.equal(weights[name], drawn[name]) for name in ("queries", "weight"))
-        assert run.key == {"data": "x", "init from": trained.sha256}
+        assert run.key == {"data": "x", "initial weights": trained.sha256}
     log = capsys.readouterr().err
     assert log.splitlines()[0].startswith("12-leads: initialised with 130 of the 133 tensors of")
-    assert "random are those of the last layer (queries, weight, bias)." in log
+    assert "the tensors of the last layer (queries, weight, bias) are random." in log
 
 
 def test_other_classes_change_the_last_layer_alone(model_folder: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_training_with_other_initial_weights_is_not_continued(
         interrupt(patch, simulated_folder, tmp_path, None)
     train(monkeypatch, simulated_folder, tmp_path, model_folder)
     log = capsys.readouterr().err
-    assert "differs in init from; this lead set is trained again." in log
+    assert "differs in initial weights; this lead set is trained again." in log
     assert "continues" not in log
 
 

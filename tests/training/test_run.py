@@ -57,6 +57,22 @@ def test_the_error_for_an_unknown_part_lists_the_known_ones(field: str, message:
         check_recipe(vary(PUBLISHED, **{field: value}))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"post_transforms": (part("fit_length"),)},
+      "wrong numbers of 'fit_length': missing a required .*'tolerance'"),
+     ({"transforms": (part("resample", hertz=100),)}, "wrong numbers of 'resample': .*'hertz'"),
+     ({"schedule": part("warmup_cosine", warmup=0.1)}, "wrong numbers of 'warmup_cosine'"),
+     ({"loss": part("bce", gamma=1)}, "wrong numbers of 'bce': .*'gamma'"),
+     ({"optimiser": part("adam", rate=1)}, "wrong numbers of 'adam': .*'rate'"),
+     ({"augment": (part("shift"),)}, "wrong numbers of 'shift': .*'share'"),
+     ({"network": part("crnn", backbone="nc-se", depth=2)}, "wrong numbers of 'crnn': .*'depth'")],
+)  # fmt: skip
+def test_wrong_numbers_of_a_part_are_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(LeadwiseError, match=message):
+        check_recipe(vary(PUBLISHED, **changes))
+
+
 def test_the_names_of_every_head_are_checked() -> None:
     for head, message in (
         (Head("two", kind="leads"), "no kind of head 'leads'; known are record, samples, beats"),
@@ -71,9 +87,9 @@ def test_the_names_of_every_head_are_checked() -> None:
 @pytest.mark.parametrize(
     ("transforms", "message"),
     [
-        ((part("fill"),), "turn 1000 Hz into 1000 Hz, but the recipe's fs is 500 Hz; add part"),
-        ((part("resample", to_hz=250),), "turn 1000 Hz into 250 Hz, but the recipe's fs is 500 Hz"),
-        ((part("resample", tolerance=1.0),), "turn 1000 Hz into"),
+        ((part("fill"),), "give 1000 Hz for a record of 1000 Hz, but fs is 500 Hz; use part"),
+        ((part("resample", to_hz=250),), "give 250 Hz for a record of 1000 Hz, but fs is 500 Hz"),
+        ((part("resample", tolerance=1.0),), "for a record of 1000 Hz"),
     ],
 )
 def test_transforms_must_end_at_the_recipes_rate(

@@ -152,7 +152,7 @@ def test_a_state_with_another_first_network_is_not_continued(
     train(monkeypatch, transferring(FROZEN), data, tmp_path)
     log = capsys.readouterr().err
     assert "12-leads: already trained." in log
-    assert "differs in transfer from; this lead set is trained again." in log
+    assert "differs in first network; this lead set is trained again." in log
 
 
 def first_of(recipe: Recipe) -> tuple[FirstRun, Dataset]:
@@ -181,7 +181,7 @@ def test_targets_are_mixed_with_the_first_networks_probabilities_of_whole_record
     np.testing.assert_allclose(mixed.labels[HEAD], 0.3 * own + 0.7 * probabilities, atol=1e-7)
     assert mixed.channels == train_part.channels
     assert own.dtype == bool, "the records' own labels are unchanged"
-    assert run.key == {"data": "x", "transfer from": "abc"}
+    assert run.key == {"data": "x", "first network": "abc"}
     assert not run.frozen
     batch = mixed.subset(np.array([1, 2])).batch([0])
     np.testing.assert_array_equal(batch.targets[HEAD][0], mixed.labels[HEAD][1])
