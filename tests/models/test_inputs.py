@@ -100,11 +100,11 @@ def test_rate_and_length_that_a_part_leaves_out_are_those_of_the_recipe() -> Non
     [
         (
             {"transforms": (part("fill"),)},
-            "its transforms give 1000 Hz for a record of 1000 Hz, but",
+            "give 1000 Hz for a record of 1000 Hz, but",
         ),
         (
             {"transforms": (part("resample", to_hz=250),)},
-            r"into 250 Hz, but the recipe's fs is 500 Hz; add part\('resample'\) without a rate",
+            r"give 250 Hz for a record of 1000 Hz, but fs is 500 Hz; use part\('resample'\) without a rate",
         ),
         (
             {"transforms": (part("resample"),), "post_transforms": (part("resample", to_hz=100),)},

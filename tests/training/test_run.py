@@ -66,7 +66,7 @@ def test_the_error_for_an_unknown_part_lists_the_known_ones(field: str, message:
      ({"loss": part("bce", gamma=1)}, "wrong numbers of 'bce': .*'gamma'"),
      ({"optimiser": part("adam", rate=1)}, "wrong numbers of 'adam': .*'rate'"),
      ({"augment": (part("shift"),)}, "wrong numbers of 'shift': .*'share'"),
-     ({"network": part("crnn", backbone="nc-se", depth=2)}, "wrong numbers of 'crnn': .*'depth'")],
+     ({"network": part("cnn_gru_attention", depth=2)}, "wrong numbers of 'cnn_gru_attention'")],
 )  # fmt: skip
 def test_wrong_numbers_of_a_part_are_named(changes: dict[str, object], message: str) -> None:
     with pytest.raises(LeadwiseError, match=message):
@@ -89,7 +89,7 @@ def test_the_names_of_every_head_are_checked() -> None:
     [
         ((part("fill"),), "give 1000 Hz for a record of 1000 Hz, but fs is 500 Hz; use part"),
         ((part("resample", to_hz=250),), "give 250 Hz for a record of 1000 Hz, but fs is 500 Hz"),
-        ((part("resample", tolerance=1.0),), "for a record of 1000 Hz"),
+        ((part("resample", tolerance=1.0),), "give 1000 Hz for a record of 1000 Hz"),
     ],
 )
 def test_transforms_must_end_at_the_recipes_rate(
