@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -19,14 +20,17 @@ def find(name: str) -> Recipe:
     Raises
     ------
     LeadwiseError
-        There is no such recipe; the known ones are listed.
+        There is no such recipe; the message lists similar names, or all.
     """
     for system in SYSTEMS:
         if name.startswith(_family(system)):
             recipes = _module(system).RECIPES
             if name in recipes:
                 return recipes[name]
-    raise LeadwiseError(f"no recipe '{name}'; known are {', '.join(recipes_by_name())}")
+    known = recipes_by_name()
+    close = get_close_matches(name, known, 3) or sorted(known)
+    hint = "similar are" if len(close) < len(known) else "known are"
+    raise LeadwiseError(f"no recipe '{name}'; {hint} {', '.join(close)} (all: docs/recipes.md)")
 
 
 def recipes_by_name() -> dict[str, Recipe]:
