@@ -45,7 +45,9 @@ class Settings:
         None, "folder for the prepared signals, kept for later trainings", "cache"
     )
     seed: int | None = _setting(None, "seed of all random numbers", "0")
-    epochs: int | None = _setting(None, "maximum number of epochs", "75")
+    epochs: int | None = _setting(
+        None, "maximum number of epochs, if fewer than the recipe's", "75"
+    )
     validation: str | None = _setting(
         None, "validation fold of the data folder's folds.tsv; all others are training folds", "8"
     )
