@@ -30,7 +30,7 @@ def training_code(data_directory: str, model_directory: str) -> None:
     Raises
     ------
     LeadwiseError
-        The data folder has nothing to learn from, or the model folder cannot be written.
+        The data folder has no usable record, or the model folder cannot be written.
     """
     train_folder(data_directory, model_directory, read_settings())
 
