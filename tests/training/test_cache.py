@@ -224,7 +224,7 @@ def test_a_killed_reading_process_is_an_error_and_a_second_start_works(
 
 def test_a_file_in_place_of_the_folder_is_an_error(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LeadwiseError, match="file: cannot be made: File exists"):
+    with pytest.raises(LeadwiseError, match="file: cannot be created: File exists"):
         open_cache(records_of(folder), RECIPE, tmp_path / "file", workers=1)
 
 
