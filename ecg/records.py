@@ -275,7 +275,9 @@ def read_record(path: str | os.PathLike[str]) -> Record:
     try:
         text = read_bytes(path).decode("utf-8", errors="replace")
     except OSError as error:
-        raise LeadwiseError(f"{name}: the header cannot be read: {error.strerror}") from error
+        raise LeadwiseError(
+            f"{name}: the header {path} cannot be read: {error.strerror}"
+        ) from error
     header = read_multi_segment(text, stem, name) if segments_of(text) else parse_header(text, name)
     if not _has_signal(stem, header):
         raise LeadwiseError(f"{name}: there is a header but no signal ({name}.mat)")

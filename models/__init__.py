@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -19,13 +20,16 @@ def find(name: str) -> Recipe:
     Raises
     ------
     LeadwiseError
-        The recipe does not exist; the message lists the known ones.
+        The recipe does not exist; the message lists similar names, or all.
     """
     for system in SYSTEMS:
         family = re.sub(r"\d+$", "-", system)  # a recipe's name starts with it
         if name.startswith(family) and name in (recipes := _module(system).RECIPES):
             return recipes[name]
-    raise LeadwiseError(f"no recipe '{name}'; known are {', '.join(recipes_by_name())}")
+    known = recipes_by_name()
+    close = get_close_matches(name, known, 3) or sorted(known)
+    hint = "similar are" if len(close) < len(known) else "known are"
+    raise LeadwiseError(f"no recipe '{name}'; {hint} {', '.join(close)} (all: docs/recipes.md)")
 
 
 def recipes_by_name() -> dict[str, Recipe]:

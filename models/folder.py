@@ -137,6 +137,8 @@ def read_model(path: Path) -> ModelFolder:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
+        if not path.is_dir():
+            raise LeadwiseError(f"{path}: no such model folder; train a model first") from error
         state = " (its training has not finished)" if (path / "state").is_dir() else ""
         raise LeadwiseError(f"{path}: holds no model.json{state}; train a model first") from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -56,7 +56,10 @@ def find_pairs(label_directory: str, output_directory: str) -> Pairs:
     """
     names = [n for n in _files(label_directory) if n.lower().endswith(".hea") and n[0] != "."]
     if not names:
-        raise LeadwiseError(f"{label_directory} holds no header (.hea); give the folder of labels.")
+        raise LeadwiseError(
+            f"{label_directory} has no header (.hea) directly in it; give the folder of labels, "
+            "not one above it."
+        )
     present = set(_files(output_directory))
     expected = [f"{os.path.splitext(name)[0]}.csv" for name in names]
     if missing := [name for name in expected if name not in present]:

@@ -139,10 +139,8 @@ def test_the_examples_of_the_library_run(tmp_path: Path, monkeypatch: pytest.Mon
     assert run_blocks(ROOT / "docs" / "python.md") > 20
 
 
-def test_the_readmes_python_runs(
-    simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "test_data").symlink_to(simulated_folder)
+def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tests").symlink_to(ROOT / "tests")
     monkeypatch.chdir(tmp_path)
     assert run_blocks(README) == 1
     assert (tmp_path / "record.png").stat().st_size > 10_000

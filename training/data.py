@@ -10,7 +10,7 @@ from datasets.reference import labelled
 from datasets.sources import labelled_classes, source_of
 from ecg import LeadwiseError
 from ecg.headers import Message
-from ecg.labels import CODES, POLICIES, class_name, label_matrix
+from ecg.labels import AF_LETTERS, CODES, POLICIES, class_name, label_matrix
 from ecg.leads import LEAD_SETS
 from ecg.progress import log
 from ecg.records import Record, find_records, summarise
@@ -150,9 +150,11 @@ def _with_classes(
     counts = label_matrix(codes, names).sum(1)
     if records and not counts.any():
         known = "26 scored labels" if names == CODES else f"labels {', '.join(names)}"
+        of_2017 = any(code in AF_LETTERS for own in codes for code in own)
+        hint = " For 2017's labels use a recipe such as dualnet-house." if of_2017 else ""
         raise LeadwiseError(
             f"{folder}: none of the {len(records)} records has one of the {known}; "
-            "is it the Challenge's data?"
+            f"is it the Challenge's data?{hint}"
         )
     if not head.exclusive:
         return records, []

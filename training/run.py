@@ -80,7 +80,7 @@ def train_folder(data_folder: str, model_folder: str, settings: Settings) -> Non
     with suppress(OSError):  # another process may already train here
         state.rmdir()
     sets = len(recipe.lead_sets)
-    log(f"Trained {sets} lead sets in {duration(time.monotonic() - started)}: {folder}")
+    log(f"Lead sets trained: {sets}, in {duration(time.monotonic() - started)}: {folder}")
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -188,8 +188,8 @@ def _train_lead_sets(
     answers = read_answers(judged, recipe.lead_sets, workers)
     del records, judged  # 3 kB of memory per record
 
-    log(f"{recipe.name}: {len(recipe.lead_sets)} lead sets, at most {recipe.epochs} epochs each, "
-        f"budget {duration(60 * recipe.minutes)} for all.")  # fmt: skip
+    log(f"{recipe.name}: lead sets: {len(recipe.lead_sets)}, epochs: at most {recipe.epochs} each, "
+        f"budget: {duration(60 * recipe.minutes)} for all.")  # fmt: skip
     key = training_key(recipe, device, precision, data_key, data.labels, data.validation)
     about = {"data": data_key, "train_records": len(train_indices),
              "validation_records": len(validation_indices), "device": str(device),

@@ -31,7 +31,9 @@ class Settings:
     minutes: float | None = _setting(
         None, "time budget for all lead sets together, in minutes", "30"
     )
-    leads: tuple[int, ...] | None = _setting(None, "lead sets to train, by their size", "12,2")
+    leads: tuple[int, ...] | None = _setting(
+        None, "lead sets to train, by their size: of 12, 6, 4, 3, 2", "12,2"
+    )
     device: str | None = _setting(None, "device: cpu, cuda, cuda:1", "cpu")
     precision: str | None = _setting(
         None,

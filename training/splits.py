@@ -99,7 +99,9 @@ def stratified_split(
         np.arange(len(labels)) if groups is None else np.asarray(groups), return_inverse=True
     )
     if len(units) < 2:
-        raise LeadwiseError(f"{len(labels)} usable records of {len(units)} patients: too few")
+        raise LeadwiseError(
+            f"{len(labels)} usable records of {len(units)} patients; a split needs two patients"
+        )
     # Positives of each class per group, and (last column) its number of records.
     counts = np.zeros((len(units), labels.shape[1] + 1))
     np.add.at(counts, unit_of, np.column_stack([labels, np.ones(len(labels))]))

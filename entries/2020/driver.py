@@ -35,14 +35,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         make_folder(Path(options.outputs))
         model = load_12ECG_model(options.model)
-        for header_file, recording_file in zip(*find_challenge_files(options.data), strict=True):
+        files = find_challenge_files(options.data)
+        if not files[0]:
+            raise LeadwiseError(f"{options.data}: has no records (.hea and .mat)")
+        for header_file, recording_file in zip(*files, strict=True):
             name = Path(recording_file).stem
             data = np.asarray(load_recording(recording_file), dtype=np.float64)
             lines = load_header(header_file).splitlines(keepends=True)
             labels, scores, classes = run_12ECG_classifier(data, lines, model)
             output = os.path.join(options.outputs, f"{name}.csv")
             save_outputs(output, name, classes, labels, scores)
-    except LeadwiseError as error:
+    except (LeadwiseError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     print("Done.")

@@ -82,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             problem = "; ".join(map(str, problems[:3])) or "holds no label"
             raise LeadwiseError(f"{options.reference}: {problem}")
         answers = read_answers(options.answers, list(labels))
+        if not answers.keys() & labels.keys():
+            raise LeadwiseError(f"{options.answers}: has no answer for any of the records")
         scores = score(*matrices(labels, answers))
     except LeadwiseError as error:
         print(f"Error: {error}", file=sys.stderr)

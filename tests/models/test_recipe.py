@@ -31,7 +31,7 @@ def test_a_recipes_name_starts_with_that_of_its_system(name: str) -> None:
 
 
 def test_the_error_for_an_unknown_recipe_lists_the_known_ones() -> None:
-    with pytest.raises(LeadwiseError, match="no recipe 'isibrno-x'; known are isibrno-published"):
+    with pytest.raises(LeadwiseError, match="no recipe 'isibrno-x'; similar are isibrno-"):
         find("isibrno-x")
 
 

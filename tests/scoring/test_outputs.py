@@ -128,7 +128,7 @@ def test_headers_without_output_files_are_counted_and_named(folders):
 def test_missing_and_empty_folders_are_named(tmp_path):
     with pytest.raises(LeadwiseError, match="nowhere: No such file or directory; give an existing"):
         find_pairs(str(tmp_path / "nowhere"), str(tmp_path))
-    with pytest.raises(LeadwiseError, match="holds no header"):
+    with pytest.raises(LeadwiseError, match="has no header"):
         find_pairs(str(tmp_path), str(tmp_path))
 
 

@@ -50,7 +50,7 @@ def test_the_seed_decides_and_the_global_generator_is_unchanged() -> None:
 def test_two_records_are_split_and_one_is_too_few() -> None:
     validation = stratified_split(np.ones((2, 3), dtype=bool))
     assert sorted(validation.tolist()) == [False, True]
-    with pytest.raises(LeadwiseError, match="1 usable records of 1 patients: too few"):
+    with pytest.raises(LeadwiseError, match="1 usable records of 1 patients; a split needs two"):
         stratified_split(np.ones((1, 3), dtype=bool))
 
 
