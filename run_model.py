@@ -51,7 +51,7 @@ def run_model(
         A folder is missing, empty, or cannot be written, or no model can be loaded.
     """
     if not os.path.isdir(model_directory):
-        raise LeadwiseError(f"{model_directory}: no such model folder; train_model.py makes one")
+        raise LeadwiseError(f"{model_directory}: no such model folder; train_model.py creates one")
     headers, problems = find_headers(data_directory)
     make_folder(Path(output_directory))
     for problem in problems:
@@ -59,7 +59,7 @@ def run_model(
     failed = [problem.record for problem in problems if problem.kind == "name twice"]
     records = len(headers) + len(failed)
 
-    import team_code  # imports torch, so it comes after all checks of the folders
+    import team_code  # slow (torch), so only after the checks
 
     lead_sets = sorted(_lead_sets(headers))
     models = {leads: team_code.load_model(model_directory, leads) for leads in lead_sets}
@@ -118,7 +118,7 @@ def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, header: st
 
 
 def _reason(name: str, error: Exception) -> str:
-    """Describe why a record failed; an error that is not ours needs its class to be understood."""
+    """Describe why a record failed, with the class of errors that are not `LeadwiseError`."""
     kind = "" if isinstance(error, LeadwiseError) else f"{type(error).__name__}: "
     return f"{name} failed: {kind}{str(error).removeprefix(f'{name}: ')}"
 
@@ -136,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("model", metavar="MODEL", help="model folder, from train_model.py")
     parser.add_argument("data", metavar="DATA", help="folder of records, flat or nested")
-    parser.add_argument("outputs", metavar="OUTPUTS", help="folder for NAME.csv, made if absent")
+    parser.add_argument("outputs", metavar="OUTPUTS", help="folder for NAME.csv, created if absent")
     parser.add_argument("-v", "--verbose", action="store_true", help="print one line per record")
     parser.add_argument(
         "-f", "--allow-failures", action="store_true", help="exit with 0 even if records failed"

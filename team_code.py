@@ -1,9 +1,9 @@
 """The Challenge's three functions: train a model per lead set, load a model, predict a record.
 
-The organisers' drivers and ours call them.  For each lead set (12, 6, 4, 3, 2 leads) training makes
-a stratified multilabel split, trains a network, fits one decision on the validation records (by
-default one global threshold by grid search on the Challenge metric), and combines its labels with
-clinical rules: `training.run` tells that story.  Research use, not a medical device.
+The organisers' drivers and ours call them.  Training (`training.run`) splits the records by
+multilabel stratification.  For each lead set (12, 6, 4, 3, 2 leads) it trains a network, fits a
+decision on the validation records, and combines its labels with clinical rules.  Research use, not
+a medical device.
 """
 
 import sys
@@ -30,13 +30,13 @@ def training_code(data_directory: str, model_directory: str) -> None:
     Raises
     ------
     LeadwiseError
-        The data folder has nothing to learn from, or the model folder cannot be written.
+        The data folder has no usable record, or the model folder cannot be written.
     """
     train_folder(data_directory, model_directory, read_settings())
 
 
 def load_model(model_directory: str, leads: Sequence[str]) -> Model:
-    """Load the network that serves records of these leads best; any leads are served.
+    """Load the best network for records with these leads, whatever they are.
 
     Raises
     ------
@@ -61,9 +61,9 @@ def run_model(model: Model, header: str, recording: np.ndarray) -> Answers:
     Returns
     -------
     classes, labels, probabilities
-        SNOMED CT codes; 0 or 1; 0–1.  If the record cannot be predicted all are empty, which the
-        drivers write as a failed record, and stderr names the reason: the organisers' driver would
-        swallow an exception without a message.
+        SNOMED CT codes; 0 or 1; 0–1.  All are empty if the record cannot be predicted.  The drivers
+        then write a failed record.  The reason is printed to stderr, because the organisers' driver
+        suppresses the messages of exceptions.
     """
     name = header.split(maxsplit=1)[0] if header.strip() else "record without header"
     try:
@@ -84,7 +84,7 @@ _printed: set[str] = set()
 
 
 def _print_once(message: Message) -> None:
-    """Print a warning; one that all records share (missing leads, their rate) only once."""
+    """Print a warning; those that many records share (missing leads, filters) only once."""
     shared = message.kind in ("missing leads", "filter beyond rate")
     text = message.text if shared else str(message)
     if text not in _printed:

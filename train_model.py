@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog="Each option has an environment variable: LEADWISE_MINUTES is --minutes.",
     )
     parser.add_argument("data", metavar="DATA", help="folder of labelled records, flat or nested")
-    parser.add_argument("model", metavar="MODEL", help="model folder, made if absent")
+    parser.add_argument("model", metavar="MODEL", help="model folder, created if absent")
     for setting in VARIABLES.values():
         default = "" if setting.default is None else f" (default: {setting.default})"
         parser.add_argument(
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         find_headers(options["data"])
 
-        import team_code  # imports torch, so it comes after all checks of the call
+        import team_code  # slow (torch), so only after the checks
 
         with _sigterm_interrupts():
             team_code.training_code(options["data"], options["model"])

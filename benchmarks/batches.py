@@ -1,10 +1,10 @@
-"""Reading a batch from the cache beside the training step on it.
+"""Time to read a batch from the cache, compared with the training step on it.
 
     python -m benchmarks.batches [--records 4000] [--rounds 8] [--leads 12 2] [--threads 1 2]
 
-The training's own `Dataset.batch` draws random records of 10 s from a cache file of random numbers
-(0.18 MB per record: larger than a processor's cache, smaller than the system's).  The recipe
-isibrno-leadwise takes steps on them.  Reading and step take turns after one round as warm-up.
+`Dataset.batch` of the training reads random records of 10 s from a cache file of random numbers
+(0.18 MB per record: the file exceeds the processor's cache but not the system's).  Steps are those
+of the recipe isibrno-leadwise.  Reading and step alternate after one round as warm-up.
 Figures are wall time in the best round, CPU time in brackets.
 """
 

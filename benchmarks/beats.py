@@ -1,12 +1,12 @@
-"""R peaks on MIT-BIH DS1, under noise stress and on LUDB: ours beside four peers.
+"""R peaks on MIT-BIH DS1, under noise stress and on LUDB: Leadwise and four peers.
 
     python -m venv ../peers && ../peers/bin/pip install -r requirements-peers.txt
     ../peers/bin/python -m benchmarks.beats DATA
 
-DATA holds the folders mitdb, nstdb and ludb in WFDB's formats.  The command takes some ten minutes
+DATA holds the folders mitdb, nstdb and ludb in WFDB's formats.  The command takes about ten minutes
 and writes the tables of docs/results.md, "R peaks".  Beats are scored by EC57's convention: 150 ms,
-gross, over whole records; ventricular flutter of 207 is left out.  Peers take one lead, as
-published; ours takes one or all.  CPU seconds are of one thread.
+gross, over whole records; ventricular flutter of 207 is excluded.  Peers read one lead, as
+published; ours reads one or all.  CPU seconds are those of one thread.
 """
 
 import sys
@@ -102,7 +102,7 @@ def stress(record: Marked, noise: np.ndarray, decibels: float) -> Marked:
 
 
 def detect(side: Side, record: Marked, failures: list[str]) -> Detection:
-    """Detect a record's beats; a detector that raises has none, and is noted in `failures`."""
+    """Detect a record's beats; if the detector fails, none, with a note in `failures`."""
     name, lead = side
     if lead is None:
         call: Callable[[], np.ndarray] = partial(beats.detect, record.signal, record.fs)
@@ -123,7 +123,7 @@ def detect(side: Side, record: Marked, failures: list[str]) -> Detection:
 def detect_all(
     sides: Iterable[Side], records: list[Marked], failures: list[str]
 ) -> dict[Side, list[Detection]]:
-    """Detect the beats of all records; sides take turns, so that other load affects all alike."""
+    """Detect the beats of all records; sides alternate, so that other load affects all equally."""
     detections: dict[Side, list[Detection]] = {side: [] for side in sides}
     for record in records:
         print(f"record {record.name}", file=sys.stderr, flush=True)
@@ -154,7 +154,7 @@ def percent(counts: BeatCounts) -> str:
 
 
 def most_errors(records: list[Marked], counts: BeatCounts) -> str:
-    """Name the records with most errors, beats missed + made up."""
+    """Name the records with the most errors: missed + false beats."""
     errors = np.stack([counts.fn, counts.fp], axis=1)
     order = np.argsort(-errors.sum(axis=1), kind="stable")[:WORST]
     return ", ".join(
@@ -203,7 +203,7 @@ def ds1_tables(records: list[Marked]) -> dict[str, list[str]]:
     return {
         "beats-ds1": markdown(["lead", "detector", *columns], rows, failures),
         "beats-tolerance": markdown(["lead", "detector", *widths], curves),
-        "beats-worst": markdown(["lead", "detector", "missed + made up"], worst),
+        "beats-worst": markdown(["lead", "detector", "missed + false"], worst),
     }
 
 
@@ -240,7 +240,7 @@ def ludb_table(records: list[Marked]) -> list[str]:
             str(int((np.add(counts.fn, counts.fp) > 0).sum())),
             most_errors(records, counts),
         ])  # fmt: skip
-    columns = ["Se / +P", "CPU ms per record", "records with errors", "most: missed + made up"]
+    columns = ["Se / +P", "CPU ms per record", "records with errors", "most: missed + false"]
     return markdown(["lead", "detector", *columns], rows, failures)
 
 

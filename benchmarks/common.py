@@ -1,4 +1,4 @@
-"""What the benchmarks share: timing in turns, ratios, processes, records, tables, options."""
+"""Shared by the benchmarks: alternating timing, ratios, processes, records, tables, options."""
 
 import argparse
 import os
@@ -36,7 +36,7 @@ def timed(function: Callable[[], Result]) -> tuple[Result, Seconds]:
 
 
 def take_turns(calls: Sequence[Callable[[], object]], rounds: int) -> list[list[Seconds]]:
-    """Time functions in turns, so that other load affects all alike; round 0 is the warm-up."""
+    """Time functions alternately, so that other load affects all equally; round 0 is warm-up."""
     measured = [[timed(call)[1] for call in calls] for _ in range(rounds + 1)]
     return [list(durations) for durations in zip(*measured[1:], strict=True)]
 

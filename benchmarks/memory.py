@@ -25,8 +25,9 @@ from training.cache import open_cache
 from training.data import chosen_recipe, labelled_records
 from training.settings import read_settings, workers_of
 settings = read_settings()
-records, _ = labelled_records(sys.argv[1])
-open_cache(records, chosen_recipe(settings), Path(settings.cache), workers_of(settings))
+recipe = chosen_recipe(settings)
+records, _ = labelled_records(sys.argv[1], recipe.heads)
+open_cache(records, recipe, Path(settings.cache), workers_of(settings))
 """
 
 
@@ -34,7 +35,7 @@ def measure(command: Sequence[object], settings: dict[str, str]) -> list[str]:
     """Measure a Python command and return its peaks in MB and its seconds.
 
     The peaks are VmHWM of the main process (with mapped pages of files), its RssAnon, the largest
-    VmHWM among its children, and the RssAnon of all children at once.
+    VmHWM among its children, and the sum of the children's RssAnon.
     """
     most = [0, 0, 0, 0]
 

@@ -1,4 +1,4 @@
-"""Speed of Revenger 2021's networks: beside torch-ecg's of the same weights, or in bfloat16.
+"""Speed of Revenger 2021's networks: compared with torch-ecg's, or bfloat16 with float32.
 
     python -m venv ../oracle && ../oracle/bin/pip install -r requirements-oracle.txt
     ../oracle/bin/python -m benchmarks.networks [--rounds 5] [--threads 2]
@@ -6,7 +6,7 @@
     python -m benchmarks.networks RECORDS MODEL [MODEL …]
 
 Signals are random numbers, 12 × 5000.  A training step is forward, backward and AdamW with AMSGrad
-on binary cross-entropy; inference runs in evaluation mode without gradients.  Both sides take turns
+on binary cross-entropy; inference runs in evaluation mode without gradients.  Both sides alternate
 after one round as warm-up.  Figures are records per second of wall time in the best round; a ratio
 has its range over the rounds.  The last command scores trained models on labelled records in both
 precisions, each with its own decision and rules.
@@ -32,7 +32,7 @@ from models.revenger2021 import Network
 from scoring.challenge import challenge_metric
 
 LEADS, SAMPLES, CLASSES = 12, 5000, 26
-BACKBONES = ("nc-se", "nc-bs", "branched", "branched-lw")  # those that the paper's authors ship
+BACKBONES = ("nc-se", "nc-bs", "branched", "branched-lw")  # those in the authors' code
 LOGITS = 1e-5  # tolerated difference from torch-ecg, relative to the largest logit
 
 
@@ -93,7 +93,7 @@ def training_step(side: Side, signal: torch.Tensor, classes: int = CLASSES) -> C
 
 
 def inference(side: Side, signal: torch.Tensor) -> Callable[[], None]:
-    """Return a function that runs the network, now in evaluation mode, without gradients."""
+    """Set evaluation mode; return a function that runs the network without gradients."""
     side.network.eval()
 
     def infer() -> None:

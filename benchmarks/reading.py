@@ -1,10 +1,10 @@
-"""Reading records beside wfdb.rdrecord and scipy.io.loadmat, on the same files.
+"""Time to read records, compared with wfdb.rdrecord and scipy.io.loadmat on the same files.
 
     python -m benchmarks.reading FOLDER [--rounds 15]
 
-FOLDER holds Challenge records, flat or nested; records that wfdb refuses are counted and left out.
-Files come from the system's cache.  All calls take turns after one round as warm-up; each figure is
-the best round.  wfdb reads headers through pandas, so the version of pandas matters.
+FOLDER holds Challenge records, flat or nested; records that wfdb refuses are counted and excluded.
+Files are in the system's cache.  All calls alternate after one round as warm-up; each figure is the
+best round.  wfdb reads headers through pandas, so the version of pandas matters.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,13 +1,13 @@
-"""Running a model on records beside the organisers' example classifier.
+"""Time to run a model on records, compared with the organisers' example classifier.
 
     python -m benchmarks.running DATA [--records 200] [--rounds 5] [--threads 1 2]
 
 The records of DATA of 12 leads, 500 Hz and 10 s are repeated under new names.  Ours is `python
 run_model.py` with the shipped `weights/isibrno2020`, its decision and its rules.  The re-typed
 example is trained on these records and run by the re-typed driver (`benchmarks.peers`).  Whole
-processes run in turns, with one record and with all: the difference is the cost of a record,
-reading and writing included; the process of one record is the start-up.  Figures are wall time in
-the best round, CPU time in brackets.
+processes run alternately, with one record and with all.  The difference gives the time per record,
+including reading and writing; the process with one record gives the start-up time.  Figures are
+wall time in the best round, CPU time in brackets.
 """
 
 import sys
@@ -48,7 +48,7 @@ def train_example(folder: Path, data: Path) -> None:
 
 
 def measure(folder: Path, records: int, rounds: int, threads: list[int]) -> Iterator[list[str]]:
-    """Measure both sides in turns, and yield the rows of the table."""
+    """Measure both sides alternately, and yield the rows of the table."""
     example = folder / "example"
     train_example(example, folder / "all")
     sides = {"ours": (ROOT, "run_model.py", ROOT / "weights" / "isibrno2020"),
@@ -58,10 +58,10 @@ def measure(folder: Path, records: int, rounds: int, threads: list[int]) -> Iter
     }
     for _ in range(rounds):
         for (count, side, data), measured in durations.items():
-            place, driver, model = sides[side]
+            root, driver, model = sides[side]
             command = [sys.executable, driver, model, folder / data, folder / f"{side}-{data}"]
-            output, duration = run_process(command, place, {"OMP_NUM_THREADS": str(count)})
-            if "failed" in output:  # the organisers' driver goes on
+            output, duration = run_process(command, root, {"OMP_NUM_THREADS": str(count)})
+            if "failed" in output:  # the organisers' driver continues
                 raise LeadwiseError(f"{driver}: {output[-2000:]}")
             measured.append(duration)
     for count in threads:

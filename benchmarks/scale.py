@@ -1,11 +1,11 @@
-"""Project what training on the Challenge's 88,253 records takes, from speeds measured here.
+"""Project the time of training on the Challenge's 88,253 records from speeds measured here.
 
     python -m benchmarks.scale DATA [--rounds 3] [--write]
 
-DATA holds genuine records (tests/data/challenge-samples, for example), which are prepared as for
-the cache.  Steps and evaluations of isibrno-leadwise on random signals are measured for each lead
-set.  All figures are CPU seconds of one thread in the best round; only the gain of a second thread
-is a ratio of wall times.  `--write` puts the tables into docs/scale.md.
+DATA holds genuine records, such as tests/data/challenge-samples, which are prepared as for the
+cache.  Steps and evaluations of isibrno-leadwise are measured on random signals for each lead set.
+All figures are CPU seconds of one thread in the best round, except the gain of a second thread, a
+ratio of wall times.  `--write` puts the tables into docs/scale.md.
 """
 
 from collections.abc import Sequence

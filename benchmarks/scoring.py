@@ -1,10 +1,10 @@
-"""The scorer beside its loop-by-loop twin, on the same files.
+"""Time of the scorer, compared with its loop-by-loop twin on the same files.
 
     python -m benchmarks.scoring [--records 88253] [--seed 0]
 
-One folder of headers and one of outputs are written, as many as the 2021 training set has.
-Measured: the Challenge metric of the arrays, and the whole command in a fresh process, which reads
-both folders and writes all scores.  The twin is `benchmarks.peers.challenge_scorer`.
+Folders of headers and outputs are written, as many as the 2021 training set has.  Measured are the
+Challenge metric of the arrays, and the whole command in a new process, which reads both folders and
+writes all scores.  The twin is `benchmarks.peers.challenge_scorer`.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""How far each class's share is from the share asked for: ours and scikit-multilearn's.
+"""Deviation of each class's validation share from the intended one: ours, scikit-multilearn's.
 
     python -m benchmarks.splits DATA
 
@@ -19,8 +19,8 @@ from training import splits
 
 def without_correction(labels: np.ndarray, patients: list[str], seed: int) -> np.ndarray:
     """Split by scikit-multilearn alone."""
-    with patch.object(splits, "_corrected", lambda brings, chosen, share: chosen):
-        return splits.stratified_split(labels, seed=seed, groups=patients)
+    with patch.object(splits, "_corrected", lambda counts, chosen, share: chosen):
+        return ours(labels, patients, seed)
 
 
 def ours(labels: np.ndarray, patients: list[str], seed: int) -> np.ndarray:

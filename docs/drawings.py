@@ -44,9 +44,10 @@ class Box:
 
 
 def boxes_of(network: nn.Module, signal: torch.Tensor, length: torch.Tensor) -> list[Box]:
-    """List the modules of a network in the order in which one record passes them.
+    """List the modules of a network in the order of its forward pass.
 
-    Containers are opened, and so is the largest module while the list stays short.
+    Containers are replaced by their modules, and so is the largest module as long as the list has
+    at most `MOST_BOXES`.
     """
     shown = _opened(list(network.named_children()))
     while True:
@@ -81,7 +82,7 @@ def boxes_of(network: nn.Module, signal: torch.Tensor, length: torch.Tensor) -> 
 
 
 def _opened(modules: Sequence[tuple[str, nn.Module]]) -> list[tuple[str, nn.Module]]:
-    """Replace lists and sequences of modules by what they hold."""
+    """Replace containers by their modules; omit dropouts and identities."""
     opened: list[tuple[str, nn.Module]] = []
     for name, module in modules:
         if isinstance(module, nn.ModuleList | nn.Sequential | nn.ModuleDict) and len(module) > 0:
@@ -110,9 +111,9 @@ def draw_network(path: Path, recipe: Recipe, classes: int) -> None:
 
     figure = Figure(figsize=(7.2, 0.62 + 0.46 * len(boxes)), dpi=DPI)
     axes = _canvas(figure, 100, len(boxes) + 0.9)
-    for place, box in enumerate(boxes):
-        y = len(boxes) - place - 0.5
-        if place:
+    for index, box in enumerate(boxes):
+        y = len(boxes) - index - 0.5
+        if index:
             _arrow(axes, (50, y + 0.68), (50, y + 0.32))
         _rounded(axes, (2, y - 0.32), (96, 0.64), _colour(box))
         axes.text(4, y, box.name, va="center", fontsize=9, color=INK, weight="bold")
@@ -129,7 +130,7 @@ def draw_network(path: Path, recipe: Recipe, classes: int) -> None:
 
 
 def _colour(box: Box) -> str:
-    """Colour a box by what it is: input, convolutional, recurrent or attention, head."""
+    """Choose the colour: input, convolutional, recurrent or attention, head."""
     if not box.parameters:
         return GREY
     if box.kind in ("Linear", "logits"):
@@ -152,7 +153,7 @@ TRAINING = (
     ("validation", "chooses epoch,\ndecision and rules", ORANGE),
     ("model folder", "JSON and\nsafetensors", GREY),
 )
-ANSWERING = (
+PREDICTION = (
     ("windows", "of long records", BLUE),
     ("network", "that serves\nthe record's leads", GREEN),
     ("decision", "labels per head", BLUE),
@@ -163,11 +164,11 @@ BOX = (16.6, 8.0)
 
 
 def draw_pipeline(path: Path) -> None:
-    """Draw the way of a record: what training and answering share, and where they part."""
+    """Draw the processing of a record in training and prediction, and what both share."""
     figure = Figure(figsize=(9.8, 4.2), dpi=DPI)
     axes = _canvas(figure, 98, 42)
     for words, y, boxes in (("every record", 31, SHARED), ("training", 16.5, TRAINING),
-                            ("prediction", 2, ANSWERING)):  # fmt: skip
+                            ("prediction", 2, PREDICTION)):  # fmt: skip
         axes.text(4, y + BOX[1] + 0.6, words, fontsize=9, color=QUIET, va="bottom")
         for column, (name, text, colour) in enumerate(boxes):
             x = 4 + 19 * column

@@ -9,7 +9,7 @@ from ecg import LeadwiseError
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Read a whole file with half the system calls of `open`; this is faster for small files.
+    """Read a whole file with half the system calls of `open`, which is faster for small files.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LeadwiseError(f"{path}: cannot be made: {error.strerror}") from error
+        raise LeadwiseError(f"{path}: cannot be created: {error.strerror}") from error
     probe = path / f".writable.{os.getpid()}.part"
     try:
         probe.touch()
@@ -83,8 +83,8 @@ def remove_drafts(folder: Path, names: str = "*") -> None:
 def sync_folder(folder: Path) -> None:
     """Sync the names in a folder to disk, as `atomic_write` syncs contents.
 
-    Call it before deleting a file that a new one replaces.  `atomic_write` needs no such sync: both
-    the old and the new file are complete.
+    Call it before the deletion of a file that a new one replaces.  `atomic_write` does not need it,
+    because the old file is complete, too.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def _take(path: Path, doing: str, wait: bool) -> BinaryIO:
         except OSError as error:
             if isinstance(error, FileExistsError) and _changed_meanwhile(path.parent):
                 continue
-            raise LeadwiseError(f"{path.parent}: cannot be made: {error.strerror}") from error
+            raise LeadwiseError(f"{path.parent}: cannot be created: {error.strerror}") from error
         try:
             file = open(path, "a+b", buffering=0)
         except FileNotFoundError:  # the folder was deleted meanwhile

@@ -53,12 +53,12 @@ def map_in_order(
             f"LEADWISE_WORKERS to fewer than {workers} (1 needs the least memory) and start again"
         ) from error
     finally:
-        # Otherwise the processes remain, 300 MB each, and finish their work after an interruption.
+        # Otherwise the processes, 300 MB each, continue after an interruption.
         get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
 
 
 def _exit_with(parent: int) -> None:
-    """Exit this process when its parent was killed; joblib's processes would stay forever."""
+    """Exit this process when its parent is killed; joblib's processes would run forever."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -45,18 +45,18 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """One patient's recording, or a window of it: its header, and where its signal is.
+    """One patient's recording, or a window of it: its header and the location of its signal.
 
     Attributes
     ----------
     header : Header
         Of the whole recording: name, leads, fs in Hz, age, sex, codes.
     stem : str
-        Path of the header without its ending; empty for a record handed over in memory.
+        Path of the header without its ending; empty for a record in memory.
     recording : np.ndarray of shape (leads, samples) or None
-        The whole recording in digital units, where it is in memory already.
+        The whole recording in digital units, if it is in memory.
     marks : Annotations or None
-        Of the whole recording, where they are in memory already.
+        Of the whole recording, if they are in memory.
     span : (int, int) or None
         The samples of the recording that this record has, half-open; None for all.
     """
@@ -113,7 +113,7 @@ class Record:
     def read(self) -> Reading:
         """Read the signal and check it: length, first values, checksums, amplitude, flat leads.
 
-        Length, first values and checksums are those of a whole recording; a window has none.
+        Length, first values and checksums are not checked for a window.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class Record:
         return marks.window(*self.span) if marks and self.span else marks
 
     def window(self, start_s: float, stop_s: float) -> "Record":
-        """Give a part of the record; its signal is read without the rest of the file.
+        """Return a part of the record; its signal is read without the rest of the file.
 
         `.mat` files of version 5 are read whole each time.
 
@@ -245,7 +245,7 @@ class Record:
         lines = self.header.lines
         scale = np.array(lines.mv_per_adu, np.float32)[:, None]
         signal = digital.astype(np.float32)
-        # One gain for all leads, the usual case, needs no slow broadcasting over short columns.
+        # With one gain for all leads, the usual case, a scalar avoids slow broadcasting.
         signal *= scale if len(set(lines.mv_per_adu)) > 1 else scale[0, 0]
         if any(lines.baselines):
             signal -= scale * np.array(lines.baselines, np.float32)[:, None]
@@ -255,7 +255,7 @@ class Record:
 
 
 def _has_signal(stem: str, header: Header) -> bool:
-    """Check whether the .mat, or the files that the header names, are stored with it."""
+    """Check that the .mat, or the files that the header names, exist."""
     folder = os.path.dirname(stem)
     return os.path.isfile(stem + ".mat") or all(
         os.path.isfile(os.path.join(folder, file)) for file in header.lines.files
@@ -292,7 +292,7 @@ def record_of(
     Parameters
     ----------
     signal : np.ndarray of shape (leads, samples)
-        In mV, NaN where a sample has no value; kept as float32.
+        In mV, NaN where a sample has no value; stored as float32.
     leads : sequence of str
         In the order of the rows.
     fs : float
@@ -327,7 +327,7 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Messa
     headers : list of Path
         By name of the record; without those of the segments of multi-segment records.
     problems : list of Message
-        Signals without a header, and names that occur twice (the first is kept).
+        Signals without a header, and names that occur twice (the first record is used).
 
     Raises
     ------

@@ -6,11 +6,11 @@
     python -m experiments export RUNS/STUDY/CELL/model FOLDER
 
 DATA is a folder of labelled records with its folds.tsv (2017: with its REFERENCE.csv).  `run`
-continues an interrupted study; `report` writes RUNS/STUDY/report.md with its pictures and prints
+resumes an interrupted study; `report` writes RUNS/STUDY/report.md with its pictures and prints
 the tables.  OUTPUTS is the output folder of `run_model.py` for the labelled RECORDS.
 
 On a cluster, start `dask scheduler` and, on each machine in this folder,
-`PYTHONPATH=. dask worker ADDRESS --nthreads 1`; all must see DATA and RUNS under the same paths.
+`PYTHONPATH=. dask worker ADDRESS --nthreads 1`; DATA and RUNS must have the same paths on all.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def run(
     Raises
     ------
     LeadwiseError
-        The study is unknown or has no base recipe to replace, or cells failed.
+        The study is unknown, `base` is set for another study, or cells failed.
     """
     grid = find_grid(study)
     if base:
@@ -113,22 +113,22 @@ def _option(kind: Any, help: str, default: Any = None, metavar: str | None = Non
 
 RUN = {
     "epochs": _option(_count, "maximum number; default: the recipes'"),
-    "records": _option(_count, "train on the first so many; default: the study's"),
+    "records": _option(_count, "number of training records; default: the study's"),
     "leads": _option(_sizes, "default: the study's", metavar="12,2"),
     "seeds": _option(_numbers, "default: the study's", metavar="0,1,2"),
     "folds": _option(_folds, "validation:test; default: the study's", metavar="8:9"),
-    "only": _option(_words, "some of the variants", metavar="NAME,NAME"),
+    "only": _option(_words, "names of variants", metavar="NAME,NAME"),
     "base": _option(str, "leave-one-source-out: a recipe's name, or a file NAME.json"),
-    "jobs": _option(_count, "cells at once", 1),
+    "jobs": _option(_count, "cells to run in parallel", 1),
     "cluster": _option(str, "of a Dask scheduler", metavar="ADDRESS"),
 }
-PAGE = _option(_path, "write the tables between their marks in this page, too")
+PAGE = _option(_path, "also write the tables between their marks in this page")
 VALIDATION = {"action": "store_true", "help": "score the validation fold, for choosing a model"}
 KILLS = {
-    "records": _option(_count, "train on the first so many", 500),
-    "epochs": _option(_count, "of each training", 3),
-    "kills": _option(_count, "in all", 10),
-    "seed": _option(int, "of the moments", 0),
+    "records": _option(_count, "training records", 500),
+    "epochs": _option(_count, "epochs per training", 3),
+    "kills": _option(_count, "number of kills", 10),
+    "seed": _option(int, "seed of the random times", 0),
     "leads": _option(str, "lead sets, as train_model.py takes them", "2"),
     "recipe": _option(str, "as train_model.py takes it", "isibrno-leadwise"),
 }
@@ -142,7 +142,7 @@ COMMANDS: dict[str, tuple[Any, str, str, dict[str, Any]]] = {
     "statements": (write_statements, "data folder with PTB-XL's statements; TABLE: records.tsv or "
                    "ptbxl_database.csv", "data table folder", {}),
     "table5": (table5.table, "Kang & Wen's table 5: sizes, speeds, scores", "runs?",
-               {"batch": _option(_count, "records at once", 8),
+               {"batch": _option(_count, "records per batch", 8),
                 "rounds": _option(int, "steps to measure; 0: no speeds", 5)}),
     "matrix": (errors.draw_matrix, "mean probabilities per label", "records outputs picture", {}),
     "contradictions": (errors.draw_contradictions, "pictures of the records that contradict a "
@@ -150,7 +150,7 @@ COMMANDS: dict[str, tuple[Any, str, str, dict[str, Any]]] = {
                        {"count": _option(_count, "records", 12)}),
     "errors-2017": (errors.draw_errors, "pictures of the most frequent confusions on 2017's "
                     "records", "records outputs folder", {}),
-    "rules-measure": (rules.measure_all, "what rules compare, per record and lead set",
+    "rules-measure": (rules.measure_all, "measures that the rules compare, per record and lead set",
                       "ptbxl out", {}),
     "rules-report": (rules.report, "tables of docs/rules.md on PTB-XL; PUBLISHED: Revenger's own "
                      "answers", "ptbxl out published", {}),

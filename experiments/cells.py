@@ -21,7 +21,7 @@ from experiments.grids import Grid
 from experiments.runs import FOLDS, answered, fold_folder, reduced, trained
 from models.recipe import Recipe, recipe_to_json
 
-HELD_OUT = "10"  # PTB-XL's test fold: it trains only where a command names it
+HELD_OUT = "10"  # PTB-XL's test fold: never a training fold
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Cell:
     seed, epochs : int
         `epochs` is the maximum.
     records : int or None
-        Train on the first so many records; None: all.
+        Number of training records, the first ones; None: all.
     by : str
         Key of `experiments.runs.FOLDS`.
     """
@@ -60,11 +60,11 @@ class Cell:
         return f"{self.variant}-{sizes}-leads-fold-{self.test}-seed-{self.seed}"
 
     def path(self, runs: Path) -> Path:
-        """Give the cell's folder."""
+        """Path of the cell's folder."""
         return runs / self.grid / self.name
 
     def outputs(self, runs: Path, fold: str, size: int) -> Path:
-        """Give the folder of a lead set's outputs on a fold."""
+        """Path of a lead set's outputs on a fold."""
         return self.path(runs) / f"fold-{fold}-{size}-leads"
 
     def done(self, runs: Path) -> bool:
@@ -73,7 +73,7 @@ class Cell:
 
 
 def cells_of(grid: Grid, data: Path | None = None) -> list[Cell]:
-    """List all cells of a grid; DATA gives the folds where the grid has none."""
+    """List all cells of a grid; a grid without folds takes those of DATA."""
     folds = grid.folds
     if data and not folds:
         folds = tuple(("", fold) for fold in sorted(known_folds(data, grid.by)))
@@ -98,14 +98,14 @@ def run_cells(
     Parameters
     ----------
     jobs : int
-        Number of cells at once on this machine.
+        Number of cells that this machine runs in parallel.
     cluster : str, optional
-        Address of a Dask scheduler, whose workers see DATA and RUNS under the same paths.
+        Address of a Dask scheduler; DATA and RUNS have the same paths on its workers.
 
     Raises
     ------
     LeadwiseError
-        Some cells failed, after all others were run; the message names them.
+        Cells failed; the message names them.  All others were run.
     """
     cells, known = cells_of(grid, data), known_folds(data, grid.by)
     for cell in cells:  # before any work
@@ -124,7 +124,7 @@ def run_cells(
     if failed:
         raise LeadwiseError(
             f"{len(failed)} of {len(pending)} cells failed ({', '.join(failed)}); their messages "
-            "precede this one; the same command tries them again"
+            "are above; the same command runs them again"
         )
 
 
@@ -150,7 +150,7 @@ def _declare(cell: Cell, recipe: Recipe, runs: Path) -> None:
     own = replace(recipe, seed=cell.seed, lead_sets=tuple(lead_sets[size] for size in cell.leads))
     for name, content in (("recipe", recipe_to_json(own)), ("cell", asdict(cell))):
         path, text = folder / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False)
-        content = json.loads(text)  # with lists in place of tuples
+        content = json.loads(text)  # tuples become lists
         if path.exists() and (before := json.loads(path.read_text("utf-8"))) != content:
             differ = [key for key in content if before.get(key) != content[key]]
             raise LeadwiseError(
@@ -163,7 +163,7 @@ def _declare(cell: Cell, recipe: Recipe, runs: Path) -> None:
 
 
 def _try_cell(cell: Cell, data: Path, runs: Path) -> tuple[Cell, str]:
-    """Run a cell and give its error, or ""."""
+    """Run a cell; return its error, or ""."""
     try:
         run_cell(cell, data, runs)
     except (LeadwiseError, OSError) as error:
@@ -193,12 +193,12 @@ def run_cell(cell: Cell, data: Path, runs: Path) -> None:
 
 
 def known_folds(data: Path, by: str) -> set[str]:
-    """Name the folds of a data folder."""
+    """Return the names of a data folder's folds."""
     return {fold for fold, _ in FOLDS[by](data).values()}
 
 
 def training_folds(cell: Cell, known: set[str]) -> tuple[str, ...]:
-    """Name the folds that a cell trains on: all but validation, test and the held-out fold.
+    """Return the training folds of a cell: all but validation, test and the held-out fold.
 
     Raises
     ------

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ecg import LeadwiseError
 from ecg.labels import class_name
 from ecg.plots import COLOURS, QUIET, new_figure, plain, save
 
-STYLES = ("-", "--", ":", "-.")  # when the colours are used up
+STYLES = ("-", "--", ":", "-.")  # the next one when all colours are used
 Pairs = Sequence[tuple[float, float]]  # x, y
 
 
@@ -28,16 +27,9 @@ def plot_lines(
         Published values, in the colour of the line of the same name.
     ticks : mapping of float to str, optional
         Labels of the horizontal axis.
-
-    Raises
-    ------
-    LeadwiseError
-        No line is given.
     """
     from matplotlib.ticker import MaxNLocator
 
-    if not lines:
-        raise LeadwiseError(f"{path}: no line to draw")
     figure = new_figure(10, max(4.4, 1.2 + 0.24 * len(lines)))
     axes = figure.subplots()
     for index, (name, traces) in enumerate(lines.items()):
@@ -110,24 +102,14 @@ def plot_class_scores(
     Parameters
     ----------
     path : str or Path
-        .png, .svg or .pdf; written aside and renamed.
+        .png, .svg or .pdf; written atomically.
     classes : sequence of str
-        SNOMED CT codes, drawn as their abbreviations, or names, drawn as they are.
+        SNOMED CT codes, drawn as their abbreviations, or names.
     scores : mapping of str to np.ndarray of shape (classes,)
-        Of each lead set; NaN where no record has the class, which is said.
+        Of each lead set; NaN where no record has the class, which the picture notes.
     title, value_name : str
         Above the picture and below its axis.
-
-    Raises
-    ------
-    LeadwiseError
-        If there is no lead set, or one that has not as many scores as there are classes.
     """
-    wrong = [name for name, values in scores.items() if len(values) != len(classes)]
-    if wrong or not scores:
-        raise LeadwiseError(
-            f"{title}: {', '.join(wrong) or 'no lead set'} has not {len(classes)} scores."
-        )
     table = np.array([np.asarray(values, float) for values in scores.values()])  # (sets, classes)
     known = np.isfinite(table)
     means = np.where(known, table, 0).sum(0) / np.maximum(known.sum(0), 1)
@@ -135,16 +117,16 @@ def plot_class_scores(
     height = np.arange(len(classes))
     figure = new_figure(7.5, 1.6 + 0.3 * len(classes))
     axes = figure.subplots()
-    for place, (name, values) in enumerate(zip(scores, table, strict=True)):
-        apart = 0.5 * ((place + 0.5) / len(table) - 0.5)  # of a row, so that equal dots are seen
-        colour = COLOURS[place % len(COLOURS)]
-        axes.plot(values[order], height - apart, "o", color=colour, markersize=6, label=name)
+    for index, (name, values) in enumerate(zip(scores, table, strict=True)):
+        shift = 0.5 * ((index + 0.5) / len(table) - 0.5)  # of a row, to separate equal dots
+        colour = COLOURS[index % len(COLOURS)]
+        axes.plot(values[order], height - shift, "o", color=colour, markersize=6, label=name)
     low = float(np.min(table, where=known, initial=0.0))
     axes.set_xlim(low - 0.02, float(np.max(table, where=known, initial=1.0)) + 0.02)
     for row in height[~known.any(0)[order]].tolist():
         word = axes.text(low, row, "no positive", va="center", fontsize=9, color=QUIET)
         word.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})
-    axes.set_yticks(height, [class_name(classes[place]) for place in order])
+    axes.set_yticks(height, [class_name(classes[index]) for index in order])
     axes.set(ylim=(-0.7, len(classes) - 0.3), xlabel=value_name, title=title)
     plain(axes)
     if len(scores) > 1:
@@ -156,20 +138,20 @@ def plot_class_scores(
 def plot_reliability(
     path: str | Path, lines: Mapping[str, Sequence[np.ndarray]], *, title: str
 ) -> None:
-    """Draw predicted against observed shares; on the diagonal probabilities mean what they say.
+    """Draw observed against predicted shares; the diagonal is perfect calibration.
 
     Parameters
     ----------
     path : str or Path
-        .png, .svg or .pdf; written aside and renamed.
+        .png, .svg or .pdf; written atomically.
     lines : mapping of str to pairs, predicted, observed
         Of each line (`before scaling`) arrays of shape (bins,), NaN where a bin has no pair.
     """
     figure = new_figure(10, 4.4)
     shares, counts = figure.subplots(1, 2)
     shares.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=":")
-    for place, (name, (pairs, predicted, observed)) in enumerate(lines.items()):
-        colour = COLOURS[place % len(COLOURS)]
+    for index, (name, (pairs, predicted, observed)) in enumerate(lines.items()):
+        colour = COLOURS[index % len(COLOURS)]
         filled = np.flatnonzero(np.asarray(pairs) > 0)
         line = {"color": colour, "linewidth": 1.6, "marker": ".", "label": name}
         shares.plot(predicted[filled], observed[filled], **line)

@@ -86,7 +86,7 @@ def class_scores(path: Path) -> np.ndarray:
 def print_scores(scores: list[tuple[int, list[str]]]) -> None:
     """Print the scores of all lead sets."""
     names = ("AUROC", "AUPRC", "Accuracy", "F-measure", "Challenge metric")
-    print("\nOn simulated test records (they say nothing about patients):\n")
+    print("\nOn simulated test records (no meaning for patients):\n")
     print(f"{'leads':>5}  " + "  ".join(names))
     for size, cells in scores:
         print(f"{size:>5}  " + "  ".join(map(str.rjust, cells, map(len, names))))

@@ -1,8 +1,8 @@
 """A model's errors on labelled records: mean probabilities, contradictions, and 2017's errors.
 
-The matrix is that of Kang & Wen 2022, figure B1.  A record contradicts the model if the model gives
-one of its labels a probability near 0, or a class without its label one near 1: either of the two
-is wrong, and the paper's appendix A shows that it may well be the label.
+The matrix is that of Kang & Wen 2022, figure B1.  A record contradicts the model if one of its
+labels has a probability near 0, or a class without label one near 1.  Then either the model or the
+label is wrong; appendix A of the paper shows wrong labels.
 """
 
 from collections import Counter
@@ -13,16 +13,17 @@ from typing import NamedTuple
 import numpy as np
 
 from datasets.sources import source_of
+from docs.generate import table
 from ecg.beats import detect, heart_rate, rr
 from ecg.files import atomic_write, make_folder
 from ecg.labels import AF_LETTERS, CODES, class_name
 from ecg.plots import plot_record
 from ecg.records import Record, read_record
 from experiments.charts import plot_matrix
-from experiments.outputs import Scored, read_scored, table
+from experiments.outputs import Scored, read_scored
 
 TOP_CLASSES = 3  # named in a record's picture
-PER_CLASS = 2  # contradictions per class and kind, lest one class fill the list
+PER_CLASS = 2  # contradictions per class and kind, so that no class fills the list
 KINDS, EXAMPLES, STRIPS, STRIP_S = 3, 2, 3, 10
 EARLY = 0.85  # of the median RR interval; a shorter one is early
 
@@ -37,7 +38,7 @@ class Contradiction(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Describe it."""
+        """Class, label and probability."""
         label = "labelled" if self.labelled else "not labelled"
         return f"{class_name(CODES[self.column])} {label}, probability {self.probability:.2f}"
 
@@ -68,8 +69,8 @@ def draw_matrix(records: Path, outputs: Path, picture: Path) -> None:
 def contradictions(scored: Scored, count: int) -> list[Contradiction]:
     """Find the records that contradict the model most, each at most once.
 
-    Half of them have a label that the model denies, half lack the label of a probable class; the
-    denied labels come first, each kind in descending strength.
+    First half: a label with a low probability.  Second half: a class without label but with a high
+    probability.  Both are sorted by the size of the contradiction.
     """
     chosen: dict[int, Contradiction] = {}
     for labelled in (True, False):

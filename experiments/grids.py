@@ -1,9 +1,9 @@
 """Studies as grids: recipes × lead sets × folds × seeds.
 
-Kang & Wen's studies (Physiol. Meas. 2022, section 7) exist at 500 Hz, as published, and as
-`…-100hz`: records of PTB-XL at 100 Hz hold no more, and an epoch takes a fifth of the time.  Their
-published figures are single runs without a seed on a fifth of the Challenge's public records, so
-they show published differences and do not compare with our scores.
+Kang & Wen's studies (Physiol. Meas. 2022, section 7) exist at 500 Hz, as published, and for PTB-XL
+at 100 Hz as `…-100hz`, where an epoch takes a fifth of the time.  The published scores are those of
+single runs without a seed, on a fifth of the Challenge's public records.  Only their differences
+can be compared with ours.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -23,7 +23,7 @@ BACKBONES = {
     "nc-se": "nc-se", "nc-bs": "nc-bs", "n": "tresnet-n", "p": "tresnet-p", "f": "tresnet-f",
     "branched": "branched", "lw": "branched-lw",
 }  # fmt: skip
-BATCHES = (16, 32, 128)  # the base has 64; ours, since the paper names none
+BATCHES = (16, 32, 128)  # our choice, since the paper has none; the base has 64
 LOW_ORDERS_S = (0.02, 0.1, 0.2)  # of the band-pass; the base has 0.3 s, later entries 0.1 and 0.2
 CONSTANT = {
     "schedule": part("constant"),
@@ -41,17 +41,17 @@ class Grid:
     recipes : dict of str to Recipe
         By variant, in the table's order; the first is the reference of gains.
     leads : tuple of int
-        Sizes of the lead sets, one training each; (): one training per recipe for all its own sets.
+        Sizes of the lead sets, one training each; (): one training for all lead sets of the recipe.
     folds : tuple of pairs of str
-        Validation and test fold; all other folds train.  Validation fold "": a quarter of the
-        training records validates.  (): each fold of the data is the test fold in turn.
+        Validation and test fold; all others are training folds.  Validation fold "": a quarter of
+        the training records is used for validation.  (): each fold is the test fold once.
     by : str
         Key of `experiments.runs.FOLDS`: how records are divided into folds.
     seeds : tuple of int
     records : int or None
-        Train on the first so many records; None: all.
+        Number of training records, the first ones; None: all.
     measures : tuple of str
-        Keys of `experiments.outputs.MEASURES`; gains and published scores are in the first.
+        Keys of `experiments.outputs.MEASURES`; gains and published scores refer to the first.
     sections : tuple of str
         Keys of `experiments.sections.SECTIONS`: further tables of the report.
     published : dict of (str, int) to float
@@ -75,7 +75,7 @@ class Grid:
 
 
 def variants(base: Recipe, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Recipe]:
-    """Make one recipe per set of changes; a set that changes nothing gives the base itself."""
+    """Make one recipe per set of changes; without changes it is the base itself."""
     recipes = {}
     for name, fields in changes.items():
         recipe = vary(base, **fields)
@@ -250,7 +250,7 @@ def ptbxl() -> Grid:
 
 
 def few_leads() -> Grid:
-    """Compare three ways to predict from few leads with Branched-LW."""
+    """Compare three methods to predict from few leads with Branched-LW."""
     names = ("reuse", "zero-filled", "lead-dropout")
     return Grid(
         "few-leads", "three ways to predict from few leads with Branched-LW at 100 Hz",
@@ -273,8 +273,8 @@ def leave_one_source_out(base: Recipe) -> Grid:
     """Leave out each source in turn: train and validate on all others, test on it.
 
     The Challenge scored entries on hospitals that were not in the training data (ISIBrno 2020:
-    0.847 on the source with the most training records, −0.006 on an unseen one).  `masked`: a class
-    that a source never labels is unknown there; `plain`: it is absent.
+    0.847 on the source with the most training records, −0.006 on an unseen one).  In `masked`,
+    targets of classes that a source never labels are unknown; in `plain` they are negative.
     """
     recipes = variants(vary(base, mask="off"), {"plain": {}, "masked": {"mask": "sources"}})
     return Grid(
@@ -290,7 +290,7 @@ OF_2017: dict[str, Any] = {
 
 
 def dualnet() -> Grid:
-    """Train ECG-DualNet's networks as in the paper and as in its code, and ours."""
+    """Train ECG-DualNet's networks, as in the paper and as in its code, and our network."""
     names = ("house", "s", "as-published", "l", "xl", "pp-s", "pp-as-published", "pp-l", "pp-xl")
     accuracies = {"as-published": 0.8527, "l": 0.8514, "xl": 0.8612, "pp-as-published": 0.8174,
                   "pp-l": 0.8449, "pp-xl": 0.8593}  # fmt: skip
@@ -319,8 +319,8 @@ def dualnet_submission() -> Grid:
 def dualnet_ablation(size: str) -> Grid:
     """Remove DualNet's augmentation or one of its encoders, as the paper does.
 
-    A CPU can train size S for some epochs, so its rate rises and falls within them (the published
-    one falls after a quarter of 100 epochs); size S also has the public code's faults as a variant.
+    Size S is trained on a CPU for few epochs, so it has a one-cycle schedule (the published rate
+    decays after a quarter of 100 epochs).  It has a further variant with the public code's faults.
     """
     names = ("", "-no-augmentation", "-no-signal", "-no-spectrogram")
     recipes = {name[1:] or "whole": find(f"dualnet-{size}{name}") for name in names}
@@ -367,7 +367,7 @@ def find_grid(name: str) -> Grid:
 def narrowed(
     grid: Grid, *, only: Collection[str] | None = None, epochs: int | None = None, **fields: Any
 ) -> Grid:
-    """Restrict a grid to some of its variants and other lead sets, folds, seeds or records.
+    """Restrict a grid to variants, lead sets, folds, seeds or records.
 
     Parameters
     ----------
@@ -376,7 +376,7 @@ def narrowed(
     epochs : int, optional
         Maximum number of epochs.
     **fields
-        Fields of the grid; None keeps the grid's own.
+        New values of the grid's fields; None: unchanged.
 
     Raises
     ------

@@ -2,19 +2,19 @@
 
     python -m experiments.icentia FOLDER OUT [--crops 4] [--patients FIRST:LAST …] [--seed 0]
     LEADWISE_RECIPE=dualnet-icentia python train_model.py OUT MODEL --validation 1 --epochs 5
-    LEADWISE_RECIPE=dualnet-xl python train_model.py TRAINING2017 MODEL2017 --begin MODEL
+    LEADWISE_RECIPE=dualnet-xl python train_model.py TRAINING2017 MODEL2017 --init-from MODEL
 
 FOLDER is PhysioNet's version 1.0, whole or in part: `p00/p00000/p00000_s00.hea`, `.dat` and `.atr`.
-OUT gets one folder per patient with one single-lead record per crop, the crops' origins
-(`crops.tsv`) and warnings and errors (`problems.tsv`), and finally folds.tsv: fold 1, patients from
-10,000 on, is for validation, fold 0 for training.  The same command continues an interrupted run.
+OUT gets one folder per patient: one single-lead record per crop, the crops' origins (`crops.tsv`),
+and warnings and errors (`problems.tsv`).  Finally folds.tsv is written: patients from 10,000 on are
+the validation fold 1, the others the training fold 0.  The same command resumes an interrupted run.
 
-Reich & Kruk draw one new crop per segment in each of 20 epochs.  Here `--crops` of them are drawn
-once, because a training reads its records once, into the cache; with four crops an epoch has as
-many steps as four of theirs.  Two of their faults are corrected: crops have the intended length
-(theirs were 1.44 times as long, and cut off, but labelled by the whole), and their onsets are drawn
-per patient and segment (theirs were the same in all segments and epochs).  Validation crops do not
-depend on the seed.
+Reich & Kruk draw a new crop per segment in each of 20 epochs.  Here `--crops` per segment are drawn
+once, because the cache holds each record once; with four crops an epoch has as many steps as four
+of theirs.  Two of their faults are corrected.  Their crops were 1.44 times as long as intended and
+then cut, but labelled by the whole; ours have the intended length.  Their onsets were the same in
+all segments and epochs; ours are drawn per patient and segment.  Validation crops do not depend on
+the seed.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +33,6 @@ import numpy as np
 
 from datasets.icentia import class_of, read_segment
 from ecg import LeadwiseError
-from ecg.annotations import Annotations
 from ecg.files import atomic_write, make_folder
 from ecg.headers import Message
 from ecg.labels import ICENTIA, class_name
@@ -41,16 +41,16 @@ from ecg.lock import locked
 from ecg.parallel import map_in_order
 from ecg.progress import log, progress_bar
 from ecg.records import read_record, write_record
-from experiments.runs import settled
+from experiments.runs import check_note, settled
 from training.data import log_problems
 from training.run import write_problems
 from training.settings import read_settings, workers_of
 from training.state import generator_of
 
 PATIENTS = 11_000
-FIRST_TO_CHOOSE_ON = 10_000  # Reich & Kruk: 0 to 9,999 to train, 10,000 to 10,999 to validate
-CROP_S = (30.0, 60.0)  # what their lengths were meant to be
-LEARN, CHOOSE = "0", "1"  # folds
+FIRST_VALIDATION = 10_000  # Reich & Kruk: 0 to 9,999 to train, 10,000 to 10,999 to validate
+CROP_S = (30.0, 60.0)  # the intended lengths
+TRAINING, VALIDATION = "0", "1"  # folds
 TABLE = "crops.tsv"
 
 
@@ -67,7 +67,9 @@ class Crop(NamedTuple):
 def draw(
     samples: int, fs: float, crops: int, generator: np.random.Generator
 ) -> Iterator[tuple[int, int]]:
-    """Draw crops of a segment: length, then onset, both uniformly; more crops keep the first ones.
+    """Draw crops of a segment: length, then onset, both uniformly.
+
+    With more crops the first ones are the same.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def draw(
     """
     least, most = (round(seconds * fs) for seconds in CROP_S)
     if samples < least:
-        raise LeadwiseError(f"lasts {samples / fs:.1f} s, and a crop {CROP_S[0]:g} s at least")
+        raise LeadwiseError(f"lasts {samples / fs:.1f} s, but a crop at least {CROP_S[0]:g} s")
     for _ in range(crops):
         length = int(generator.integers(least, min(most, samples) + 1))
         onset = int(generator.integers(samples - length + 1))
@@ -90,14 +92,14 @@ def patient_of(folder: Path) -> int:
 
 def draw_patient(folder: Path, *, out: Path, crops: int, seed: int) -> list[Message]:
     """Write the crops of a patient's segments, unless they exist; return what is left out."""
-    made = out / folder.parent.name / folder.name
-    if made.exists():
+    target = out / folder.parent.name / folder.name
+    if target.exists():
         return []
     headers = sorted(folder.glob("*.hea"))
-    if not headers or not any(folder.glob("*.atr")):  # segments without marks would have no class
-        text = "no .hea or no .atr file at all; fetch the folder again"
+    if not headers or not any(folder.glob("*.atr")):  # without annotations segments have no class
+        text = "no .hea file or no .atr file; download the folder again"
         return [Message(folder.name, "incomplete folder", text)]
-    draft = made.with_name(f".{made.name}.{os.getpid()}.part")
+    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
     draft.mkdir(parents=True)
     drawn: list[Crop] = []
     left_out: list[Message] = []
@@ -111,7 +113,7 @@ def draw_patient(folder: Path, *, out: Path, crops: int, seed: int) -> list[Mess
     with open(draft / TABLE, "w", newline="", encoding="utf-8") as table:
         csv.writer(table, delimiter="\t").writerows([Crop._fields, *drawn])
     write_problems(draft, left_out, warnings)
-    settled(draft, made)
+    settled(draft, target)
     return left_out
 
 
@@ -128,27 +130,24 @@ def draw_segment(
     record = read_record(header)
     reading = record.read()
     if reading.unusable:
-        raise LeadwiseError("; ".join(remark.text for remark in reading.unusable))
+        raise LeadwiseError("; ".join(message.text for message in reading.unusable))
     samples = reading.signal.shape[1]
     marks = read_segment(record.stem, samples)
-    warnings += [*record.header.warnings, *reading.warnings, *_unmarked(record.name, marks)]
-    chosen_on = patient_of(header.parent) >= FIRST_TO_CHOOSE_ON
-    generator = generator_of(0 if chosen_on else seed, "crops", record.name)
+    warnings += [*record.header.warnings, *reading.warnings]
+    if not len(marks.beats):  # 1.5 % of the published segments have no .atr file
+        text = "no .atr file or no beat in it: crops have the class no class"
+        warnings.append(Message(record.name, "no beats marked", text))
+    validation = patient_of(header.parent) >= FIRST_VALIDATION
+    generator = generator_of(0 if validation else seed, "crops", record.name)
     for number, (onset, offset) in enumerate(draw(samples, record.fs, crops, generator)):
         name, crop = f"{record.name}_c{number}", reading.signal[:1, onset:offset]
         if np.ptp(np.nan_to_num(crop)) == 0:
-            warnings.append(Message(name, "flat crop", "is flat throughout, and left out"))
+            warnings.append(Message(name, "flat crop", "is flat and left out"))
             continue
         code = class_of(marks, onset, offset)
         # An electrode's offset can exceed the file's range of ±32.7 mV.
         write_record(to, name, crop - np.nanmedian(crop), [SINGLE], record.fs, codes=[code])
         yield Crop(name, record.name, onset, offset, code)
-
-
-def _unmarked(name: str, marks: Annotations) -> Iterator[Message]:
-    """Warn of a segment without beats: 1.5 % of the published ones have no .atr file."""
-    if not len(marks.beats):
-        yield Message(name, "no beats marked", "no .atr file, or no beat in it: it is all no class")
 
 
 def draw_all(
@@ -161,39 +160,29 @@ def draw_all(
     LeadwiseError
         No patient exists, OUT holds other crops, or another process draws them.
     """
-    numbers = sorted({number for some in patients for number in some})
-    wanted = [folder / f"p{number // 1000:02d}" / f"p{number:05d}" for number in numbers]
-    there = [path for path in wanted if path.is_dir()]
-    if not there:
+    numbers = sorted(set(chain(*patients)))
+    paths = [folder / f"p{number // 1000:02d}" / f"p{number:05d}" for number in numbers]
+    existing = [path for path in paths if path.is_dir()]
+    if not existing:
         raise LeadwiseError(
-            f"{folder}: holds none of these patients ({wanted[0].relative_to(folder)} and so on); "
+            f"{folder}: holds none of these patients ({paths[0].relative_to(folder)}, …); "
             "is it Icentia11k's WFDB release?"
         )
-    if len(there) < len(wanted):
-        log(f"Note: {len(wanted) - len(there)} of {len(wanted)} patients are not there.")
+    if len(existing) < len(paths):
+        log(f"Note: {len(paths) - len(existing)} of {len(paths)} patients are missing.")
     make_folder(out)
-    with locked(out / ".lock", "draws crops here; let it end"):
-        _check_drawing(out, f"{crops} crops a segment, seed {seed}")
+    with locked(out / ".lock", "draws crops here; wait for it"):
+        check_note(out / "drawn", f"{crops} crops a segment, seed {seed}", out, "OUT")
         for draft in out.glob("p*/.p*.part"):  # of processes that were killed
             shutil.rmtree(draft)
         work = partial(draw_patient, out=out, crops=crops, seed=seed)
         left_out: list[Message] = []
-        with progress_bar("drawing", len(there), "patient") as shown:
-            for some in map_in_order(work, there, workers):
-                left_out += some
+        with progress_bar("drawing", len(existing), "patient") as shown:
+            for messages in map_in_order(work, existing, workers):
+                left_out += messages
                 shown.update()
         log_problems(left_out, ())
         write_folds(out)
-
-
-def _check_drawing(out: Path, how: str) -> None:
-    """Check that the crops in OUT were drawn in the same way."""
-    note = out / "drawn"
-    if not note.exists():
-        with atomic_write(note) as draft:
-            draft.write_text(f"{how}\n", encoding="utf-8")
-    if (before := note.read_text(encoding="utf-8").strip()) != how:
-        raise LeadwiseError(f"{out}: holds {before}, not {how}; choose another OUT")
 
 
 def write_folds(out: Path) -> None:
@@ -203,12 +192,12 @@ def write_folds(out: Path) -> None:
         folds.write("record\tfold\tpatient\n")
         for table in sorted(out.glob(f"p*/p*/{TABLE}")):
             patient = table.parent
-            fold = CHOOSE if patient_of(patient) >= FIRST_TO_CHOOSE_ON else LEARN
+            fold = VALIDATION if patient_of(patient) >= FIRST_VALIDATION else TRAINING
             with open(table, newline="", encoding="utf-8") as rows:
                 for row in csv.DictReader(rows, delimiter="\t"):
                     folds.write(f"{row['record']}\t{fold}\t{patient.name}\n")
                     counts[fold, row["code"]] += 1
-    for fold, use in ((LEARN, "to learn from"), (CHOOSE, "to choose on")):
+    for fold, use in ((TRAINING, "training"), (VALIDATION, "validation")):
         shares = ", ".join(f"{counts[fold, code]} {class_name(code)}" for code in ICENTIA)
         print(f"fold {fold}, {use}: {shares}")
 
@@ -220,8 +209,8 @@ def _patients(text: str) -> range:
     except ValueError:
         first = last = 0
     if not 0 <= first < last <= PATIENTS:
-        said = f"'{text}' is not FIRST:LAST with numbers from 0 to {PATIENTS}, LAST the larger"
-        raise argparse.ArgumentTypeError(said)
+        message = f"'{text}' is not FIRST:LAST with numbers from 0 to {PATIENTS}, LAST the larger"
+        raise argparse.ArgumentTypeError(message)
     return range(first, last)
 
 
@@ -234,16 +223,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("out", metavar="OUT", type=Path)
     parser.add_argument(
         "--crops", metavar="N", type=int, default=4,
-        help="crops a segment; 4 of all segments take 50 GB, and 60 GB in the cache (default: 4)",
+        help="crops per segment; 4 take 50 GB, and 60 GB in the cache (default: 4)",
     )  # fmt: skip
     parser.add_argument(
         "--patients", metavar="FIRST:LAST", type=_patients, nargs="+", default=[range(PATIENTS)],
-        help="which patients, LAST not among them: 0:500 10000:10050 (default: 0:11000)",
+        help="patients, LAST excluded: 0:500 10000:10050 (default: 0:11000)",
     )  # fmt: skip
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="(default: 0)")
     options = parser.parse_args(argv)
     if options.crops < 1:
-        parser.error("--crops must be 1 at least")
+        parser.error("--crops must be at least 1")
     try:
         workers = workers_of(read_settings())
         draw_all(

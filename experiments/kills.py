@@ -1,10 +1,10 @@
-"""Kills: trainings that are killed at random moments end with the undisturbed run's weights.
+"""Kills: trainings that are killed at random times end with the undisturbed run's weights.
 
-Trains on the first records of a folder without disturbance.  Then the same command is killed
-(SIGKILL, now and then SIGTERM or SIGINT) and resumed: each kill at a random moment within the
-undisturbed run's duration, every second one at the next write after it.  A training that finishes
-before its moment is compared, and a new one starts.  Finally all weights must be bit-equal, and no
-partial file may remain.
+First a training on the first records of a folder runs undisturbed.  Then the same command is killed
+(SIGKILL, sometimes SIGTERM or SIGINT) and resumed.  The time of each kill is random within the
+undisturbed run's duration; every second kill waits for the next write.  When a training finishes,
+its weights are compared, and a new one starts.  All weights must be bit-equal, and no partial file
+may remain.
 """
 
 import os
@@ -58,7 +58,7 @@ def run_kills(
             ended = run_killed([*command, str(model)], model, number, after_s, at_write)
             done += not ended
             if ended and first:
-                duration_s = time.monotonic() - started  # the machine is less busy than before
+                duration_s = time.monotonic() - started  # measured again: the load may have changed
             first = False
         if not ended:
             run([*command, str(model)])
@@ -90,7 +90,7 @@ def run(command: list[str]) -> None:
 def run_killed(
     command: list[str], model: Path, number: signal.Signals, after_s: float, at_write: bool
 ) -> bool:
-    """Run a training and send it a signal; return whether it had finished before."""
+    """Run a training and send it a signal; return True if it finished before the signal."""
     started = time.monotonic()
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, preexec_fn=_allow_sigint
@@ -113,7 +113,7 @@ def run_killed(
 
 
 def _allow_sigint() -> None:
-    """Restore SIGINT, which background jobs of a shell and their children ignore."""
+    """Restore SIGINT's default; children of a shell's background jobs ignore SIGINT."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -31,7 +31,7 @@ NO = "–"
 class Scored:
     """Labels, probabilities and outputs, all (records, classes).
 
-    `outputs` are the model's own, after its decision and rules.
+    `outputs` are predicted labels after the model's decision and rules.
     """
 
     labels: np.ndarray
@@ -51,7 +51,7 @@ class Scored:
 
     @property
     def columns(self) -> list[int]:
-        """Columns of PTB-XL's statements, which unlike SNOMED CT codes are no numbers."""
+        """Columns of PTB-XL's statements; unlike SNOMED CT codes they are not numbers."""
         return [column for column, name in enumerate(self.classes) if not name.isdigit()]
 
 
@@ -120,7 +120,7 @@ def measured(scored: Scored, name: str = "challenge") -> Value:
 
 
 def paired_gain(before: Scored, after: Scored, name: str = "challenge") -> Gain:
-    """Measure the gain of other outputs for the same records, on the same resamples."""
+    """Measure the gain from one set of outputs to another, on the same resamples."""
     measure, records = MEASURES[name].of, len(before.labels)
     times = np.random.default_rng(0).multinomial(records, np.full(records, 1 / records), RESAMPLES)
     gains = measure(after, times) - measure(before, times)
@@ -134,7 +134,7 @@ def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) ->
     Parameters
     ----------
     classes : sequence of str
-        The model's classes; of 2017's, no output counts as noise.
+        The model's classes; with 2017's, a record without an output counts as noise.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) ->
 
 @cache
 def rule_answers(records: Path, names: tuple[str, ...], leads: tuple[str, ...]) -> np.ndarray:
-    """Judge records by the rules with some of their leads: int8 of shape (records, rules)."""
+    """Apply the rules to records with these leads: int8 of shape (records, rules)."""
     read = [read_record(records / f"{name}.hea") for name in names]
     return read_answers(read, (leads,), workers_of(read_settings()))[leads]
 
@@ -177,12 +177,3 @@ def spread(values: Sequence[float]) -> str:
 def signed(gain: float) -> str:
     """Format a gain with its sign, without -0.0000."""
     return f"{round(gain, 4) + 0.0:+.4f}"
-
-
-def table(head: str, rows: Sequence[str]) -> list[str]:
-    """Make a Markdown table from `a | b` lines."""
-    return [
-        f"| {head} |",
-        "| --- " * (head.count(" | ") + 1) + "|",
-        *(f"| {row} |" for row in rows),
-    ]

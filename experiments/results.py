@@ -51,13 +51,13 @@ class Result:
     def scored(self, fold: str) -> Scored:
         """Read labels and outputs of a fold."""
         classes = self.model.classes[self.model.recipe.head.name]
-        # Recipes may have classes of their own; the Challenge scores its 26.
+        # The Challenge scores its 26 classes, whatever the recipe's SNOMED CT codes are.
         own = classes if not all(name.isdigit() for name in classes) else CODES
         outputs = self.cell.outputs(self.runs, fold, self.size)
         return read_scored(self.records(fold), outputs, own)
 
     def records(self, fold: str) -> Path:
-        """Give a fold's data folder."""
+        """Path of a fold's data folder."""
         return fold_path(self.runs, (fold,))
 
     @property
@@ -68,7 +68,7 @@ class Result:
 
     @property
     def validation_score(self) -> tuple[str, float]:
-        """Name and value of the metric that chose the epoch."""
+        """Name and value of the metric that the epoch was chosen by."""
         head = self.model.recipe.head
         return head.metric, self.entry.heads[head.name].scores[head.metric]
 

@@ -12,7 +12,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from docs.generate import write_tables
+from docs.generate import table, write_tables
 from ecg import LeadwiseError
 from ecg.files import atomic_write
 from ecg.labels import class_name
@@ -20,7 +20,7 @@ from ecg.leads import LEAD_SETS, STANDARD, choose
 from ecg.plots import plot_record
 from ecg.records import Record, find_records
 from ecg.rules import FITTED, RULES, UNITS, Rule, judge, measure
-from experiments.outputs import NO, RESAMPLES, table
+from experiments.outputs import NO, RESAMPLES
 from experiments.runs import ROOT
 from scoring.bootstrap import intervals
 from scoring.measures import count, f_measure
@@ -28,7 +28,7 @@ from simulate import simulate
 
 PAGE = ROOT / "docs" / "rules.md"
 BATCH = 500  # records per job
-# Grids of constants, with steps as coarse as the F1 curve's noise.
+# Grids of constants; finer steps would fit the noise of the F1 curve.
 GRIDS: dict[str, dict[str, Any]] = {
     "tachycardia": {"rate": np.arange(97, 106, 0.25), "irregularity": [3, 4, 5, 6, 8, 10]},
     "bradycardia": {"rate": np.arange(46, 60, 0.25)},
@@ -40,7 +40,7 @@ GRIDS: dict[str, dict[str, Any]] = {
     "long PR": {"pq": np.arange(180, 261, 2), "P": [0.5, 1, 1.5, 2, 3]},
 }
 PUBLISHED = {"LAD": 0, "RAD": 1, "bradycardia": 2, "tachycardia": 3, "LQRSV": 4}  # columns
-# Numbers that contradict a label beyond doubt: a no by the first, a yes by the second.
+# Constants for clear cases only: "no" with the first set, "yes" with the second.
 CLEAR: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "tachycardia": ({"rate": 90, "irregularity": 100}, {"rate": 110, "irregularity": 3}),
     "bradycardia": ({"rate": 60}, {"rate": 45}),
@@ -72,7 +72,7 @@ class Table(NamedTuple):
 
 
 def measure_all(ptbxl: Path, out: Path) -> None:
-    """Measure all records with each lead set, into one file each; existing files are kept."""
+    """Measure all records with each lead set, into one file each; skip existing files."""
     out.mkdir(parents=True, exist_ok=True)
     records = _records(ptbxl)
     batches = [records[first : first + BATCH] for first in range(0, len(records), BATCH)]
@@ -93,7 +93,7 @@ def _records(data: Path) -> list[Record]:
 
 
 def _measure_batch(records: Sequence[Record], leads: Sequence[str]) -> np.ndarray:
-    """Measure records with some of their leads: (records, measures)."""
+    """Measure records with these leads: (records, measures)."""
     rows = []
     for record in records:
         signal = record.signal[[record.leads.index(lead) for lead in leads]]
@@ -321,7 +321,7 @@ def _pacing_row(title: str, answers: Mapping[str, bool | None], paced: set[str])
 def pictures(ptbxl: Path, out: Path, samples: Path) -> None:
     """Draw for each rule the first record of PTB-XL with the label and a positive answer.
 
-    Labels that PTB-XL has not, and pacing, which needs a higher rate, come from the samples.
+    For labels that PTB-XL lacks, and for pacing, which needs a higher rate, it is one of SAMPLES.
     """
     records = {record.name: record for record in _records(ptbxl)}
     measured = read_table(ptbxl, out, 12)

@@ -1,9 +1,9 @@
 """Runs: data folders of folds, and the Challenge's own commands run on them.
 
-DATA is a folder of labelled records with a table of folds.  RUNS gets data folders of links into
-DATA (`data/`) and prepared signals (`cache/`).  Each function makes only what does not exist yet,
-so that an interrupted study continues; several processes may make the same folder, and the first
-one to finish names it.
+DATA is a folder of labelled records with a table of folds.  RUNS gets folders of links into DATA
+(`data/`) and prepared signals (`cache/`).  Each function creates only what is missing, so that an
+interrupted study can be resumed.  Several processes may create the same folder; that of the first
+one to finish is used.
 """
 
 import csv
@@ -30,7 +30,7 @@ from training.splits import read_folds
 ROOT = Path(__file__).resolve().parent.parent
 SUBMISSION = Path(__file__).with_name("submission2017.txt")
 PR_SET_PDEATHSIG = 1  # Linux, prctl(2): the signal that a process gets when its parent dies
-# Loaded here because no library should be loaded between fork and exec.
+# Loaded here, because loading a library between fork and exec is unsafe.
 _PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
 Folds = Mapping[str, tuple[str, str]]  # record → fold, patient; as in `training.splits`
@@ -75,7 +75,7 @@ def by_class(data: Path) -> Folds:
 
 
 def by_submission(data: Path) -> Folds:
-    """Divide as Reich & Kruk's second split: `held` has the 411 public ones of its 500 records.
+    """Divide as Reich & Kruk's second split: `held` has the 411 public ones of its test records.
 
     Raises
     ------
@@ -117,7 +117,8 @@ def fold_folder(
         No record is in these folds, or RUNS belongs to another DATA.
     """
     target = fold_path(runs, folds, records)
-    _check_origin(data, runs)
+    (runs / "data").mkdir(parents=True, exist_ok=True)
+    check_note(runs / "data" / "made-of", str(data), runs, "RUNS", "runs on ")
     if target.exists():
         return target
     known = FOLDS[by](data)
@@ -143,19 +144,25 @@ def fold_folder(
     return settled(draft, target)
 
 
-def _check_origin(data: Path, runs: Path) -> None:
-    """Check that RUNS belongs to this DATA, since folders are named by their folds only."""
-    note = runs / "data" / "made-of"
+def check_note(note: Path, content: str, folder: Path, argument: str, kind: str = "") -> None:
+    """Write a note on the origin of a folder's files; if it exists, check that it is the same.
+
+    Raises
+    ------
+    LeadwiseError
+        The note has other content: the user must choose another folder for this argument.
+    """
     if not note.exists():
-        note.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(note) as draft:
-            draft.write_text(f"{data}\n")
-    if (origin := note.read_text().strip()) != str(data):
-        raise LeadwiseError(f"{runs}: holds runs on {origin}, not on {data}; choose another RUNS")
+            draft.write_text(f"{content}\n", encoding="utf-8")
+    if (before := note.read_text(encoding="utf-8").strip()) != content:
+        raise LeadwiseError(
+            f"{folder}: holds {kind}{before}, not {kind}{content}; choose another {argument}"
+        )
 
 
 def settled(draft: Path, target: Path) -> Path:
-    """Rename a folder, unless another process has made the same one meanwhile."""
+    """Rename a folder, or delete it if another process has created the same one."""
     try:
         draft.rename(target)
     except OSError:
@@ -166,7 +173,7 @@ def settled(draft: Path, target: Path) -> Path:
 
 
 def reduced(whole: Path, size: int) -> Path:
-    """Make a data folder with the leads of one lead set; 12 leads or a single one are the whole."""
+    """Make a data folder with the leads of one lead set; for 12 leads or 1 return `whole`."""
     target = whole.with_name(f"{whole.name}-of-{size}-leads")
     if size in (1, 12) or target.exists():
         return whole if size in (1, 12) else target
@@ -191,9 +198,7 @@ def answered(outputs: Path, model: Path, records: Path) -> None:
 
 
 def command(*words: object, **settings: object) -> None:
-    """Run one of our commands.
-
-    It ends with this process: a training that outlived its killed worker would block the next one.
+    """Run one of our commands; it is killed if this process is, since it would block the next run.
 
     Raises
     ------

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from docs.generate import table
 from ecg.labels import CODES
 from experiments.charts import plot_reliability
 from experiments.grids import Grid
@@ -24,7 +25,6 @@ from experiments.outputs import (
     paired_gain,
     rule_answers,
     signed,
-    table,
 )
 from experiments.results import Result, by_seed
 from models.decision import logit, sigmoid
@@ -35,7 +35,7 @@ from training.decisions import FITS, choose_modes, temperature
 from training.splits import read_folds
 
 DECISIONS = ("global", "per class", "expected_metric")
-BESIDE_RULES = ("expected_metric", "global")
+RULE_DECISIONS = ("expected_metric", "global")
 PARTS = 5
 FORCED = tuple(mode for mode in MODES if mode != "off")
 
@@ -63,8 +63,9 @@ def decisions(_: Grid, results: Sequence[Result], __: Path) -> list[str]:
         validation, test = result.validation, result.test
         pairs = {}
         for name in DECISIONS:
-            one = fit(name, result)
-            pairs[f"{name}{_numbers(one)}"] = (validation.decided(one), test.decided(one))
+            decision = fit(name, result)
+            title = f"{name}{_numbers(decision)}"
+            pairs[title] = (validation.decided(decision), test.decided(decision))
         sides = sides_of(result, "global")
         pairs["own"] = (validation, test)
         pairs["global, five classes by published rules"] = (
@@ -140,18 +141,18 @@ def _answers(result: Result, on: str) -> np.ndarray:
 
 
 def sides_of(result: Result, decision: str) -> tuple[Side, Side]:
-    """Give validation and test side with a decision fitted on the validation fold."""
+    """Return validation and test side with a decision fitted on the validation fold."""
     one = fit(decision, result)
     return (Side(result.validation.decided(one), _answers(result, "validation")),
             Side(result.test.decided(one), _answers(result, "test")))  # fmt: skip
 
 
 def rules(_: Grid, results: Sequence[Result], __: Path) -> list[str]:
-    """Measure each rule in the mode that the validation fold chose, and all of them together."""
+    """Measure each rule in the mode fitted on the validation fold, and all of them together."""
     rows = [
         f"{label(result)} | {decision} | {row}"
         for result in results
-        for decision in BESIDE_RULES
+        for decision in RULE_DECISIONS
         for row in rule_rows(*sides_of(result, decision))
     ]
     return table(
@@ -161,7 +162,7 @@ def rules(_: Grid, results: Sequence[Result], __: Path) -> list[str]:
 
 
 def rule_rows(validation: Side, test: Side) -> Iterator[str]:
-    """Give each rule alone and all together; the last columns force a rule into a mode."""
+    """Yield a row per rule and for all together; the last columns are gains in fixed modes."""
     chosen = validation.choose()
     for rule in chosen:
         gains = [signed(test.gain([part(rule.name, mode=mode)]).gain) for mode in FORCED]
@@ -192,7 +193,7 @@ def rules_cross_fitted(_: Grid, results: Sequence[Result], __: Path) -> list[str
     for result in results:
         folds = read_folds(result.records(result.cell.validation))
         patients = [folds[name][1] for name in result.validation.names]
-        for decision in BESIDE_RULES:
+        for decision in RULE_DECISIONS:
             gain, modes = cross_fitted(sides_of(result, decision)[0], patients)
             counts = ", ".join(f"{mode} {count}" for mode, count in modes.most_common()) or "none"
             rows.append(f"{label(result)} | {decision} | {counts} | {gain}")
@@ -200,7 +201,7 @@ def rules_cross_fitted(_: Grid, results: Sequence[Result], __: Path) -> list[str
 
 
 def cross_fitted(side: Side, patients: Sequence[str]) -> tuple[Gain, Counter[str]]:
-    """Choose modes on four fifths of the patients and apply them to the fifth, five times.
+    """Choose modes on four fifths of the patients, apply them to the other fifth; five times.
 
     Returns
     -------
@@ -223,7 +224,7 @@ def cross_fitted(side: Side, patients: Sequence[str]) -> tuple[Gain, Counter[str
 
 
 def ensemble(grid: Grid, results: Sequence[Result], _: Path) -> list[str]:
-    """Score the mean probabilities of seeds, each record's most probable class being its output."""
+    """Score the mean probabilities over seeds; the output is the most probable class."""
     rows = []
     for (variant, size, fold), group in by_seed(results).items():
         if len(group) > 1:

@@ -42,8 +42,8 @@ def read_statements(table: Path) -> dict[str, tuple[str, ...]]:
 def write_statements(data: Path, table: Path, folder: Path) -> None:
     """Make a data folder whose headers name the statements after the Challenge's codes.
 
-    The codes group the statements they were derived from, so rare statements learn from related
-    ones.  Signals are links.
+    A Challenge code is the common label of related statements, which helps to train rare ones.
+    Signals are links.
     """
     if folder.exists():
         raise LeadwiseError(f"{folder}: exists already; choose a new folder")

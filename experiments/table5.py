@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from benchmarks.common import machine
 from benchmarks.networks import records_per_s
+from docs.generate import table as markdown_table
 from ecg.files import atomic_write
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
-from experiments import outputs
 from experiments.cells import cells_done
 from experiments.grids import GRIDS, network
 from experiments.outputs import measured, spread
@@ -81,7 +81,7 @@ def table(runs: Path | None, *, batch: int, rounds: int) -> Iterator[str]:
     Parameters
     ----------
     batch, rounds : int
-        Records at once; training steps to measure, and three times as many predictions; 0: none.
+        Batch size; number of training steps to measure, 0: none.  Predictions: three times as many.
     """
     lines = []
     for line in _lines(runs, batch, rounds):
@@ -98,7 +98,7 @@ def _lines(runs: Path | None, batch: int, rounds: int) -> Iterator[str]:
         f"{machine()}, load {load:.1f}; batch {batch}, best of {rounds} steps; published: RTX 3080"
     )
     yield ""
-    yield from outputs.table(HEAD, [])
+    yield from markdown_table(HEAD, [])
     for row in PUBLISHED:
         recipe = replace(find("revenger-nc-se"), network=network(row.backbone, row.layers))
         net = build(recipe, LEAD_SETS[12], {"diagnosis": CODES})
@@ -115,7 +115,7 @@ def _lines(runs: Path | None, batch: int, rounds: int) -> Iterator[str]:
 
 
 def score(part: Part, runs: Path | None) -> str:
-    """Give the score of a network's cells, or the command that trains one."""
+    """Return the score of a network's cells, or the command that trains one."""
     studies = [(grid, name) for grid in STUDIES for name, recipe in grid.recipes.items()
                if recipe.network == part]  # fmt: skip
     for grid, name in studies:

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 
-from docs.generate import write_tables
+from docs.generate import table, write_tables
 from ecg import LeadwiseError
 from ecg.files import atomic_write
 from experiments.charts import plot_lines
 from experiments.grids import Grid
-from experiments.outputs import MEASURES, NO, measured, paired_gain, signed, spread, table
+from experiments.outputs import MEASURES, NO, measured, paired_gain, signed, spread
 from experiments.results import Result, by_seed, read_results
 from experiments.sections import SECTIONS
 
@@ -17,8 +17,8 @@ from experiments.sections import SECTIONS
 def main_table(grid: Grid, results: Sequence[Result], on: str = "test") -> list[str]:
     """Make the table: one row per cell and lead set, and one per group of seeds.
 
-    Gains are over the first variant with the same leads, fold and seed; those of the first variant
-    are over its most leads.
+    Gains are relative to the first variant with the same leads, fold and seed; those of the first
+    variant itself, to its result with the most leads.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def _rows(
 
 
 def _reference(grid: Grid, results: Sequence[Result], result: Result) -> Result | None:
-    """Find the result that a gain is measured against."""
+    """Find the result that a gain is relative to."""
     first = next(iter(grid.recipes))
     variant, size, *rest = result.key
     key = (first, 12 if variant == first else size, *rest)

@@ -1,7 +1,7 @@
 """Models trained on PTB-XL, on other hospitals' records: Challenge samples and LUDB.
 
-Each model is asked with 12, 6, 4, 3 and 2 leads; requests that show the same leads to the same
-network share a row.  docs/transfer.md describes the choice of classes, gains and records.
+Each model predicts from 12, 6, 4, 3 and 2 leads.  Lead sets for which the same network reads the
+same leads share a row.  docs/transfer.md describes the choice of classes, gains and records.
 """
 
 import sys
@@ -14,14 +14,14 @@ import numpy as np
 from tqdm import tqdm
 
 from datasets.ludb import read_ludb
-from docs.generate import write_tables
+from docs.generate import table, write_tables
 from ecg import LeadwiseError
 from ecg.headers import LeadLines, Message, with_gain
 from ecg.labels import CODES, class_name, label_matrix
 from ecg.leads import LEAD_SETS, derivable_leads
 from ecg.records import Record, find_records, summarise
 from ecg.rules import RULES
-from experiments.outputs import NO, RESAMPLES, table
+from experiments.outputs import NO, RESAMPLES
 from models.decision import decide
 from models.folder import FittedHead, TrainedSet
 from models.model import Model
@@ -29,7 +29,7 @@ from scoring.bootstrap import intervals
 from scoring.measures import areas, count, f_measure, macro
 
 # With 8 positives among 100 records an AUROC of 0.9 has a standard error of 0.07 (Hanley & McNeil
-# 1982), which separates it from chance only; each positive is an eighth of the recall.
+# 1982): it differs from chance, but models can hardly be compared.
 ENOUGH = 8
 UNSEEN = tuple(  # not among PTB-XL's labels
     code for code in CODES if class_name(code) in ("BBB", "Brady", "PRWP", "PVC")
@@ -61,7 +61,7 @@ class Labelled:
 
 
 class Asked(NamedTuple):
-    """A network and all lead-set sizes that show it the same leads."""
+    """A network and the sizes of all lead sets for which it reads the same leads."""
 
     model: Model
     trained: TrainedSet
@@ -88,7 +88,7 @@ class Answers(NamedTuple):
 def read_samples(folder: Path) -> Labelled:
     """Read the Challenge's samples: labelled, not of PTB-XL, each signal once.
 
-    A Dx line without a code means that the label was removed, not that the ECG was normal.
+    Without a code in its Dx line a record is unlabelled, not normal.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def ask(model: Path) -> list[Asked]:
 
 
 def shown(record: Record, leads: Sequence[str]) -> Record:
-    """Reduce a record to some of its leads."""
+    """Reduce a record to these leads."""
     chosen = [record.leads.index(lead) for lead in leads if lead in record.leads]
     lines = LeadLines._make(tuple(field[i] for i in chosen) for field in record.header.lines)
     header = replace(record.header, leads=tuple(record.leads[i] for i in chosen), lines=lines)
@@ -157,7 +157,7 @@ def shown(record: Record, leads: Sequence[str]) -> Record:
 
 
 def answers_on(asked: Asked, data: Labelled) -> Answers:
-    """Run a network on all records with the most leads of its requests."""
+    """Run a network on all records with the largest of its lead sets."""
     leads = LEAD_SETS[asked.sizes[0]]
     records = tqdm(data.records, desc=f"{len(leads)} leads, {data.name}", leave=False)
     answers = [asked.model.predict(shown(record, leads)) for record in records]
@@ -169,13 +169,13 @@ def answers_on(asked: Asked, data: Labelled) -> Answers:
 def measure(
     labels: np.ndarray, answers: Answers, most: Answers, times: np.ndarray | None = None
 ) -> np.ndarray:
-    """Measure classes and, last, their mean.
+    """Measure each class and (last) the mean over classes.
 
     Parameters
     ----------
     labels : np.ndarray of bool, shape (records, classes)
     answers, most : Answers
-        The outputs to measure, and those with the most leads.
+        The outputs to measure, and those with the largest lead set.
     times : np.ndarray, shape (…, records), optional
         How often each record counts.
 
@@ -197,10 +197,10 @@ def measure(
 def class_rows(
     data: Labelled, asked: Asked, answers: Answers, most: Answers | None, home: np.ndarray | None
 ) -> Iterator[str]:
-    """Make one row per class and one for their mean, from the column `leads` on.
+    """Make one row per class and one for their mean, without the column `model`.
 
-    `home` are the measures of the same classes on PTB-XL; `most` is None if these answers are the
-    ones with the most leads.
+    `home` are the measures of the same classes on PTB-XL.  `most` are the answers with the largest
+    lead set; None if these are they.
     """
     labels, own = data.labels[:, data.reported], answers.of(data.reported)
     widest = own if most is None else most.of(data.reported)

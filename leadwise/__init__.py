@@ -2,10 +2,10 @@
 
     from leadwise import WEIGHTS, Model, read_record
 
-The code lives in flat rooms (`ecg`, `models`, …), because the Challenge's organisers copy the tree
-and run scripts from its root.  `pip install` puts these rooms into `leadwise/_tree`, so that names
-as general as `models` stay out of site-packages.  This module puts the rooms on `sys.path`: after
-`import leadwise`, `from ecg.waves import intervals` works too.
+The packages (`ecg`, `models`, …) are at the root, because the Challenge's organisers copy the tree
+and run scripts from its root.  `pip install` puts them into `leadwise/_tree`, so that names as
+general as `models` are not in site-packages.  This module adds their folder to `sys.path`: after
+`import leadwise`, `from ecg.waves import intervals` works, too.
 """
 
 import sys
@@ -49,17 +49,17 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def _find_rooms() -> None:
-    """Put the rooms first on `sys.path`; refuse to mix them with modules of the same names."""
+def _find_packages() -> None:
+    """Put our packages first on `sys.path`; refuse to mix them with others of the same names."""
     if str(TREE) not in sys.path:
         sys.path.insert(0, str(TREE))
-    for room in ("datasets", "ecg", "models", "scoring", "simulate", "training"):
-        loaded = getattr(sys.modules.get(room), "__file__", None)
+    for package in ("datasets", "ecg", "models", "scoring", "simulate", "training"):
+        loaded = getattr(sys.modules.get(package), "__file__", None)
         if loaded and not Path(loaded).resolve().is_relative_to(TREE):
             raise ImportError(
-                f"leadwise needs the name '{room}', which {loaded} has taken in this process; "
-                "rename that module, or import leadwise in a process of its own"
+                f"leadwise needs the name '{package}', but {loaded} uses it in this process; "
+                "rename that module, or import leadwise in another process"
             )
 
 
-_find_rooms()
+_find_packages()

@@ -1,4 +1,4 @@
-"""Models: all that prediction needs.  Each published system is one file or folder of `SYSTEMS`."""
+"""Models: recipes, networks, decisions and prediction; one file or folder per published system."""
 
 import re
 from collections.abc import Mapping
@@ -20,13 +20,12 @@ def find(name: str) -> Recipe:
     Raises
     ------
     LeadwiseError
-        There is no such recipe; the message lists similar names, or all.
+        The recipe does not exist; the message lists similar names, or all.
     """
     for system in SYSTEMS:
-        if name.startswith(_family(system)):
-            recipes = _module(system).RECIPES
-            if name in recipes:
-                return recipes[name]
+        family = re.sub(r"\d+$", "-", system)  # a recipe's name starts with it
+        if name.startswith(family) and name in (recipes := _module(system).RECIPES):
+            return recipes[name]
     known = recipes_by_name()
     close = get_close_matches(name, known, 3) or sorted(known)
     hint = "similar are" if len(close) < len(known) else "known are"
@@ -72,10 +71,6 @@ def _shared(kind: str) -> Mapping[str, Any]:
 
         return LOSSES
     return TRANSFORMS if kind == "TRANSFORMS" else {}
-
-
-def _family(system: str) -> str:
-    return re.sub(r"\d+$", "-", system)
 
 
 def _module(system: str) -> ModuleType:

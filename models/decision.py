@@ -1,7 +1,7 @@
 """Decisions: from probabilities to labels, with numbers that training has fitted.
 
 `decision(probabilities, **numbers) -> labels`, both (records, classes).  A record's labels do not
-depend on the other records.  NumPy alone.
+depend on the other records.  This file imports no PyTorch.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from models.recipe import Part
 
 DRAWS = 256  # label vectors per record; twice as many change the metric on fold 8 by 0.0005
 _AT_ONCE = 64  # records: limits memory, does not change results
-_GAIN = 1e-5  # smaller gains are float32 rounding, which depends on the other records
+_GAIN = 1e-5  # smaller gains are float32 rounding errors, which depend on the other records
 
 
 def thresholds(probabilities: np.ndarray, *, values: Sequence[float]) -> np.ndarray:
@@ -33,9 +33,9 @@ def near_ties(
 ) -> np.ndarray:
     """Label classes by a threshold; if none reaches it, the most likely class and its near ties.
 
-    Kang & Wen 2022, and their code.  Near ties are the classes within `tie` of the highest
-    probability that reach `least`.  If none reaches it, the labels are the classes with the indices
-    `fallback`: sinus rhythm.
+    Kang & Wen 2022, and their code.  Near ties are classes with at least the highest probability
+    minus `tie`, and at least `least`.  If no class reaches `least`, the labels are the classes with
+    the indices `fallback` (sinus rhythm).
     """
     highest = probabilities.max(axis=1, keepdims=True)
     tied = (probabilities + tie >= highest) & (probabilities >= least)
@@ -56,10 +56,10 @@ def expected_metric(
 ) -> np.ndarray:
     """Choose for each record the labels with the highest expected Challenge metric.
 
-    The metric divides a record's reward among its labels and outputs, so the gain of one more
-    output depends on the others, which a threshold cannot express.  Label vectors are drawn from
-    the probabilities, each class independently, and outputs are flipped, the best one first, while
-    the mean score over the drawn vectors rises.
+    The metric divides a record's reward by its number of labels and outputs, so the gain of an
+    output depends on the others; a threshold cannot express this.  Label vectors are drawn from the
+    probabilities, each class independently.  Then outputs are flipped greedily, as long as the mean
+    score over the drawn vectors increases.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def expected_metric(
 
 
 def _uniform(classes: int) -> np.ndarray:
-    """Make the fixed numbers (DRAWS, classes) that turn probabilities into label vectors.
+    """Return fixed numbers (DRAWS, classes) that probabilities are compared with.
 
     Each class has one number in each of DRAWS equal intervals, so its frequency is exact.
     """
@@ -95,7 +95,7 @@ def _uniform(classes: int) -> np.ndarray:
 def _best_outputs(truths: np.ndarray, rewards: np.ndarray) -> np.ndarray:
     """Flip outputs greedily; truths (records, draws, classes) bool, outputs (records, classes)."""
     earned = truths.astype(np.float32) @ rewards
-    wrong = (~truths).astype(np.float32)  # an output that is no label adds to the norm
+    wrong = (~truths).astype(np.float32)  # an output without label adds to the denominator
     outputs = np.zeros((len(truths), truths.shape[2]), dtype=bool)
     credit = np.zeros(truths.shape[:2], np.float32)
     played = truths.sum(axis=2, dtype=np.float32)
@@ -118,7 +118,7 @@ def _best_outputs(truths: np.ndarray, rewards: np.ndarray) -> np.ndarray:
 
 
 def logit(probabilities: np.ndarray) -> np.ndarray:
-    """Compute log odds, which are also finite for 0 and 1."""
+    """Compute log odds; probabilities are clipped, so that all are finite."""
     inside = np.clip(probabilities, 1e-12, 1 - 1e-12)
     return np.log(inside) - np.log1p(-inside)
 

@@ -17,7 +17,7 @@ def decode(
     recipe: Recipe, classes: Mapping[str, Sequence[str]], output: SignalOutput, record: Record,
     signal: np.ndarray,
 ) -> Annotations | None:  # fmt: skip
-    """Turn classes per sample into waves, and classes around R peaks into beats.
+    """Convert classes per sample to waves, and classes around R peaks to beats.
 
     R peaks are those of `ecg.beats.detect`.
 

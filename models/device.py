@@ -6,7 +6,7 @@ from ecg import LeadwiseError
 
 
 def device_of(name: str | None) -> torch.device:
-    """Choose the device: as asked, else a GPU if there is one, else the CPU.
+    """Choose the device: the named one, else a GPU if available, else the CPU.
 
     Parameters
     ----------
@@ -16,7 +16,7 @@ def device_of(name: str | None) -> torch.device:
     Raises
     ------
     LeadwiseError
-        There is no such device.
+        The device does not exist or cannot be used.
     """
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -27,10 +27,10 @@ def device_of(name: str | None) -> torch.device:
 
 
 def precision_of(precision: str | None, device: torch.device) -> str:
-    """Choose the precision of training steps: as asked, else bfloat16 on a GPU that supports it.
+    """Choose the precision of training steps: as set, else bfloat16 on a GPU that supports it.
 
-    On a CPU bfloat16 must be asked for: it is faster on a processor that supports it (AVX-512 BF16,
-    AMX) and much slower on others.
+    On a CPU the default is float32: bfloat16 is faster on processors that support it (AVX-512 BF16,
+    AMX), but much slower on others.
     """
     cuda = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return precision or ("bfloat16" if cuda else "float32")

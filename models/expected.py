@@ -1,6 +1,6 @@
-"""Expected answers of a shipped model: probabilities for two simulated records, stored with it.
+"""Expected probabilities of a shipped model for two simulated records, stored with it.
 
-They differ (`differences`) if the model was damaged or a transform, layer or library has changed.
+`differences` compares them with those of the present code, transforms and libraries.
 """
 
 import json
@@ -39,12 +39,12 @@ def write_expected(folder: Path) -> None:
 
 
 def differences(folder: Path) -> list[float]:
-    """Return the largest difference of each answer from the expected probabilities.
+    """Return the largest difference from the expected probabilities per lead set and record.
 
     Raises
     ------
     LeadwiseError
-        The folder has no expected answers.
+        The folder has no expected probabilities.
     """
     try:
         answers = json.loads((folder / FILE).read_text(encoding="utf-8"))["answers"]

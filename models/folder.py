@@ -1,8 +1,8 @@
-"""The model folder: what training leaves and prediction needs.  Nothing in it is unpickled.
+"""The model folder: output of training, input of prediction.  Nothing in it is unpickled.
 
 `model.json` holds the recipe, the classes of each head and, per lead set, the weights file with its
 sha256 and the fitted decisions, rules and scores.  Weights are safetensors whose names contain
-their hash, and `model.json` is replaced last, so an unfinished training never damages a finished
+their hash, and `model.json` is replaced last, so an interrupted training does not damage a finished
 model.
 """
 
@@ -33,10 +33,10 @@ _WEIGHTS_FILE = re.compile(r"[\w-]+\.safetensors")  # only files in this folder
 
 @dataclass(frozen=True)
 class FittedHead:
-    """What training fitted for one head of one lead set.
+    """Decision, rules and validation scores of one head of one lead set.
 
-    `decision` (of `models.decision`) turns probabilities into labels, which `rules` (of
-    `models.rules`) then change; `scores` are those on the validation records.
+    `decision` (of `models.decision`) turns probabilities into labels; `rules` (of `models.rules`)
+    then change these.
     """
 
     decision: Part
@@ -81,7 +81,7 @@ def write_weights(folder: Path, name: str, weights: Mapping[str, torch.Tensor]) 
 
 
 def write_model(model: ModelFolder) -> None:
-    """Write `model.json`, then remove the weights files that no lead set uses any more."""
+    """Write `model.json`, then delete the weights files that it no longer names."""
     content = {
         "about": "Leadwise model folder. Research use, not a medical device.",
         "format": FORMAT,
@@ -192,7 +192,7 @@ def _fitted_head(entry: dict[str, Any], head: Head, classes: tuple[str, ...]) ->
     )
     if not all(isinstance(part, Part) for part in (fitted.decision, *fitted.rules)):
         raise ValueError(f"decision or rules of {head.name}")
-    if not head.dense:  # try them now rather than on the first record
+    if not head.dense:  # find errors before the first record
         labels = decide(fitted.decision, np.zeros((1, len(classes))))
         combine(labels, np.zeros((1, len(RULES)), np.int8), fitted.rules, classes)
     return fitted
@@ -204,7 +204,7 @@ def read_weights(model: ModelFolder, trained: TrainedSet) -> dict[str, torch.Ten
     Raises
     ------
     LeadwiseError
-        The file is missing or is not the one that was trained.
+        The file is missing or has another sha256.
     """
     file = model.path / trained.file
     try:
@@ -220,7 +220,7 @@ def read_weights(model: ModelFolder, trained: TrainedSet) -> dict[str, torch.Ten
 
 
 def halved(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Round weights to float16; a network that loads them takes them as float32 again."""
+    """Round weights to float16; loading converts them back to float32."""
     return {name: one.half() if one.is_floating_point() else one for name, one in weights.items()}
 
 

@@ -1,7 +1,7 @@
-"""Format 2 of model folders and recipes: convert it to format 3.
+"""Convert model folders and recipes of format 2 to format 3.
 
-Format 2 had one head, whose fields were fields of the recipe, and other names.  Both functions
-return new dicts and leave wrong content to the checks that follow.
+In format 2 the fields of the only head were fields of the recipe, and other names were in use.
+Content is not checked here but when format 3 is read.
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ def _renamed(field: str, value: Any) -> Any:
 
 
 def _without_copy(part: Any, stated: Any) -> Any:
-    """Drop the rate or length that a part repeated: the recipe states it."""
+    """Remove a part's rate or length if it equals that of the recipe, which is the default."""
     copied = {"resample": "to_hz", "fit_length": "seconds"}
     if not isinstance(part, Mapping) or part.get("name") not in copied:
         return part

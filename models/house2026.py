@@ -1,10 +1,10 @@
-"""Our own system: a small residual network at 100 Hz that generalises well.
+"""Our own system: a small residual network at 100 Hz.
 
-It combines what worked in the other systems and for the Challenge's winners: pre-activated residual
+It combines components of the other systems and of the Challenge's winners: pre-activated residual
 blocks with squeeze and excitation, several weak regularisers (mixup, shifts, scaling, noise,
-channel dropout, weight decay), a one-cycle schedule, and prediction by the moving average of the
-weights.  The loss is the plain cross-entropy, since expected-metric decoding needs calibrated
-probabilities.
+channel dropout, weight decay), a one-cycle schedule, and prediction by the exponential moving
+average of the weights.  The loss is the unweighted cross-entropy, because expected-metric decoding
+needs calibrated probabilities.
 """
 
 from typing import Any, cast
@@ -17,11 +17,11 @@ from models.layers import ByLength, Convolution, SqueezeExcitation
 from models.losses import bce
 from models.recipe import Head, Recipe, part, vary
 
-PRIOR = -3.0  # initial logit: most classes are rare
+PRIOR = -3.0  # initial bias of the logits: most classes are rare
 
 
 class Block(nn.Module):
-    """Twice norm and convolution, squeeze and excitation, and a shortcut; He et al. 2016.
+    """Norm and convolution, twice, then squeeze and excitation, and a shortcut; He et al. 2016.
 
     If the block halves the rate, the shortcut averages pairs of steps.
     """
@@ -50,7 +50,7 @@ class Block(nn.Module):
 
 
 class Backbone(ByLength):
-    """A stem and stages of blocks; its features are each channel's mean and maximum over time.
+    """A stem and stages of blocks; the output is each channel's mean and maximum over time.
 
     Parameters
     ----------
@@ -59,9 +59,9 @@ class Backbone(ByLength):
     widths, blocks : sequence of int
         Channels and blocks of each stage; the stem and each further stage halve the rate.
     kernel : int
-        Of the blocks' convolutions, in steps.
+        Length of the blocks' convolutions in steps.
     dropout : float
-        Of channels, in the blocks.
+        Probability of channel dropout in the blocks.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Network(Backbone):
     widths, blocks, kernel, dropout
         Of the backbone.
     head_dropout : float
-        Of the features before the last layer.
+        Probability of dropout before the last layer.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Network(Backbone):
 
 
 class Ensemble(ByLength):
-    """Networks that are trained independently in one training, and predict by their mean logit.
+    """Networks that are trained at the same time but independently; the mean logit predicts.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ class Ensemble(ByLength):
 def bce_of_each(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Compute the mean over members, records and classes of the binary cross-entropy.
 
-    The loss of the mean logit would let members share the work, and fail together.
+    With the loss of the mean logit the members would not be independent.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ LOSSES = {"bce_of_each": bce_of_each}
 RESNET = Recipe(
     name="house-resnet",
     system="house2026",
-    source="ours: docs/results.md says what it reaches",
+    source="ours; scores: docs/results.md",
     summary="pre-activated SE-ResNet, mixup, one-cycle schedule, EMA, expected-metric decoding",
     fs=100.0,
     max_s=10.0,

@@ -32,7 +32,7 @@ def prepare(
     -------
     Choice
         `signal` of shape (channels, samples at the recipe's rate), float32, and the missing leads.
-        Channels are the wanted leads, then for each further kind (envelopes) all leads again.
+        Channels are the wanted leads, then each kind of derived channels (envelopes) of all leads.
     """
     chosen, missing = choose(signal, have, want)
     for part in recipe.transforms:
@@ -41,7 +41,7 @@ def prepare(
 
 
 def post_transform(recipe: Recipe, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Apply the transforms whose result depends on the leads that the network reads.
+    """Apply the recipe's post-transforms, whose result depends on the lead set.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def post_transform(recipe: Recipe, signal: np.ndarray) -> tuple[np.ndarray, np.n
         signal = signal.astype(np.float32, copy=False)
     for part in recipe.post_transforms:
         signal, _ = _apply(recipe, part, signal, recipe.fs)
-        if part.name in CROPPING:  # it pads with zeros, so positions are shifted by one for it
+        if part.name in CROPPING:  # + 1, because padding becomes 0
             shifted, _ = _apply(recipe, part, positions[None] + 1.0, recipe.fs)
             positions = shifted[0].astype(np.int64) - 1
     if recipe.post_transforms:
@@ -68,7 +68,7 @@ def post_transform(recipe: Recipe, signal: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _apply(recipe: Recipe, part: Part, signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
-    """Apply one transform; a rate or length that the part leaves out is the recipe's."""
+    """Apply one transform; the default of its rate or length is the recipe's."""
     transform = lookup(recipe, "TRANSFORMS", part.name)
     stated = {"to_hz": recipe.fs, "seconds": recipe.max_s}
     numbers = {name: stated[name] for name in _parameters(transform) & stated.keys()}
@@ -82,12 +82,12 @@ def _parameters(function: Callable[..., Any]) -> frozenset[str]:
 
 
 def check_rate(recipe: Recipe) -> None:
-    """Check that the transforms end at the recipe's rate, whatever the record's rate.
+    """Check that transforms end at the recipe's rate, and post-transforms keep the length.
 
     Raises
     ------
     LeadwiseError
-        They end at another rate.
+        They end at another rate, or a post-transform not in `CROPPING` changes the length.
     """
     for record_fs in (2 * recipe.fs, recipe.fs / 2):
         signal, fs = np.zeros((1, 256), np.float32), record_fs
@@ -110,7 +110,7 @@ def check_rate(recipe: Recipe) -> None:
 
 
 def unfit(recipe: Recipe, fs: float) -> Iterator[str]:
-    """Describe the recipe's filters that reach beyond half of a record's rate.
+    """Describe filters of the recipe whose upper edge is above half of a record's sampling rate.
 
     Examples
     --------
@@ -129,13 +129,13 @@ def unfit(recipe: Recipe, fs: float) -> Iterator[str]:
 
 
 def channels_per_lead(recipe: Recipe) -> int:
-    """Count the channels that the transforms make of one lead."""
+    """Count the channels that the transforms compute from one lead."""
     trial = np.zeros((1, 64), np.float32)
     return len(prepare(recipe, trial, ["I"], ["I"], recipe.fs).signal)
 
 
 def channels_of(leads: Sequence[str], all_leads: Sequence[str], kinds: int) -> list[int]:
-    """List the channels of some leads in a signal prepared for `all_leads`.
+    """List the channels of these leads in a signal prepared for `all_leads`.
 
     Parameters
     ----------
@@ -152,10 +152,10 @@ def channels_of(leads: Sequence[str], all_leads: Sequence[str], kinds: int) -> l
 
 
 def window_bounds(recipe: Recipe, samples: int) -> list[tuple[int, int]]:
-    """Cut a signal into the fewest windows that the network reads, of about equal length.
+    """Divide a signal into windows for the network: as few as possible, of about equal length.
 
-    With a stride all windows have full length, and the rest at the end is not read, except by a
-    recipe with a dense head, whose last window ends with the signal.
+    If the recipe has a stride, all windows have the full length.  The remainder at the end is then
+    ignored, except with a dense head, which gets a last window that ends with the signal.
 
     Returns
     -------

@@ -57,7 +57,7 @@ class AlphaDropout(Dropout):
         """In training, set dropped values to α', then scale and shift all values."""
         if not self.training or self.probability == 0:
             return signal
-        return torch.where(self._kept(signal), signal, SELU_LOWEST) * self.scale + self.shift
+        return torch.where(self._mask(signal), signal, SELU_LOWEST) * self.scale + self.shift
 
 
 class Block(nn.Module):

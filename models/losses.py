@@ -1,9 +1,9 @@
 """Losses that systems share: `loss(output, target, **numbers) -> scalar`.
 
 Targets may be soft (mixup, label smoothing).  The asymmetric loss (Ridnik et al., ICCV 2021) gives
-easy negatives less weight.  It exists in three forms, which differ in the focusing term and in the
-sum: the formula of Kang & Wen's paper, the one in their code, and the original.  With p the
-probability, m the margin and p_m = max(p − m, 0):
+easy negatives less weight.  It has three forms: `asymmetric` of Kang & Wen's paper,
+`asymmetric_deep_psp` of their code, and `asymmetric_alibaba`, the original.  They differ in the
+focusing term and in the sum.  With p the probability, m the margin and p_m = max(p − m, 0):
 
 | name | loss of one element with target y | over classes |
 | --- | --- | --- |
@@ -12,10 +12,10 @@ probability, m the margin and p_m = max(p − m, 0):
 | `asymmetric_alibaba` | −[y log p + (1−y) log(1−p_m)] (y(1−p) + (1−y)p_m)^(γ₊y + γ₋(1−y)) | sum |
 
 An unknown target is NaN, or −1 for classes per sample.  It adds 0 to the loss and has no gradient.
-The mean is over all elements, so a known element has the same weight with and without a mask.
+The mean is over known and unknown elements, so the weight of an element does not depend on a mask.
 
-All losses take the mean over records, where the original adds them up: a batch may be cut into
-micro-batches, and a step of Adam's kind does not depend on the scale.
+All losses are means over records; the original is a sum.  With a mean, a batch can be split into
+micro-batches, and the steps of Adam-like optimisers do not depend on the scale.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +97,7 @@ def _known(target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def constant_weights(classes: Sequence[str]) -> tuple[float, ...]:
-    """Compute class weights, by code: half of the largest class's records over those of the class.
+    """Compute the weight of each class, by code: half the largest of `COUNTS` / its own count.
 
     Examples
     --------
@@ -112,8 +112,8 @@ def weighted_cross_entropy(
 ) -> torch.Tensor:
     """Compute the mean over records of Σ α y (−log p), p the softmax over exclusive classes.
 
-    This is the formula that Reich & Kruk print.  PyTorch's `cross_entropy` divides by the sum of
-    the records' weights instead, so that weights have no effect in a batch of one class.
+    This is the formula in Reich & Kruk's paper.  PyTorch's `cross_entropy` divides by the sum of
+    the records' weights instead, so weights have no effect if all records have the same class.
 
     Raises
     ------
@@ -216,7 +216,7 @@ def _two_sided(
     logits: torch.Tensor, labels: torch.Tensor, shifted: torch.Tensor, focusing: torch.Tensor,
     gamma_positive: float, gamma_negative: float,
 ) -> torch.Tensor:  # fmt: skip
-    """Add the loss as a positive and as a negative, each times its share of the target."""
+    """Add the losses of positive and negative, weighted by `labels` and `1 - labels`."""
     positive = _focus(torch.sigmoid(-logits), gamma_positive) * functional.logsigmoid(logits)
     negative = _focus(focusing, gamma_negative) * _log(1 - shifted)
     return -labels * positive - (1 - labels) * negative
@@ -231,12 +231,12 @@ def _log(values: torch.Tensor) -> torch.Tensor:
 
 
 def _focus(base: torch.Tensor, gamma: float | torch.Tensor) -> torch.Tensor:
-    """Raise to a power; base 0 is replaced by 1, since 0^γ has no gradient for γ < 1."""
+    """Raise to a power; 0 is replaced by 1, because 0^γ has no finite gradient for γ < 1."""
     return torch.where(base > 0, base, 1.0) ** gamma
 
 
 def _loss_of(elements: Callable[..., torch.Tensor], *, summed: bool = False) -> Loss:
-    """Make a loss of a function per element: mean or sum over classes, mean over records."""
+    """Turn a loss per element into a scalar: mean or sum over classes, mean over records."""
 
     def loss(output: torch.Tensor, target: torch.Tensor, **numbers: float) -> torch.Tensor:
         labels, known = _known(target)

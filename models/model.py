@@ -1,4 +1,4 @@
-"""`Model.load(folder).predict(record)`: all that other rooms use of a trained model."""
+"""`Model.load(folder).predict(record)`: load a trained model and predict records."""
 
 import json
 from collections.abc import Sequence
@@ -36,22 +36,22 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a model predicts for a record.
+    """A model's prediction for a record.
 
     Attributes
     ----------
     record : str
     leads : tuple of str
-        Leads that the chosen network reads.
+        Leads of the network that was used.
     classes : tuple of str
         Codes of the classes.
     probabilities : np.ndarray of float64, shape (classes,)
     labels : np.ndarray of bool, shape (classes,)
         After decision and rules.
     warnings : tuple of Message
-        What is unusual about the record, its header or its leads.
+        About the record, its header or its leads.
     findings : tuple of Finding
-        Answers of all clinical rules, if the model uses one of them.
+        Answers of all clinical rules, if the model uses any.
     segments : tuple of Segment
         The windows of the record with their probabilities.
     annotations : Annotations, optional
@@ -74,7 +74,7 @@ class Prediction:
         return dict(zip(names, self.probabilities.tolist(), strict=True))
 
     def to_json(self) -> str:
-        """Write the prediction as JSON, for programs in other languages."""
+        """Return the prediction as JSON, for programs in other languages."""
         content: dict[str, Any] = {
             "record": self.record,
             "leads": self.leads,
@@ -105,7 +105,7 @@ class Prediction:
 
 
 class Model:
-    """The networks of a model folder; predicts records of any leads.  Threads may share it.
+    """The networks of a model folder; it predicts records with any leads and is thread-safe.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class Model:
         From `models.folder.read_model`.
     device : torch.device
     leads : sequence of str, optional
-        Always use the network that serves these leads; by default the one for the record's leads.
+        Always use the network for these leads; by default the one for the record's leads.
     """
 
     def __init__(
@@ -157,9 +157,9 @@ class Model:
         return self.folder.classes[head.name] if head else ()
 
     def network_for(self, leads: Sequence[str]) -> tuple[TrainedSet, torch.nn.Module]:
-        """Return the network that serves records of these leads best (`ecg.leads.serving_set`).
+        """Return the best network for records with these leads (`ecg.leads.serving_set`).
 
-        A network with damaged weights is skipped as long as another one is intact.
+        Networks with damaged weights are skipped.
 
         Raises
         ------
@@ -232,7 +232,7 @@ class Model:
         return next((head for head in self.recipe.heads if not head.dense), None)
 
     def _segments(self, output: SignalOutput, head: Head) -> list[Segment]:
-        """Place the windows on the record's time axis; padding belongs to no segment."""
+        """Return the windows in seconds of the record, without padding."""
         segments = []
         for (onset, offset), values in zip(output.bounds, output.windows[head.name], strict=True):
             positions = output.positions[onset:offset]

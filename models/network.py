@@ -39,8 +39,7 @@ class SignalOutput(NamedTuple):
 def build(recipe: Recipe, leads: Sequence[str], classes: Classes) -> torch.nn.Module:
     """Build the untrained network of a recipe for a lead set.
 
-    The network gets the number of classes, or a dict of numbers by head if the recipe has several
-    heads.
+    The network's second argument is the number of classes; with several heads, a dict by head.
     """
     network = lookup(recipe, "NETWORKS", recipe.network.name)
     counts = {name: len(of_head) for name, of_head in classes.items()}
@@ -60,7 +59,7 @@ def outputs_of(
 
 
 def from_logits(head: Head, logits: torch.Tensor) -> np.ndarray:
-    """Turn logits into float64 probabilities: a softmax over exclusive classes, else a sigmoid.
+    """Compute float64 probabilities: softmax over exclusive classes, else sigmoid.
 
     Parameters
     ----------
@@ -78,8 +77,8 @@ def predict_signal(
 ) -> SignalOutput:
     """Run a network on one prepared signal, window by window.
 
-    Probabilities of windows are averaged; those of a dense head where windows overlap.  Samples
-    that no window reads have probability 0.
+    The mean over windows is the record's probability.  Probabilities per sample (dense heads) are
+    averaged where windows overlap, and 0 at samples in no window.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Recipes: a system as data, that is, names and numbers.
+"""Recipes: a system's settings as names and numbers.
 
 A recipe is frozen, hashable and equal after a round trip through JSON.  A variant is
-`vary(recipe, field=value)`.  Each name is looked up in a dict, first the system's own, then the
-shared one, so a model folder can only name what these dicts hold.
+`vary(recipe, field=value)`.  Each name is a key of a dict, first of the system's own, then of a
+shared one, so a model folder cannot run other code.
 """
 
 import json
@@ -45,7 +45,7 @@ def part(name: str, **numbers: Any) -> Part:
 
 @dataclass(frozen=True)
 class Head:
-    """One task of a network: what it predicts, how it learns it and how it is scored.
+    """One task of a network: what it predicts, how it is trained and how it is scored.
 
     Attributes
     ----------
@@ -67,10 +67,10 @@ class Head:
     decision : str
         Key of `training.decisions.FITS`: how probabilities become labels.
     rules : str
-        Key of `training.rules.USES`: how clinical rules change these labels.
+        Key of `training.decisions.USES`: how clinical rules change these labels.
     metric : str
-        Key of `scoring.METRICS`, or of `scoring.DENSE_METRICS` for samples and beats.  The first
-        head's metric chooses the epoch.
+        Key of `scoring.METRICS`, or of `scoring.DENSE_METRICS` for samples and beats.  The epoch
+        with the best metric of the first head is used.
     """
 
     name: str = "diagnosis"
@@ -97,7 +97,7 @@ class Recipe:
     Attributes
     ----------
     name, system, source, summary : str
-        The name begins with the system's name without its year.
+        The name starts with the system's name without its year.
     fs : float
         Sampling rate of the network in Hz.
     max_s : float
@@ -109,17 +109,17 @@ class Recipe:
         Maximum number of epochs; records per training step.
     heads : tuple of Head
     post_transforms : tuple of Part
-        Transforms after the choice of leads; their result depends on the lead set.
+        Transforms after the selection of leads; their result depends on the lead set.
     stride_s : float
         Step between windows of a longer record, in s; 0: the fewest windows.
     augment : tuple of Part
         Keys of `training.augment.AUGMENTATIONS` or of the system's own.
     ema : float
-        Decay of the exponential moving average of the weights, which then predicts; 0: none.
+        Decay of the exponential moving average of weights, used for prediction; 0: no average.
     stop : Part
         Early stopping, of `training.optim.STOPS`.
     transfer : Part
-        How the first lead set's network helps the others, of `training.transfer.TRANSFERS`.
+        Transfer from the first lead set to the others, of `training.transfer.TRANSFERS`.
     minutes : float
         Time budget for all lead sets together.
     seed : int
@@ -153,7 +153,7 @@ class Recipe:
 
     @property
     def head(self) -> Head:
-        """The first head, whose metric chooses the epoch."""
+        """The first head, whose metric is used to choose the epoch."""
         return self.heads[0]
 
     @property
@@ -207,7 +207,7 @@ _JSON_TYPES: dict[Any, Any] = {float: (int, float), int: int, str: str, bool: bo
 
 
 def recipe_from_json(content: Any) -> Recipe:
-    """Convert JSON to the recipe it was made from; recipes of model folder format 2 are upgraded.
+    """Convert JSON to a recipe, also JSON of model folder format 2.
 
     A missing field has its default.
 
@@ -229,7 +229,7 @@ def recipe_from_json(content: Any) -> Recipe:
 
 
 def _typed(kind: type, content: Any, word: str) -> Any:
-    """Make a Head or Recipe from a dict and check names and types of its fields."""
+    """Make a Head or Recipe from a dict; check names and types of its fields."""
     required = {entry.name for entry in fields(kind) if entry.default is MISSING}
     known = {entry.name for entry in fields(kind)}
     if not isinstance(content, dict):
@@ -251,7 +251,7 @@ def _typed(kind: type, content: Any, word: str) -> Any:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Read a recipe from a JSON file, for example a variant that no system lists.
+    """Read a recipe from a JSON file, for example a variant of a system's recipe.
 
     Raises
     ------

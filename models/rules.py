@@ -1,8 +1,8 @@
 """How a rule's answer is combined with the network's label.
 
-The combination is a mode.  A model folder names one per rule, as `part(rule, mode=…)` with the
-numbers that training reports.  A rule only changes the class of its first code; without that class
-in the model it has no effect.  NumPy alone.
+A model folder names one mode of combination per rule, as `part(rule, mode=…)` with the numbers that
+training reports.  A rule only changes the class of its first code; if the model lacks this class,
+the rule has no effect.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +16,7 @@ from models.recipe import Part, part
 
 YES, NO, CANNOT_SAY = 1, 0, -1
 
-# (labels of a class, answers of its rule) -> labels, ordered by how much a mode changes.
+# (labels of a class, answers of its rule) -> labels; later modes change more labels.
 MODES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "off": lambda labels, answers: labels,
     "or": lambda labels, answers: labels | (answers == YES),
@@ -24,8 +24,8 @@ MODES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "replace": lambda labels, answers: np.where(answers == CANNOT_SAY, labels, answers == YES),
 }
 
-# Revenger 2021 predicts these five classes by rules alone and uses no other rule.  Its rules always
-# answer; if ours cannot, the network's label stays.
+# Revenger 2021 predicts these five classes by rules only, and uses no other rule.  Its rules always
+# answer; where ours cannot, the network's label is used.
 PUBLISHED = tuple(
     part(rule, mode="replace") for rule in ("bradycardia", "LAD", "RAD", "LQRSV", "pacing")
 )
@@ -36,8 +36,8 @@ def combine(
 ) -> np.ndarray:
     """Combine the labels of a network with rules.
 
-    Rules of different classes are independent.  Of two rules for one class the later one in `RULES`
-    is applied last, whatever the order of `rules`.
+    Rules of different classes are independent.  Rules of the same class are applied in the order of
+    `RULES`.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def combine(
     answers : np.ndarray of int8, shape (records, rules of `RULES`)
         From `answers_of`: YES, NO or CANNOT_SAY.
     rules : iterable of Part
-        Named by rule, each with its `mode`; all other rules are off.
+        The name of a rule, with its `mode`; all other rules are off.
     classes : sequence of str
         SNOMED CT codes of the labels.
 
@@ -56,7 +56,7 @@ def combine(
     Raises
     ------
     LeadwiseError
-        A rule or a mode is unknown; the known ones are listed.
+        A rule or a mode is unknown; the message lists the known ones.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def findings_of(
     signal : np.ndarray of shape (len(have), samples)
         In mV, NaN where a sample has no value.
     have, want : sequence of str
-        Leads of the signal, and of the lead set; leads that cannot be derived are left out.
+        Leads of the signal and of the lead set; leads that cannot be derived are omitted.
     fs : float
         Hz.
 

@@ -1,4 +1,4 @@
-"""Sample and Batch: what augmentations, losses and the training loop pass around."""
+"""Sample and Batch: the data types of augmentations, losses and the training loop."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ UNKNOWN = 255  # in targets per sample
 
 @dataclass(frozen=True)
 class Sample:
-    """One record as a lead set reads it; what moves its time axis moves its targets too.
+    """One record with the leads of a lead set, and its targets per sample.
 
     Attributes
     ----------
@@ -31,12 +31,12 @@ class Sample:
     targets: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def moved(self, signal: np.ndarray, source: np.ndarray) -> "Sample":
-        """Replace the signal, and let the targets follow.
+        """Replace the signal, and move the targets per sample with it.
 
         Parameters
         ----------
         source : np.ndarray of int, shape (new samples,)
-            Old sample of each new one; −1 where there is none.
+            Old sample of each new one; −1 for none.
         """
         return replace(self, signal=signal, targets=follow(self.targets, source))
 

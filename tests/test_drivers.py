@@ -226,11 +226,11 @@ def test_folders_are_checked_before_the_teams_code_is_loaded(
     assert run(model, data, tmp_path / "file") == 1
     assert run(model, data, tmp_path / "file" / "below") == 1
     assert capsys.readouterr().err.splitlines() == [
-        f"Error: {tmp_path / 'absent'}: no such model folder; train_model.py makes one",
+        f"Error: {tmp_path / 'absent'}: no such model folder; train_model.py creates one",
         f"Error: {tmp_path / 'absent'}: no such folder",
         f"Error: {tmp_path / 'empty'}: holds no record (no .hea file); is it the data folder?",
-        f"Error: {tmp_path / 'file'}: cannot be made: File exists",
-        f"Error: {tmp_path / 'file' / 'below'}: cannot be made: Not a directory",
+        f"Error: {tmp_path / 'file'}: cannot be created: File exists",
+        f"Error: {tmp_path / 'file' / 'below'}: cannot be created: Not a directory",
     ]
     assert not outputs.exists()
 

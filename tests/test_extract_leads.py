@@ -147,7 +147,7 @@ def test_errors_of_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err.splitlines() == [
         f"Error: {tmp_path / 'none'}: no such folder",
         f"Error: {tmp_path}: holds no record (no .hea file); is it the data folder?",
-        f"Error: {tmp_path / 'file'}: cannot be made: File exists",
+        f"Error: {tmp_path / 'file'}: cannot be created: File exists",
     ]
 
 

@@ -137,7 +137,7 @@ def test_an_unwritable_model_folder_is_an_error_before_records_are_read(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "model").write_text("a file")
-    with pytest.raises(LeadwiseError, match="model/state: cannot be made"):
+    with pytest.raises(LeadwiseError, match="model/state: cannot be created"):
         train(data, tmp_path / "model")
     assert capsys.readouterr().err == ""
 

@@ -1,1 +1,1 @@
-"""Training: what it takes to learn; knows models and scoring, which do not know each other."""
+"""Training; it imports `models` and `scoring`, which do not import each other."""

@@ -4,15 +4,15 @@ Two kinds, applied in the order of the recipe's `augment`:
 
 - `RECORDS`: `augment(sample, generator, **numbers) -> Sample` on one record, before the recipe's
   post-transforms; a system may add its own as `AUGMENTATIONS`;
-- `BATCHES`: `augment(batch, heads, fs, generator, **numbers) -> Batch` on what the network reads.
-  Targets become soft.  Each micro-batch of a batch of long records is one batch here.
+- `BATCHES`: `augment(batch, heads, fs, generator, **numbers) -> Batch` on the network's input.
+  Targets become soft.  Each micro-batch is a batch of its own here.
 
-Defaults of batches are Kang & Wen's (2022); they draw the number of chosen records from a Normal
-distribution.  Those from `cutout` on are Reich & Kruk's (ECG-DualNet 2021) for one lead, in their
-order and with their numbers; `invert` is ours.  They act with their own `probability` and return
-float32. Amplitudes have the signal's unit and 0 is the fill value: standard deviations and the mean
-in a standardised record, mV in another.  The faulty warp and band-pass of the public code are here
-too, as `…_as_published`.
+Defaults of `BATCHES` are Kang & Wen's (2022), who draw the number of changed records from a Normal
+distribution.  In `RECORDS`, `cutout` and all that follow are Reich & Kruk's (ECG-DualNet 2021) for
+one lead, in their order and with their numbers, except `invert`, which is ours.  Each is applied
+with its `probability` and returns float32.  Amplitudes have the signal's unit: mV, or standard
+deviations in a standardised record.  Gaps are filled with 0.  `…_as_published` are the faulty warp
+and band-pass of the public code.
 """
 
 import math
@@ -30,15 +30,14 @@ from models.sample import Batch, Sample
 
 Heads = Sequence[Head]
 Change = Callable[..., Sample]
-_FIRST_PHASE = 1.0  # rad: the largest first phase of a baseline's sine, as in the public code
+_FIRST_PHASE = 1.0  # rad: largest initial phase of a baseline's sine, as in the public code
 
 
 def lead_dropout(sample: Sample, generator: np.random.Generator, *, probability: float) -> Sample:
-    """Show a record, with this probability, as a record of one of the five lead sets.
+    """Reduce a record, with this probability, to one of the five lead sets, drawn uniformly.
 
-    The other leads are set to 0, as they are when a record lacks them, so one network learns to
-    serve all lead sets.  Each set is equally likely.  Limb leads follow from any two, so two sets
-    hold all limb leads, and two more these and V2.
+    Leads that the set lacks and that cannot be derived from it are set to 0, as in a record without
+    them.  So one network is trained for all lead sets.
     """
     if generator.random() >= probability:
         return sample
@@ -49,7 +48,7 @@ def lead_dropout(sample: Sample, generator: np.random.Generator, *, probability:
 
 
 def shift(sample: Sample, generator: np.random.Generator, *, share: float) -> Sample:
-    """Move a record by up to this share of its length, to either side, and fill with zeros."""
+    """Shift a record by up to this share of its length in either direction; fill with zeros."""
     samples = sample.signal.shape[1]
     limit = int(share * samples)
     by = int(generator.integers(-limit, limit + 1))
@@ -72,8 +71,8 @@ def noise(sample: Sample, generator: np.random.Generator, *, mv: float) -> Sampl
     return replace(sample, signal=(sample.signal + mv * added).astype(sample.signal.dtype))
 
 
-def _sometimes(change: Change) -> Change:
-    """Apply a change with its `probability`; else return the record unchanged."""
+def _with_probability(change: Change) -> Change:
+    """Apply a change with its `probability`; otherwise return the record unchanged."""
 
     @wraps(change)
     def drawn(
@@ -86,7 +85,7 @@ def _sometimes(change: Change) -> Change:
     return drawn
 
 
-@_sometimes
+@_with_probability
 def cutout(sample: Sample, generator: np.random.Generator, *, share: float) -> Sample:
     """Set one interval of this share of a record to 0."""
     samples = sample.signal.shape[1]
@@ -97,7 +96,7 @@ def cutout(sample: Sample, generator: np.random.Generator, *, share: float) -> S
     return replace(sample, signal=cut)
 
 
-@_sometimes
+@_with_probability
 def sample_dropout(sample: Sample, generator: np.random.Generator, *, share: float) -> Sample:
     """Set this share of a record's samples, at least one, to 0."""
     samples = sample.signal.shape[1]
@@ -107,11 +106,11 @@ def sample_dropout(sample: Sample, generator: np.random.Generator, *, share: flo
     return replace(sample, signal=dropped)
 
 
-@_sometimes
+@_with_probability
 def warp(sample: Sample, generator: np.random.Generator, *, most: float, points: int) -> Sample:
-    """Warp the time axis: read each sample from a little before or after its position.
+    """Warp the time axis: interpolate each sample at a displaced position.
 
-    The displacement is drawn at some points and linear between them.
+    Displacements are drawn at `points` positions and interpolated linearly.
 
     Parameters
     ----------
@@ -125,25 +124,25 @@ def warp(sample: Sample, generator: np.random.Generator, *, most: float, points:
     return sample.moved(_at(sample.signal, position), np.rint(position).astype(int))
 
 
-@_sometimes
+@_with_probability
 def warp_as_published(
     sample: Sample, generator: np.random.Generator, *, most: float, points: int
 ) -> Sample:
-    """Warp as the public code does: the record fades to half at both ends.
+    """Warp as the public code does: the amplitude decreases to half at both ends.
 
-    It samples an image of one row, whose second axis runs from -1 to 1 along the record, and mixes
-    two conventions for the first: a warp by 0 stretches by L / (L - 1).
+    The code samples an image of one row.  It mixes two conventions for the corners of the time
+    axis, -1 to 1, so a displacement of 0 stretches L samples by L / (L - 1).
     """
     samples = sample.signal.shape[1]
     axis = np.linspace(-1, 1, samples)
     moved = np.clip(axis + _offsets(samples, generator.uniform(-most, most, points)), -1, 1)
-    source = ((moved + 1) * samples - 1) / 2  # the record is surrounded by zeros
+    source = ((moved + 1) * samples - 1) / 2  # outside the record: zeros
     edged = np.pad(sample.signal.astype(np.float32), ((0, 0), (1, 1)))
     warped = (_at(edged, source + 1) * (1 - np.abs(axis) / 2)).astype(np.float32)
     return sample.moved(warped, np.clip(np.rint(source), 0, samples - 1).astype(int))
 
 
-@_sometimes
+@_with_probability
 def stretch(
     sample: Sample, generator: np.random.Generator, *, least: float, most: float, longest_s: float
 ) -> Sample:
@@ -156,26 +155,26 @@ def stretch(
     return sample.moved(_at(sample.signal, position)[:, :limit], source)
 
 
-@_sometimes
+@_with_probability
 def amplify(sample: Sample, generator: np.random.Generator, *, spread: float) -> Sample:
     """Multiply a record by one factor, 1 ± up to `spread`."""
     factor = np.float32(generator.uniform(1 - spread, 1 + spread))
     return replace(sample, signal=sample.signal.astype(np.float32) * factor)
 
 
-@_sometimes
+@_with_probability
 def invert(sample: Sample, generator: np.random.Generator) -> Sample:
-    """Invert a record, as a device held the wrong way round does."""
+    """Invert a record, as a device that is held upside down does."""
     return replace(sample, signal=-sample.signal.astype(np.float32))
 
 
-@_sometimes
+@_with_probability
 def delay(
     sample: Sample, generator: np.random.Generator, *, most_s: float, longest_s: float
 ) -> Sample:
-    """Put less than `most_s` of zeros, and less than its length, before a record.
+    """Insert zeros before a record: less than `most_s` and less than its own length.
 
-    The record gets longer by them, up to `longest_s`.
+    The result is cut at `longest_s`.
     """
     samples, limit = sample.signal.shape[1], round(longest_s * sample.fs)
     zeros = int(generator.integers(min(round(most_s * sample.fs), samples)))
@@ -183,12 +182,12 @@ def delay(
     return sample.moved(delayed, np.maximum(np.arange(delayed.shape[1]) - zeros, -1))
 
 
-@_sometimes
+@_with_probability
 def baseline_wander(
     sample: Sample, generator: np.random.Generator, *,
     amplitude: float, low_hz: float, high_hz: float,
 ) -> Sample:  # fmt: skip
-    """Add a slow sine of up to this amplitude, of a frequency between the two."""
+    """Add a sine with an amplitude of up to `amplitude` and a frequency between the limits."""
     height, hertz = generator.uniform(0, amplitude), generator.uniform(low_hz, high_hz)
     phase = generator.uniform(0, _FIRST_PHASE)
     time = np.arange(sample.signal.shape[1]) / sample.fs
@@ -196,11 +195,11 @@ def baseline_wander(
     return replace(sample, signal=(sample.signal + baseline).astype(np.float32))
 
 
-@_sometimes
+@_with_probability
 def band_pass(
     sample: Sample, generator: np.random.Generator, *, low_hz: float, high_hz: float, order: int
 ) -> Sample:
-    """Filter forwards by a Butterworth band-pass in the steady state of the first sample."""
+    """Apply a causal Butterworth band-pass, initialised with the first sample's steady state."""
     from scipy.signal import sosfilt, sosfilt_zi
 
     sections = _sections(order, low_hz, high_hz, sample.fs)
@@ -210,11 +209,11 @@ def band_pass(
     return replace(sample, signal=np.asarray(filtered, np.float32))
 
 
-@_sometimes
+@_with_probability
 def band_pass_as_published(
     sample: Sample, generator: np.random.Generator, *, low_hz: float, high_hz: float, order: int
 ) -> Sample:
-    """Filter as the public code does, from rest: the step from 0 to the first sample rings."""
+    """Filter as the public code does, with zero initial state: a transient at the start."""
     from scipy.signal import sosfilt
 
     sections = _sections(order, low_hz, high_hz, sample.fs)
@@ -230,15 +229,15 @@ def _sections(order: int, low_hz: float, high_hz: float, fs: float) -> np.ndarra
 
 
 def _offsets(samples: int, drawn: np.ndarray) -> np.ndarray:
-    """Interpolate values drawn for the middles of equal parts of a record at each sample."""
+    """Interpolate values, drawn for the centres of equal parts of a record, at each sample."""
     position = (np.arange(samples) + 0.5) * len(drawn) / samples - 0.5
     return np.interp(position, np.arange(len(drawn)), drawn)
 
 
 def _at(signal: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Interpolate each channel linearly at these positions, in samples."""
-    known = np.arange(signal.shape[1])
-    return np.stack([np.interp(positions, known, row) for row in signal]).astype(np.float32)
+    indices = np.arange(signal.shape[1])
+    return np.stack([np.interp(positions, indices, row) for row in signal]).astype(np.float32)
 
 
 def mixup(
@@ -282,8 +281,7 @@ def random_masking(
 ) -> Batch:  # fmt: skip
     """Set short intervals of all leads to 0 in about a `share` of the records.
 
-    Their number is such that they would cover the share `masked` of the samples if each had the
-    longest width and none overlapped.
+    Intervals of the longest width without overlap would cover the share `masked` of the samples.
     """
     signal = batch.signal.clone()
     shortest, longest = round(shortest_s * fs), round(longest_s * fs)

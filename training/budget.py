@@ -4,16 +4,16 @@ import time
 from collections.abc import Callable
 
 EVALUATION_STEPS = 0.4  # cost of a validation batch in training steps, until it is measured
-FIRST_STEPS = 3  # too few to judge the speed by
-OUTLIER = 10  # times the mean step: the machine slept, or the clock jumped
+FIRST_STEPS = 3  # before these the speed is unknown
+OUTLIER = 10  # times the mean: longer steps are cut to it (suspended machine, clock change)
 FIRST_REPORT_S, REPORT_EVERY_S = 60, 600  # of the projected end
 
 
 class TimeBudget:
     """Measure steps and evaluations of one lead set and plan its epochs within a budget.
 
-    The plan is a number of epochs; the last one may be cut short.  If the budget is long enough,
-    the plan is exactly the recipe's number, so nothing depends on the clock.
+    The plan is a number of epochs, whose last one may be incomplete.  If the budget suffices, the
+    plan is the recipe's number of epochs, and the weights do not depend on the clock.
 
     Parameters
     ----------
@@ -24,9 +24,9 @@ class TimeBudget:
     steps, evaluations : int
         Training and validation batches per epoch.
     done : int
-        Epochs that an interrupted training had finished.
+        Epochs that an interrupted training has finished.
     used : float
-        Seconds that they took.
+        Duration of these in seconds.
     clock : callable
         Returns seconds; for tests.
     """
@@ -92,7 +92,7 @@ class TimeBudget:
         self._replan()
 
     def evaluated(self) -> None:
-        """Note the end of an evaluation; a report on the epoch follows it."""
+        """Note the end of an evaluation, which the caller reports."""
         took = self._lap()
         self._evaluation_s = min(took, OUTLIER * self._evaluation_s) if self._evaluation_s else took
         self._replan()

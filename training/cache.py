@@ -1,10 +1,10 @@
 """The cache: each record is read and transformed once, for all lead sets, into memory-mapped files.
 
-`signals-KEY.f16` holds for each usable record its channels (12 leads, or those of a recipe with
-other leads, then envelopes or whatever the transforms add), one record after the other, as float16.
-`signals-KEY.HEAD.u8` holds the targets per sample of a dense head.  `signals-KEY.json` is written
-last: the files are complete if it exists.  KEY is a hash of the records' names, file sizes and
-times, the transforms and the version.
+`signals-KEY.f16` holds the channels of each usable record as float16, one record after the other.
+Channels are the leads (the standard 12, or those of the recipe), then derived channels such as
+envelopes.  `signals-KEY.HEAD.u8` holds the targets per sample of a dense head.  `signals-KEY.json`
+is written last: if it exists, the files are complete.  KEY is a hash of the records' names, file
+sizes and times, the transforms and the version.
 """
 
 import hashlib
@@ -36,15 +36,15 @@ from models.recipe import Head, Recipe, recipe_to_json
 from models.sample import UNKNOWN
 
 FLOAT16_LIMIT = 6e4  # mV: an absurd gain must not become infinite
-MAPPED_BYTES = 64e6  # returned before pages are released: 350 records of 10 s of ISIBrno
+MAPPED_BYTES = 64e6  # read between two releases of pages: 350 records of 10 s of ISIBrno
 
 
 class MappedArrays(Sequence[np.ndarray]):
     """Arrays (channels, samples) of records as read-only views of one memory-mapped file.
 
-    Pages of a mapped file count as memory of the process while they are mapped, so one epoch would
-    fill memory with the whole file.  They are released now and then; views stay valid, since a
-    released page is read again from the file.
+    Mapped pages count as memory of the process, so after one epoch the whole file would be in
+    memory.  They are released after every `MAPPED_BYTES`.  Views stay valid, because the kernel
+    reads a released page from the file again.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ class MappedArrays(Sequence[np.ndarray]):
     channels : int
         Of each record.
     lengths, starts : np.ndarray of int
-        Samples of each record, and the index of its first value; without `starts` the records
-        follow each other.
+        Samples of each record, and the index of its first value.  Without `starts`, records are
+        contiguous.
     """
 
     def __init__(
@@ -149,17 +149,12 @@ class Cache:
     warnings: tuple[Message, ...]
     left_out: tuple[Message, ...]
 
-    def remove(self) -> None:
-        """Delete the files."""
-        for path in _files(self.path, list(self.targets)):
-            path.unlink(missing_ok=True)
-
 
 def cached_leads(recipe: Recipe) -> tuple[str, ...]:
     """List the leads that a recipe's cache holds.
 
-    These are the standard twelve, so that one cache serves all five lead sets; for a recipe with
-    other leads, such as the single lead of 2017, those of its lead sets.
+    One cache with the standard twelve leads serves all five lead sets.  The cache of a recipe with
+    other leads, such as the single lead of 2017, holds the leads of its lead sets.
 
     Examples
     --------
@@ -178,30 +173,30 @@ def cached_leads(recipe: Recipe) -> tuple[str, ...]:
 def open_cache(
     records: Sequence[Record], recipe: Recipe, folder: Path, workers: int, *, keep: bool = True
 ) -> Cache:
-    """Open the cache of these records and transforms; make it if it does not exist.
+    """Open the cache of these records and transforms; create it if it does not exist.
 
-    If several processes need a cache in the same folder, one makes it and the others wait.
+    If several processes need a cache in the same folder, one creates it and the others wait.
 
     Parameters
     ----------
     folder : Path
-        Folder of the files; made if absent.
+        Folder of the files; created if absent.
     workers : int
         Number of processes that read records.
     keep : bool
-        Keep caches of other records, recipes or versions in this folder; else a new one replaces
-        them.
+        Keep caches of other records, recipes or versions in this folder; otherwise they are
+        deleted before a new one is created.
 
     Raises
     ------
     LeadwiseError
-        The disk is too small, the folder cannot be written, or a reading process was killed.
+        Disk space is insufficient, the folder cannot be written, or a reading process was killed.
     """
     path = folder / f"signals-{_key(records, recipe)[:16]}.f16"
     if (cache := _read_cache(path, recipe)) is None:
         doing = "prepares signals here; this process waits until it has finished."
         with locked(folder / "signals.lock", doing, wait=True):
-            if (cache := _read_cache(path, recipe)) is None:  # no other process made it meanwhile
+            if (cache := _read_cache(path, recipe)) is None:  # another process may have created it
                 return _make(path, records, recipe, workers, keep)
     log(f"Using the prepared signals in {path} ({path.stat().st_size / 1e6:,.0f} MB).")
     return cache
@@ -211,7 +206,11 @@ def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, k
     dense = [head.name for head in recipe.heads if head.dense]
     _make_room(path, dense, keep)
     expected = _expected_bytes(records, recipe)
-    _check_disk(path.parent, expected)
+    if (free := shutil.disk_usage(path.parent).free) < 1.05 * expected:
+        raise LeadwiseError(
+            f"{path.parent}: prepared signals need {expected / 1e9:.1f} GB, but "
+            f"{free / 1e9:.1f} GB are free; set LEADWISE_CACHE to a folder on a larger disk"
+        )
     log(f"Preparing {len(records)} records; they take {expected / 1e6:,.0f} MB in {path.parent}.")
     index: dict[str, list[Any]] = {"usable": [], "lengths": [], "warnings": [], "left_out": []}
     work = partial(prepare_record, recipe=recipe)
@@ -244,15 +243,15 @@ def _files(path: Path, dense: Sequence[str]) -> list[Path]:
 
 
 def _make_room(path: Path, dense: Sequence[str], keep: bool) -> None:
-    """Remove partial and damaged files, and other caches if they are not to be kept."""
+    """Delete partial and damaged files, and, unless `keep`, other caches."""
     remove_drafts(path.parent, "signals-*")
     if path.exists():
-        log(f"{path} is incomplete and is made again.")
+        log(f"{path} is incomplete and is created again.")
     others = [] if keep else [
         old for old in path.parent.glob("signals-*") if not old.name.startswith(f"{path.stem}.")
     ]  # fmt: skip
     if others:
-        log("The prepared signals of other records, another recipe or version are removed.")
+        log("The prepared signals of other records, another recipe or version are deleted.")
     for old in (*_files(path, dense), *others):
         old.unlink(missing_ok=True)
 
@@ -266,13 +265,13 @@ def fingerprint(records: Sequence[Record]) -> str:
 
 
 def _key(records: Sequence[Record], recipe: Recipe) -> str:
-    """Hash what a cache is made of: data, transforms, dense heads and version."""
+    """Hash all that the content of a cache depends on."""
     content = recipe_to_json(recipe)
-    made_of = {key: content[key] for key in ("system", "fs", "transforms")}
+    inputs = {key: content[key] for key in ("system", "fs", "transforms")}
     if (leads := cached_leads(recipe)) != STANDARD:
-        made_of["leads"] = leads
-    made_of["dense"] = [(head.name, head.classes) for head in recipe.heads if head.dense]
-    text = json.dumps([__version__, made_of, fingerprint(records)])
+        inputs["leads"] = leads
+    inputs["dense"] = [(head.name, head.classes) for head in recipe.heads if head.dense]
+    text = json.dumps([__version__, inputs, fingerprint(records)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -319,20 +318,11 @@ def _expected_bytes(records: Sequence[Record], recipe: Recipe) -> int:
     return int((2 * _channels(recipe) + dense) * recipe.fs * seconds)
 
 
-def _check_disk(folder: Path, expected: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < 1.05 * expected:
-        raise LeadwiseError(
-            f"{folder}: prepared signals need {expected / 1e9:.1f} GB, but {free / 1e9:.1f} GB are "
-            "free; set LEADWISE_CACHE to a folder on a larger disk"
-        )
-
-
 def prepare_record(record: Record, recipe: Recipe) -> Prepared:
     """Read a record and apply the recipe's transforms to the leads that the cache holds.
 
-    A record is left out if its signal or its annotations cannot be read, if it is flat throughout,
-    or if the signal is not the one that its header describes.
+    A record is left out if its signal or its annotations cannot be read, if all leads are flat, or
+    if the signal differs from the header's description.
     """
     try:
         reading = record.read()
@@ -362,8 +352,7 @@ def dense_target(record: Record, head: Head, samples: int, fs: float) -> np.ndar
     Returns
     -------
     np.ndarray of uint8, shape (samples,)
-        Class indices at `fs`; 255 where the class is unknown, so throughout a record without
-        annotations.
+        Class indices at `fs`; 255 where the class is unknown.  Without annotations all are 255.
     """
     annotations = record.annotations()
     if annotations is None:

@@ -23,15 +23,13 @@ from training.dataset import Dataset, dataset_of
 from training.settings import Settings
 from training.splits import read_folds, split_by_fold, stratified_split
 
-Codes = Sequence[Sequence[str]]  # of each record
-
 
 @dataclass(frozen=True)
 class Data:
     """Usable records in the cache's order; `validation` marks the validation records.
 
-    `classes`, `labels` (records, classes) and `known` are those of each record head; a head that is
-    absent in `known` knows all labels.  `classes` also has the dense heads.
+    `labels` and `known` (records, classes) are those of each record head, by name.  All labels of a
+    head without an entry in `known` are known.  `classes` are those of all heads.
     """
 
     cache: Cache
@@ -47,13 +45,13 @@ class Data:
 
 
 def chosen_recipe(settings: Settings) -> Recipe:
-    """Find the recipe, by name or file, and apply the settings to it.
+    """Find the recipe, by name or file, and change it by the settings.
 
     Raises
     ------
     LeadwiseError
-        There is no such recipe, it reads other leads than the Challenge's five sets, or the lead
-        sets do not start with the one whose backbone the others reuse.
+        The recipe does not exist, lead sets are set although the recipe has its own, or the first
+        lead set, whose backbone the others reuse, is not the first of them.
     """
     recipe = named_recipe(settings.recipe)
     if settings.leads:
@@ -72,7 +70,7 @@ def named_recipe(name: str) -> Recipe:
     Raises
     ------
     LeadwiseError
-        There is no such recipe.
+        The recipe does not exist, or the file is invalid.
     """
     return read_recipe(Path(name)) if name.endswith(".json") else find(name)
 
@@ -103,8 +101,8 @@ def _with_lead_sets(recipe: Recipe, sizes: Sequence[int]) -> Recipe:
 def labelled_records(folder: str, heads: Sequence[Head]) -> tuple[list[Record], list[Message]]:
     """Read the headers of a training folder, and its REFERENCE.csv; see `datasets.reference`.
 
-    A record without any code is left out, unless a dense head may use its annotations.  Where
-    classes are exclusive, so is a record without exactly one of them.
+    A record without a code is left out, unless the recipe has a dense head, which reads annotations
+    instead.  If classes are exclusive, a record must have exactly one of them.
 
     Parameters
     ----------
@@ -147,7 +145,7 @@ def labelled_records(folder: str, heads: Sequence[Head]) -> tuple[list[Record], 
 def _with_classes(
     folder: str, records: list[Record], head: Head
 ) -> tuple[list[Record], list[Message]]:
-    """Check that classes of a head occur; leave records without exactly one exclusive class out."""
+    """Check that a head's classes occur; of exclusive ones, use records with exactly one."""
     codes = [record.header.codes for record in records]
     names = POLICIES[head.classes](codes)
     counts = label_matrix(codes, names).sum(1)
@@ -230,13 +228,13 @@ def _log_unseen(classes: Sequence[str], labels: np.ndarray, validation: np.ndarr
     unseen = np.flatnonzero(labels[~validation].sum(0) == 0).tolist()
     if unseen:
         names = ", ".join(class_name(classes[index]) for index in unseen)
-        log(f"No positive training record: {names}. Predictions of these classes mean nothing.")
+        log(f"No positive training record: {names}. Ignore the predictions of these classes.")
 
 
 def log_problems(left_out: Sequence[Message], warnings: Sequence[Message], names: int = 20) -> None:
-    """Log which records are left out and what is unusual about others.
+    """Log why records are left out, and warnings; frequent kinds of messages are counted.
 
-    Messages of a frequent kind are counted; `problems.tsv` in the model folder lists them all.
+    `problems.tsv` in the model folder lists all messages.
     """
     for line in summarise(left_out, names):
         log(f"Left out: {line}")
@@ -245,29 +243,24 @@ def log_problems(left_out: Sequence[Message], warnings: Sequence[Message], names
 
 
 def log_rates(records: Sequence[Record], recipe: Recipe) -> None:
-    """Log once which of the recipe's filters reach beyond half of the records' rates."""
+    """Log which of the recipe's filters reach beyond half of the records' sampling rates."""
     for fs in sorted({record.fs for record in records}):
         for text in unfit(recipe, fs):
             count = sum(record.fs == fs for record in records)
             log(f"Note: {text} ({count} records of {fs:g} Hz)")
 
 
-def all_known(names: Sequence[str], labels: np.ndarray, classes: Sequence[str]) -> None:
-    """Take every absent label for a negative, as published."""
-    return None
-
-
 def known_by_source(names: Sequence[str], labels: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Take an absent label for a negative only if the record's source labels this class.
+    """Mark labels as known: the present ones, and the absent ones that the source would name.
 
-    A source labels a class if it has at least 20 positive records.  Records of other sources may
-    have the condition (Kang & Wen 2022, section 8 and appendix A; CPSC's have no axis, no voltage).
-    A present label is always known.
+    A source labels a class if at least 20 of its records are positive.  In records of a source that
+    does not label a class, the condition may be present without a label (Kang & Wen 2022, section 8
+    and appendix A: CPSC labels neither axis nor voltage).
 
     Parameters
     ----------
     names : sequence of str
-        Of the records; they contain the source.
+        Names of the records; `datasets.sources` derives the source from them.
     labels : np.ndarray of bool, shape (records, classes)
     classes : sequence of str
         Their codes.
@@ -287,4 +280,7 @@ def known_by_source(names: Sequence[str], labels: np.ndarray, classes: Sequence[
 
 
 Mask = Callable[[Sequence[str], np.ndarray, Sequence[str]], np.ndarray | None]
-MASKS: dict[str, Mask] = {"off": all_known, "sources": known_by_source}
+MASKS: dict[str, Mask] = {
+    "off": lambda names, labels, classes: None,  # every absent label is a negative, as published
+    "sources": known_by_source,
+}

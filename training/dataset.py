@@ -14,9 +14,7 @@ from models.sample import UNKNOWN, Batch, Sample, follow
 from training.augment import augment_batch, augment_sample
 from training.cache import MappedArrays, cached_leads
 
-POOL = (
-    16  # batches whose records are sorted by length together, so that batches need little padding
-)
+POOL = 16  # batches whose records are sorted by length together, to reduce padding
 # Padded samples per micro-batch: 64 records of 10 s at 500 Hz.  A step of ISIBrno takes 8 kB of
 # memory per sample, which is 16 GB for 64 records of 2 minutes.
 MICRO_BATCH_SAMPLES = 320_000
@@ -31,7 +29,7 @@ class Dataset:
     Attributes
     ----------
     signals : MappedArrays
-        Prepared for the leads of the cache, (channels, samples) each.
+        (channels, samples) of each record, for all leads of the cache.
     labels : dict of np.ndarray
         Of each record head: bool (records, classes), or float32 from 0 to 1 after distillation.
     dense : dict of MappedArrays
@@ -40,7 +38,7 @@ class Dataset:
         Channels of the lead set.
     recipe : Recipe
     known : dict of np.ndarray
-        Which labels are known, bool (records, classes); a head that is absent knows all.
+        Which labels are known, bool (records, classes); all of a head without an entry.
     """
 
     signals: MappedArrays
@@ -56,7 +54,7 @@ class Dataset:
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """Samples of each record after the post-transforms, which see zeros of its length here."""
+        """Samples of each record after the post-transforms, computed on zeros of its length."""
         if not self.recipe.post_transforms:
             return self.signals.lengths
         raw, inverse = np.unique(self.signals.lengths, return_inverse=True)
@@ -76,7 +74,7 @@ class Dataset:
     def batch(self, indices: Sequence[int], generator: np.random.Generator | None = None) -> Batch:
         """Make a batch; with a generator, a training batch with the recipe's augmentation.
 
-        Of a record that is too long it takes a random window, without a generator the first one.
+        A record that is too long is cut to a random window, or without a generator to the first.
         """
         windows = [self._window(index, generator) for index in indices]
         signal, length = pad([signal for signal, _ in windows])
@@ -93,7 +91,7 @@ class Dataset:
         return labels
 
     def _window(self, index: int, generator: np.random.Generator | None) -> Window:
-        """Read a record; without post-transforms only the window of a long record is read."""
+        """Read a record, augment and post-transform it, and cut it to a window."""
         signal, channels, recipe = self.signals[index], self.channels, self.recipe
         dense = {name: targets[index][0] for name, targets in self.dense.items()}
         if recipe.post_transforms or recipe.augment:
@@ -109,13 +107,13 @@ class Dataset:
         spare = signal.shape[1] - recipe.max_samples
         onset = int(generator.integers(spare + 1)) if generator and spare > 0 else 0
         window = slice(onset, onset + recipe.max_samples)
-        return signal[channels, window], {name: one[window] for name, one in dense.items()}
+        return signal[channels, window], {name: target[window] for name, target in dense.items()}
 
     def micro_batches(self, indices: Sequence[int]) -> list[list[int]]:
-        """Cut a batch of long records into micro-batches of similar length that fit in memory.
+        """Split a batch of long records into micro-batches of similar length that fit in memory.
 
-        Their gradients are added up, weighted by the share of records, so a batch is still one
-        step; batch norm sees each micro-batch alone.  A batch that fits stays whole.
+        Gradients are accumulated, weighted by the number of records, so a batch is still one step.
+        Batch-norm statistics are those of each micro-batch.
         """
         lengths = np.minimum(self.lengths[indices], self.recipe.max_samples)
         if len(indices) * lengths.max() <= MICRO_BATCH_SAMPLES:
@@ -147,16 +145,15 @@ def dataset_of(
 ) -> Dataset:  # fmt: skip
     """Make the dataset of a lead set from the signals of the recipe's cache."""
     cached = cached_leads(recipe)
-    kinds = signals.channels // len(cached)
-    channels = channels_of(leads, cached, kinds)
+    channels = channels_of(leads, cached, signals.channels // len(cached))
     return Dataset(signals, labels, dense or {}, channels, recipe, known or {})
 
 
 def batches(lengths: np.ndarray, size: int, generator: np.random.Generator) -> Iterator[list[int]]:
     """Shuffle records into batches of similar length.
 
-    Each record occurs once.  A last batch of one record joins the one before it, since batch norm
-    needs two.
+    Each record occurs once.  A last batch of a single record is merged into the one before, because
+    batch norm needs two records.
     """
     order = generator.permutation(len(lengths))
     cut: list[list[int]] = []

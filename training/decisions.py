@@ -1,10 +1,10 @@
 """Fit decisions and rules on the validation records: how probabilities become labels.
 
-`fit(probabilities, labels, classes, seed) -> Part` of `models.decision` maximises the Challenge
-metric; heads name a fit by its key in `FITS`.  `use(outputs, answers, labels, classes) -> rules` of
-`models.rules`; heads name a use by its key in `USES`.  All arrays have one row per record:
-`outputs` (predicted labels) and `labels` (targets) are bool (records, classes), `answers` of the
-rules are int8 (records, rules).
+`FITS`: `fit(probabilities, labels, classes, seed) -> Part` fits a decision of `models.decision` by
+the Challenge metric.  `USES`: `use(outputs, answers, labels, classes) -> parts` chooses modes of
+`models.rules`.  Heads name both by their keys.  All arrays have one row per record: `outputs`
+(predicted labels) and `labels` (targets) are bool (records, classes), `answers` of the rules are
+int8 (records, rules).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,12 +29,12 @@ TIE = 1e-12  # metrics within this of the best one count as equal
 SLOPES = (0.7, 0.85, 1.0, 1.2, 1.4)  # around the most likely one
 OFFSETS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75)  # of the log odds
 
-# Records, evenly spread, that the two numbers of `expected_metric` are fitted on.  They need no
-# more, and all 22,000 validation records of the Challenge would take 20 minutes per lead set.
+# Number of evenly spaced records that the two numbers of `expected_metric` are fitted on.  All
+# 22,000 validation records of the Challenge would take 20 minutes per lead set.
 EXPECTED_ON = 4000
-ERRORS = 1.0  # standard errors that a rule's gain must exceed; chance does so one time in six
-PASSES = 2  # rules share what a record earns, so a later choice may change an earlier one
-ROUNDING = 1e-9  # of a gain
+ERRORS = 1.0  # standard errors that a rule's gain must exceed; by chance one in six does
+PASSES = 2  # over all rules: the gain of a rule depends on the modes of the others
+ROUNDING = 1e-9  # error of a gain
 
 Measure = Callable[[np.ndarray], float]
 Fit = Callable[[np.ndarray, np.ndarray, Sequence[str], int], Part]
@@ -43,7 +43,7 @@ Use = Callable[[np.ndarray, np.ndarray, np.ndarray, Sequence[str]], tuple[Part, 
 
 
 def measure_of(labels: np.ndarray, classes: Sequence[str]) -> Measure:
-    """Return the metric of outputs: the Challenge metric, or for other classes the mean F."""
+    """Return the metric of outputs: Challenge metric, or for other classes macro F-measure."""
     if not set(classes) <= set(CODES):
         return lambda outputs: float(macro(f_measure(count(labels, outputs))))
     prepared = prepare(labels, classes)
@@ -72,8 +72,8 @@ def global_threshold(probabilities: np.ndarray, measure: Measure) -> tuple[float
 def best_index(metrics: np.ndarray, grid: np.ndarray = GRID) -> int:
     """Choose among equally good thresholds: the middle of the longest run of neighbours.
 
-    The lower middle of a run of even length; of equally long runs the one whose middle is nearest
-    to 0.5, then the lower one.
+    In a run of even length it is the lower of the two middles.  Of equally long runs, the one whose
+    middle is closest to 0.5 is chosen, then the lower one.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def class_thresholds(
     probabilities, measure
         As in `global_threshold`.
     seed : int
-        Of the evolution.
+        Seed of the evolution.
     generations : int
         Maximum number.
 
@@ -163,17 +163,10 @@ def _near_ties(
     return part("near ties", threshold=0.5, tie=0.03, least=0.1, fallback=fallback)
 
 
-def _highest(
-    probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], seed: int
-) -> Part:
-    """Use the class with the highest probability; exclusive classes need no fit."""
-    return part("highest")
-
-
 def _fit_expected(
     probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str], seed: int
 ) -> Part:
-    """Choose slope and offset of `expected_metric` by the metric."""
+    """Choose the slope and offset of `expected_metric` with the best metric."""
     subset = np.unique(np.linspace(0, len(labels) - 1, EXPECTED_ON).astype(int))
     probabilities, labels = probabilities[subset], labels[subset]
     measure = measure_of(labels, classes)
@@ -191,7 +184,7 @@ FITS: dict[str, Fit] = {
     "global": _fit_global,
     "per class": _fit_classes,
     "near ties": _near_ties,
-    "highest": _highest,
+    "highest": lambda *_: part("highest"),  # exclusive classes need no fit
     "expected_metric": _fit_expected,
 }
 
@@ -204,8 +197,8 @@ def read_answers(
     Returns
     -------
     dict
-        For each lead set int8 of shape (records, rules), as `models.rules.answers_of`.  All rules
-        cannot answer for a record that has vanished or has errors.
+        Per lead set int8 of shape (records, rules), as `models.rules.answers_of`; CANNOT_SAY for a
+        record that is missing by now or has errors.
     """
     answers = np.full((len(lead_sets), len(records), len(RULES)), CANNOT_SAY, np.int8)
     if records:
@@ -220,13 +213,13 @@ def read_answers(
 
 def judge_record(record: Record, lead_sets: LeadSets) -> np.ndarray:
     """Read a record and apply the rules: int8 of shape (lead sets, rules)."""
-    silent = np.full((len(lead_sets), len(RULES)), CANNOT_SAY, np.int8)
+    unknown = np.full((len(lead_sets), len(RULES)), CANNOT_SAY, np.int8)
     try:
         reading = record.read()
     except LeadwiseError:
-        return silent  # the record vanished after the cache was made; training continues without it
+        return unknown  # deleted after the cache was created
     if reading.errors:
-        return silent
+        return unknown
     findings = (findings_of(reading.signal, record.leads, leads, record.fs) for leads in lead_sets)
     return np.stack([answers_of(of_set) for of_set in findings])
 
@@ -234,12 +227,11 @@ def judge_record(record: Record, lead_sets: LeadSets) -> np.ndarray:
 def choose_modes(
     outputs: np.ndarray, answers: np.ndarray, labels: np.ndarray, classes: Sequence[str]
 ) -> tuple[Part, ...]:
-    """Choose for each rule, the others as they are, the mode of the best Challenge metric.
+    """Choose for each rule, one after the other, the mode with the best Challenge metric.
 
-    A rule changes few labels of few records, so some mode of some rule nearly always gains a
-    little on the records that chose it, and loses it on others.  Hence a mode other than off must
-    gain more than the standard error of its paired gain over the records.  Of equal modes the one
-    that changes less is chosen.
+    A rule changes few labels, so one of its modes often gains a little on the validation records by
+    chance.  Therefore a mode other than off must gain more than the standard error of its paired
+    gain over the records.  Of equal modes the one that changes fewer labels is chosen.
 
     Returns
     -------
@@ -251,14 +243,14 @@ def choose_modes(
     for _ in range(PASSES):
         before = dict(modes)
         for name in modes:
-            joined = {
+            combined = {
                 mode: combine(outputs, answers, parts_of({**modes, name: mode}), classes)
                 for mode in MODES
             }
             best = 0.0
             modes[name] = "off"
-            for mode, combined in joined.items():
-                gain, error = gain_and_error(prepared, joined["off"], combined)
+            for mode, after in combined.items():
+                gain, error = gain_and_error(prepared, combined["off"], after)
                 if gain > max(best, ERRORS * error) + ROUNDING:
                     modes[name], best = mode, gain
         if modes == before:
@@ -274,10 +266,10 @@ def parts_of(modes: Mapping[str, str]) -> tuple[Part, ...]:
 def gain_and_error(
     prepared: Prepared, before: np.ndarray, after: np.ndarray
 ) -> tuple[float, float]:
-    """Compute the gain in the Challenge metric of other outputs, and its standard error.
+    """Compute the gain in the Challenge metric from `before` to `after`, and its standard error.
 
-    The metric's norm depends on the labels alone and is taken as known, so the gain is a sum over
-    records and its error that of a sum.
+    The metric's normalisation depends on the labels only, so the gain is a sum over records.  Its
+    error is the standard error of this sum.
     """
     records, norm = len(before), (prepared.correct - prepared.inactive).sum()
     if records < 2 or np.isclose(norm, 0):
@@ -294,8 +286,8 @@ def fit_rules(
     Returns
     -------
     tuple of Part
-        In the order of `RULES`: mode, number of labels `added` and `removed`, and the Challenge
-        metric `before` and `after`, one rule after the other.
+        In the order in which the rules are applied: mode, number of labels `added` and `removed`,
+        and the Challenge metric `before` and `after` this rule.
     """
     prepared = prepare(labels, classes)
     chosen = sorted(
@@ -303,15 +295,15 @@ def fit_rules(
     )
     measured = []
     for rule in chosen:
-        joined = combine(outputs, answers, [rule], classes)
+        after = combine(outputs, answers, [rule], classes)
         numbers = {
-            "added": int((joined & ~outputs).sum()),
-            "removed": int((outputs & ~joined).sum()),
+            "added": int((after & ~outputs).sum()),
+            "removed": int((outputs & ~after).sum()),
             "before": round(float(prepared.metric(outputs)), 6),
-            "after": round(float(prepared.metric(joined)), 6),
+            "after": round(float(prepared.metric(after)), 6),
         }
         measured.append(part(rule.name, **rule.options, **numbers))
-        outputs = joined
+        outputs = after
     return tuple(measured)
 
 

@@ -24,7 +24,7 @@ Weights = Mapping[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class LeadSetRun:
-    """What the training of one lead set needs to know.
+    """Inputs and settings for the training of one lead set.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class LeadSetRun:
     device : torch.device
     precision : str
     init, frozen : dict of torch.Tensor
-        Weights that the network is initialised with; those of `frozen` stay as they are.
+        Initial weights by name; those in `frozen` are not trained.
     """
 
     name: str
@@ -63,7 +63,11 @@ class LeadSetRun:
 def score_head(
     head: Head, predicted: np.ndarray, part: Dataset, classes: tuple[str, ...]
 ) -> tuple[float, float]:
-    """Compute the validation score of a head, and the global threshold or NaN."""
+    """Compute the validation score of a head, and the best global threshold or NaN.
+
+    Outputs of a record head come from this threshold, or from the highest class if classes are
+    exclusive.
+    """
     if head.dense:
         return DENSE_METRICS[head.metric](predicted), math.nan
     labels, threshold = part.labels[head.name], math.nan
@@ -108,7 +112,8 @@ def fit_heads(
 def predict(run: LeadSetRun, network: torch.nn.Module, records: Dataset) -> dict[str, np.ndarray]:
     """Predict all records.
 
-    Records are taken by length; padding and neighbours do not change what the network outputs.
+    Records are sorted by length, so batches need little padding.  Neither padding nor the other
+    records of a batch change a prediction.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The training loop of one lead set: step, evaluate, keep the best epoch, save the state, log."""
+"""The training loop of one lead set: train, evaluate, copy the best weights, save state, log."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from ecg.progress import duration, log, progress_bar
 from models import lookup
 from models.folder import versions
 from models.network import build, outputs_of
-from models.recipe import Head, Recipe, recipe_to_json
+from models.recipe import Recipe, recipe_to_json
 from models.sample import Batch
 from training.budget import TimeBudget
 from training.dataset import Dataset, batch_count
@@ -45,8 +45,8 @@ def training_key(
 ) -> dict[str, str]:  # fmt: skip
     """Collect all that trained weights depend on; a state with another key is not resumed.
 
-    The time budget and the other lead sets are left out: an interrupted training may continue with
-    more time.
+    Time budget and other lead sets are left out, so an interrupted training can be resumed with a
+    longer budget.
     """
     content = recipe_to_json(replace(recipe, minutes=0.0, lead_sets=()))
     return {
@@ -76,7 +76,7 @@ def train(
     state_file : Path
         Written after each epoch.
     sets_left : int
-        Number of lead sets that are not trained yet, this one included, to project the end.
+        Number of lead sets that are not trained yet, including this one; for the projected end.
 
     Returns
     -------
@@ -99,8 +99,10 @@ def train(
         losses = _epoch(run, network, optimiser, train_part, budget, state, sets_left)
         predicting = network
         if recipe.ema:
-            predicting = ema_network(network, state.ema, _shown(run, train_part, state.epoch))
-        _evaluate(run, predicting, validation_part, state, losses, _rate(optimiser))
+            batches = _norm_batches(run, train_part, state.epoch)
+            predicting = ema_network(network, state.ema, batches)
+        rate = float(optimiser.param_groups[0]["lr"])
+        _evaluate(run, predicting, validation_part, state, losses, rate)
         budget.evaluated()
         if STOPS[recipe.stop.name](state.scores, **recipe.stop.options):
             budget.stop()
@@ -195,9 +197,9 @@ def _backward(
     run: LeadSetRun, network: torch.nn.Module, train_part: Dataset, indices: list[int],
     generator: np.random.Generator,
 ) -> dict[str, float]:  # fmt: skip
-    """Add up the gradients of a batch, by micro-batches if it is long; return its losses.
+    """Accumulate the gradients of a batch over its micro-batches; return its losses.
 
-    `loss` is the weighted sum over heads; each of several heads has its own entry besides.
+    `loss` is the weighted sum over heads; with several heads each loss has a further entry.
     """
     recipe = run.recipe
     totals: dict[str, float] = {}
@@ -206,7 +208,12 @@ def _backward(
         batch = train_part.batch(micro_batch, generator).to(run.device)
         with torch.autocast(run.device.type, torch.bfloat16, enabled=mixed):
             outputs = outputs_of(recipe, network, batch.signal, batch.length)
-            losses = {head.name: _loss(recipe, head, outputs, batch) for head in recipe.heads}
+            losses = {
+                head.name: lookup(recipe, "LOSSES", head.loss.name)(
+                    outputs[head.name], batch.targets[head.name], **head.loss.options
+                )
+                for head in recipe.heads
+            }
             loss = sum(losses[head.name] * head.weight for head in recipe.heads)
         share = len(micro_batch) / len(indices)
         assert isinstance(loss, torch.Tensor)
@@ -217,35 +224,19 @@ def _backward(
     return totals
 
 
-def _loss(
-    recipe: Recipe, head: Head, outputs: Mapping[str, torch.Tensor], batch: Batch
-) -> torch.Tensor:
-    loss = lookup(recipe, "LOSSES", head.loss.name)
-    value: torch.Tensor = loss(outputs[head.name], batch.targets[head.name], **head.loss.options)
-    return value
-
-
-def _shown(run: LeadSetRun, train_part: Dataset, epoch: int) -> Iterator[Batch]:
-    """Yield training batches of an epoch, to estimate batch-norm statistics on."""
+def _norm_batches(run: LeadSetRun, train_part: Dataset, epoch: int) -> Iterator[Batch]:
+    """Yield training batches for the estimation of batch-norm statistics."""
     generator = generator_of(run.recipe.seed, run.name, epoch, "average")
     for indices in train_part.shuffled(generator):
         for micro_batch in train_part.micro_batches(indices):
             yield train_part.batch(micro_batch, generator).to(run.device)
 
 
-def _rate(optimiser: torch.optim.Optimizer) -> float:
-    return float(optimiser.param_groups[0]["lr"])
-
-
 def _evaluate(
     run: LeadSetRun, network: torch.nn.Module, validation_part: Dataset, state: TrainingState,
     losses: Mapping[str, float], rate: float,
 ) -> None:  # fmt: skip
-    """Score the validation records, add the epoch to the history, and keep the best weights.
-
-    Labels of a record head come from the best global threshold, or are the highest class if classes
-    are exclusive.
-    """
+    """Score the validation records, add the epoch to the history, and copy the best weights."""
     predictions = predict(run, network, validation_part)
     scores, thresholds = {}, {}
     for head in run.recipe.heads:
@@ -260,7 +251,7 @@ def _evaluate(
         "lr": rate, **{f"score {head.name}": scores[head.name] for head in others},
     })  # fmt: skip
     if score > best or not state.best:  # of equally good epochs the earlier one
-        # A state_dict is a view of the weights, which go on changing.
+        # Copies, because a state_dict refers to the weights themselves, which training changes.
         state.best = {
             name: value.detach().cpu().clone() for name, value in network.state_dict().items()
         }
@@ -268,7 +259,7 @@ def _evaluate(
 
 
 def _epoch_line(run: LeadSetRun, state: TrainingState, budget: TimeBudget, sets_left: int) -> str:
-    """Sum an epoch up in one line."""
+    """Summarise an epoch in one line."""
     row = state.history[-1]
     best = " (best)" if state.best_epoch == state.epoch else ""
     by = "" if math.isnan(row["threshold"]) else f", threshold {row['threshold']:.2f}"
@@ -290,5 +281,5 @@ def _projection(run: LeadSetRun, budget: TimeBudget, sets_left: int) -> str:
 
 
 def _all_left_s(budget: TimeBudget, sets_left: int) -> float:
-    """Project the end of all lead sets; later ones are assumed to take as long as this one."""
+    """Project the end of all lead sets, assuming that later ones take as long as this one."""
     return budget.left_s + (sets_left - 1) * (budget.used + budget.left_s)

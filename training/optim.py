@@ -1,9 +1,9 @@
 """Optimisers, learning-rate schedules, early stopping and the moving average of the weights.
 
-`schedule(progress, scores, **numbers) -> factor of the learning rate` is a pure function, so a
-resumed training needs only its history: `progress` runs from 0 to 1 over the training, `scores` are
-those of the epochs so far.  `MOMENTA` hold what a schedule does to Adam's β₁.  `STOPS` decide
-whether a training ends early.
+`schedule(progress, scores, **numbers) -> factor of the learning rate`: `progress` runs from 0 to 1
+over the training, `scores` are the validation scores so far.  Schedules are pure functions, so a
+resumed training needs only its history.  `MOMENTA` give Adam's β₁ for schedules that change it.
+`STOPS` decide whether a training ends early.
 """
 
 import math
@@ -27,16 +27,10 @@ NORM_BATCHES = 20  # micro-batches that batch-norm statistics are estimated on
 Schedule = Callable[..., float]
 
 
-def constant(progress: float, scores: Sequence[float]) -> float:
-    """Use a constant rate."""
-    return 1.0
-
-
 def plateau(progress: float, scores: Sequence[float], *, factor: float, patience: int) -> float:
     """Multiply the rate by `factor` after each `patience` epochs without a better score.
 
-    PyTorch's ReduceLROnPlateau with mode max and threshold 0; its patience is one less, since it
-    counts the tolerated epochs.
+    Equals PyTorch's ReduceLROnPlateau with mode max, threshold 0 and `patience - 1`.
     """
     best, flat, share = -math.inf, 0, 1.0
     for score in scores:
@@ -54,10 +48,10 @@ def steps(progress: float, scores: Sequence[float], *, at: Sequence[float], fact
 def warmup_cosine(
     progress: float, scores: Sequence[float], *, warmup: float, decay: float
 ) -> float:
-    """Rise over the share `warmup` of the training, stay, and decay to zero over the last `decay`.
+    """Rise during the first share `warmup`, stay constant, decay to 0 during the last `decay`.
 
-    The decay is half a cosine and ends with the time budget.  On PTB-XL the score hardly rises at a
-    constant rate, and by about 0.04 during the decay.
+    The decay is half a cosine and ends with the planned training.  On PTB-XL the score rises by
+    about 0.04 during the decay, and hardly before.
     """
     if progress < warmup:
         return 0.1 + 0.9 * progress / warmup
@@ -67,10 +61,10 @@ def warmup_cosine(
 
 
 def one_cycle(progress: float, scores: Sequence[float], *, warmup: float = 0.3) -> float:
-    """Rise over the share `warmup` of the training and fall to nearly 0, both as half cosines.
+    """Rise during the first share `warmup`, then decay to nearly 0, both as half cosines.
 
-    PyTorch's OneCycleLR with its defaults, except that it reaches the top one step earlier: a pure
-    function of the progress does not know the number of steps.
+    PyTorch's OneCycleLR with its defaults, except that the maximum is reached one step earlier,
+    because the number of steps is not an argument.
     """
     return _up_and_down(progress, warmup, ONE_CYCLE_START, 1.0, ONE_CYCLE_END)
 
@@ -92,11 +86,6 @@ def _cosine(start: float, end: float, progress: float) -> float:
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def never(scores: Sequence[float]) -> bool:
-    """Never stop early."""
-    return False
-
-
 def patience(scores: Sequence[float], *, epochs: int, tolerance: float = 0.0) -> bool:
     """Stop after so many consecutive epochs that were worse than the best one by `tolerance`.
 
@@ -110,14 +99,14 @@ def patience(scores: Sequence[float], *, epochs: int, tolerance: float = 0.0) ->
 
 
 SCHEDULES: dict[str, Schedule] = {
-    "constant": constant,
+    "constant": lambda progress, scores: 1.0,
     "plateau": plateau,
     "steps": steps,
     "warmup_cosine": warmup_cosine,
     "one_cycle": one_cycle,
 }
 MOMENTA: dict[str, Schedule] = {"one_cycle": one_cycle_momentum}  # others do not change β₁
-STOPS: dict[str, Callable[..., bool]] = {"never": never, "patience": patience}
+STOPS: dict[str, Callable[..., bool]] = {"never": lambda scores: False, "patience": patience}
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
@@ -144,7 +133,7 @@ def set_rate(
 
 
 def ema_decay(limit: float, step: int) -> float:
-    """Compute the decay of the moving average at a step: small at first, then `limit`.
+    """Compute the decay of the moving average at a step; it rises to `limit`.
 
     Examples
     --------
@@ -165,9 +154,9 @@ def update_ema(ema: dict[str, torch.Tensor], network: nn.Module, decay: float) -
 def ema_network(
     network: nn.Module, ema: dict[str, torch.Tensor], batches: Iterable[Batch]
 ) -> nn.Module:
-    """Copy a network with averaged weights, and estimate their batch-norm statistics.
+    """Copy a network, with averaged weights and batch-norm statistics estimated for them.
 
-    Statistics belong to the weights they were computed with, so averaged weights need their own.
+    The network's own statistics do not fit the averaged weights.
 
     Parameters
     ----------
@@ -176,12 +165,12 @@ def ema_network(
         `NORM_BATCHES` of them.
     """
     copied = deepcopy(network).eval()  # no dropout
-    for module in copied.modules():  # batches stay whole, so that no norm sees a single record
+    for module in copied.modules():  # process batches whole: a norm needs more than one record
         if isinstance(module, ByLength):
             module.training = True
     for name, weight in copied.named_parameters():
         weight.copy_(ema[name])
-    norms = [  # without frozen ones
+    norms = [  # those that are trained
         module
         for module in copied.modules()
         if isinstance(module, _BatchNorm) and module.weight.requires_grad

@@ -63,7 +63,7 @@ def train_folder(data_folder: str, model_folder: str, settings: Settings) -> Non
     Raises
     ------
     LeadwiseError
-        The data folder has nothing to learn from, or the model folder cannot be written.
+        The data folder has no usable record, or the model folder cannot be written.
     """
     started = time.monotonic()
     recipe, device = chosen_recipe(settings), device_of(settings.device)
@@ -219,11 +219,11 @@ def _try_loss(
 
 
 def _warn_of_finished_model(folder: Path, state: Path) -> None:
-    """Log that a finished model is about to be replaced, so that the user can still stop."""
+    """Log that this training will replace a finished model, so that the user can stop it."""
     if (folder / "model.json").exists() and not any(state.glob("*.safetensors")):
         log(
-            f"{folder}: holds a finished model; it is trained again, and the old model stays until "
-            "the first lead set is finished. To keep it, choose another model folder."
+            f"{folder}: holds a finished model, which is replaced when the first lead set is "
+            "trained. To keep it, choose another model folder."
         )
 
 
@@ -235,7 +235,7 @@ def _train_lead_sets(
     state, workers = folder / "state", workers_of(settings)
     precision = precision_of(settings.precision, device)
     records, left_out = labelled_records(data_folder, recipe.heads)
-    data_key = fingerprint(records)  # before they are read: a later change is one of the data
+    data_key = fingerprint(records)  # before reading, to detect later changes
     cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)
     cache = open_cache(records, recipe, cache_folder, workers, keep=keep)
     left_out = [*left_out, *cache.left_out]
@@ -249,7 +249,7 @@ def _train_lead_sets(
     with_rules = any(head.rules != "off" for head in recipe.heads)
     judged = [records[index] for index in cache.usable[validation_indices]] if with_rules else []
     answers = read_answers(judged, recipe.lead_sets, workers)
-    del records, judged  # 3 kB each
+    del records, judged  # 3 kB of memory per record
 
     log(f"{recipe.name}: lead sets: {len(recipe.lead_sets)}, epochs: at most {recipe.epochs} each, "
         f"budget: {duration(60 * recipe.minutes)} for all.")  # fmt: skip
@@ -267,13 +267,13 @@ def _train_lead_sets(
     for number, leads in enumerate(recipe.lead_sets):
         name, sets_left = f"{len(leads)}-leads", len(recipe.lead_sets) - number
         dataset = data.dataset(leads, recipe)
-        asked = time.monotonic()
+        transfer_started = time.monotonic()
         run = LeadSetRun(name, key, recipe, leads, data.classes, device, precision)
         run, train_part = transferred(
             initialised(run, pretrained), dataset.subset(train_indices), first
         )
         validation_part = dataset.subset(validation_indices)
-        spent += time.monotonic() - asked
+        spent += time.monotonic() - transfer_started
         seconds = (60 * recipe.minutes - spent) / sets_left
         ended = train(
             run, train_part, validation_part, seconds, state / f"{name}.safetensors", sets_left
@@ -310,31 +310,21 @@ def write_history(folder: Path, history: History) -> None:
 
 
 def plot_training(path: Path, history: History) -> None:
-    """Draw training curves: loss and validation score by epoch, one line per lead set.
+    """Draw loss and validation score by epoch, one line per lead set; mark the best epoch.
 
     Parameters
     ----------
     path : Path
         .png, .svg or .pdf.
     history : mapping
-        Per lead set ("12 leads") one row per epoch with `epoch`, `loss` and `score`; other entries
-        (threshold, lr) are not drawn.  The best score is marked, the first of equals.
-
-    Raises
-    ------
-    LeadwiseError
-        The history has no rows.
+        As for `write_history`.
     """
     from matplotlib.ticker import MaxNLocator
 
     all_epochs = [row["epoch"] for rows in history.values() for row in rows]
-    if not all_epochs:
-        raise LeadwiseError(f"{path}: no epoch has ended yet, so no curve can be drawn.")
     figure = new_figure(10, 4.4)
     loss_axes, score_axes = figure.subplots(1, 2)
     for index, (name, rows) in enumerate(history.items()):
-        if not rows:
-            continue
         colour = COLOURS[index % len(COLOURS)]
         epochs = np.array([row["epoch"] for row in rows], float)
         scores = np.array([row["score"] for row in rows], float)
@@ -357,9 +347,9 @@ def plot_training(path: Path, history: History) -> None:
 
 
 def write_problems(folder: Path, left_out: Sequence[Message], warnings: Sequence[Message]) -> None:
-    """Write `problems.tsv`: each record that was left out or is unusual, and why."""
+    """Write `problems.tsv`: why records are left out, and warnings on the others."""
     lines = ["record\tused\tkind\twhat"]
-    lines += [f"{one.record}\tno\t{one.kind}\t{one.text}" for one in left_out]
-    lines += [f"{one.record}\tyes\t{one.kind}\t{one.text}" for one in warnings]
+    for used, messages in (("no", left_out), ("yes", warnings)):
+        lines += [f"{one.record}\t{used}\t{one.kind}\t{one.text}" for one in messages]
     with atomic_write(folder / "problems.tsv") as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -18,7 +18,7 @@ def _setting(default: Any, help_text: str, example: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; None: the recipe or the machine decides.
+    """Settings of a training; None: from the recipe, or chosen for the machine.
 
     The environment variable of a field is `LEADWISE_` and its name in capitals; `train_model.py`
     takes the same settings as options (`--minutes 30`).
@@ -42,7 +42,7 @@ class Settings:
     )
     workers: int | None = _setting(None, "number of processes that read records", "2")
     cache: str | None = _setting(
-        None, "folder for the prepared signals, kept for later trainings", "cache"
+        None, "folder for the prepared signals, which later trainings use again", "cache"
     )
     seed: int | None = _setting(None, "seed of all random numbers", "0")
     epochs: int | None = _setting(
@@ -112,12 +112,6 @@ def _lead_set_sizes(text: str) -> tuple[int, ...]:
     return sizes
 
 
-def _word(text: str) -> str:
-    if not text:
-        raise ValueError(text)
-    return text
-
-
 def _precision(text: str) -> str:
     if text not in PRECISIONS:
         raise ValueError(text)
@@ -125,17 +119,17 @@ def _precision(text: str) -> str:
 
 
 _READERS: dict[str, Callable[[str], Any]] = {
-    "recipe": _word,
+    "recipe": str,
     "minutes": _positive,
     "leads": _lead_set_sizes,
-    "device": _word,
+    "device": str,
     "precision": _precision,
     "workers": _positive_int,
-    "cache": _word,
+    "cache": str,
     "seed": int,
     "epochs": _positive_int,
-    "validation": _word,
-    "init_from": _word,
+    "validation": str,
+    "init_from": str,
 }
 
 

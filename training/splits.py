@@ -1,4 +1,4 @@
-"""Splits: which records are learned from and which are chosen on."""
+"""Splits of the records into training and validation."""
 
 import csv
 import warnings
@@ -9,16 +9,16 @@ import numpy as np
 
 from ecg import LeadwiseError
 
-SHARE = 0.25  # of the records to choose on; Nejedly et al., CinC 2020, section 2
-TOLERATED_RECORDS = 2.0  # a class's deviation from what was asked: these records,
-TOLERATED_SHARE = 0.02  # or this share of the class, whichever is more
+SHARE = 0.25  # of validation records; Nejedly et al., CinC 2020, section 2
+# Tolerated deviation of a class: so many records, or this share of the class, whichever is more.
+TOLERATED_RECORDS, TOLERATED_SHARE = 2.0, 0.02
 _MOST_MOVES = 10_000
 
 
 def read_folds(folder: Path) -> dict[str, tuple[str, str]]:
     """Read `folds.tsv` (record, fold, patient) of a data folder: record to (fold, patient).
 
-    Empty where no such table stands; a table without patients gives each record its own.
+    Without this file the result is empty; without a column patient each record is its own patient.
 
     Raises
     ------
@@ -31,14 +31,14 @@ def read_folds(folder: Path) -> dict[str, tuple[str, str]]:
     with open(path, newline="", encoding="utf-8") as table:
         rows = csv.DictReader(table, delimiter="\t")
         if not {"record", "fold"} <= set(rows.fieldnames or ()):
-            raise LeadwiseError(f"{path}: needs the columns record and fold, divided by tabs")
+            raise LeadwiseError(f"{path}: needs the columns record and fold, separated by tabs")
         return {row["record"]: (row["fold"], row.get("patient") or row["record"]) for row in rows}
 
 
 def split_by_fold(names: Sequence[str], folds: dict[str, tuple[str, str]], fold: str) -> np.ndarray:
     """Mark the records of one fold of the table for validation.
 
-    Records that the table does not name are trained on.
+    Records that are not in the table are training records.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def split_by_fold(names: Sequence[str], folds: dict[str, tuple[str, str]], fold:
     Raises
     ------
     LeadwiseError
-        There is no table, or the fold holds none or all of the records.
+        The table is missing, or the fold has none or all of the records.
     """
     if not folds:
         raise LeadwiseError("a validation fold is set, but the data folder has no folds.tsv")
@@ -69,11 +69,11 @@ def stratified_split(
     seed: int = 0,
     groups: Sequence[str] | None = None,
 ) -> np.ndarray:
-    """Mark a share of the records for validation, so that each class is shared alike.
+    """Mark a share of the records for validation, about the same share of each class.
 
-    scikit-multilearn's iterative stratification of order 2 (Sechidis 2011, Szymański 2017), on
-    groups, then corrected: groups change sides as long as that brings the classes' counts and the
-    number of records nearer to the share asked for.
+    scikit-multilearn's iterative stratification of order 2 (Sechidis 2011, Szymański 2017), applied
+    to groups.  Then groups change sides as long as this brings the classes' counts and the number
+    of records closer to the share.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def stratified_split(
     Raises
     ------
     LeadwiseError
-        There are fewer than two groups.
+        The records have fewer than two groups.
     """
     units, unit_of = np.unique(
         np.arange(len(labels)) if groups is None else np.asarray(groups), return_inverse=True
@@ -102,14 +102,14 @@ def stratified_split(
         raise LeadwiseError(
             f"{len(labels)} usable records of {len(units)} patients; a split needs two patients"
         )
-    # What a group brings to its side: positives of each class, and (last column) records.
-    brings = np.zeros((len(units), labels.shape[1] + 1))
-    np.add.at(brings, unit_of, np.column_stack([labels, np.ones(len(labels))]))
+    # Positives of each class per group, and (last column) its number of records.
+    counts = np.zeros((len(units), labels.shape[1] + 1))
+    np.add.at(counts, unit_of, np.column_stack([labels, np.ones(len(labels))]))
     order = np.random.default_rng(seed).permutation(len(units))
     chosen = np.zeros(len(units), dtype=bool)
-    chosen[order] = _iterative(brings[order, :-1] > 0, share, seed)
-    chosen = _corrected(brings, chosen, share)
-    if chosen.all() or not chosen.any():  # a handful of records
+    chosen[order] = _iterative(counts[order, :-1] > 0, share, seed)
+    chosen = _corrected(counts, chosen, share)
+    if chosen.all() or not chosen.any():  # few records
         chosen[order[0]] = not chosen[order[0]]
     return chosen[unit_of]
 
@@ -118,7 +118,7 @@ def _iterative(positive: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Call scikit-multilearn's stratifier, which draws from NumPy's global generator."""
     from skmultilearn.model_selection import IterativeStratification
 
-    before = np.random.get_state()  # noqa: NPY002 - its random_state raises, so its own is seeded
+    before = np.random.get_state()  # noqa: NPY002 - it cannot be given a generator or a seed
     np.random.seed(seed % 2**32)  # noqa: NPY002
     try:
         with warnings.catch_warnings():
@@ -134,16 +134,16 @@ def _iterative(positive: np.ndarray, share: float, seed: int) -> np.ndarray:
     return ~chosen
 
 
-def _corrected(brings: np.ndarray, chosen: np.ndarray, share: float) -> np.ndarray:
-    """Let groups change sides, each time the one that helps most, until none helps."""
-    total = brings.sum(0)
+def _corrected(counts: np.ndarray, chosen: np.ndarray, share: float) -> np.ndarray:
+    """Move single groups to the other side, the best one first, until no move helps."""
+    total = counts.sum(0)
     weight = 1 / np.maximum(TOLERATED_RECORDS, TOLERATED_SHARE * total) ** 2
-    own = (brings**2) @ weight
+    own = (counts**2) @ weight
     chosen = chosen.copy()
     for _ in range(_MOST_MOVES):
-        deviation = brings[chosen].sum(0) - share * total
+        deviation = counts[chosen].sum(0) - share * total
         sign = np.where(chosen, -1.0, 1.0)
-        change = own + 2 * sign * (brings @ (weight * deviation))
+        change = own + 2 * sign * (counts @ (weight * deviation))
         best = int(change.argmin())
         if change[best] > -1e-9:
             break

@@ -1,6 +1,6 @@
-"""The state of a training, from which an interrupted one continues: one file, written atomically.
+"""The state of a training, from which an interrupted one is resumed: one file.
 
-Randomness is counter-based (`generator_of`), so the state holds no generator.
+Each step makes its random generator from counters (`generator_of`), so the state holds none.
 """
 
 import json
@@ -49,7 +49,7 @@ _TENSORS = ("network", "best", "optimiser", "ema")
 
 
 def save_state(path: Path, state: TrainingState) -> None:
-    """Write a state atomically: a reader gets the old one or the new one."""
+    """Write a state atomically."""
     tensors = {
         f"{group}/{name}": tensor.detach().cpu().contiguous()
         for group in _TENSORS
@@ -64,8 +64,8 @@ def save_state(path: Path, state: TrainingState) -> None:
 def load_state(path: Path, key: dict[str, str]) -> TrainingState:
     """Read a state, or return a new one.
 
-    A state that is damaged or of other data, recipe, device, number of threads or version is not
-    used, since it would lead to other weights; the log names the difference.
+    A damaged state is not used, nor one with another key (data, recipe, device, threads, versions),
+    since it would lead to other weights.  The log names the difference.
     """
     try:
         with safe_open(path, "pt") as file:

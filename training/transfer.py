@@ -1,16 +1,16 @@
 """Transfer between networks: from the first lead set to the others, and from a pretrained model.
 
-A recipe's `transfer` names how the first lead set's network helps the later ones: `distillation`
-mixes its probabilities into their targets, `frozen_backbone` gives them its backbone.  A transfer
-is `apply(run, train_part, first, **numbers) -> run, train_part`.  Nothing is stored on disk; a
-resumed training computes it again.
+A recipe's `transfer` names how the networks of later lead sets use the first one.  `distillation`
+mixes its probabilities into their targets; `frozen_backbone` copies its backbone.  A transfer is
+`apply(run, train_part, first, **numbers) -> run, train_part`.  Nothing is stored on disk; a resumed
+training computes it again.
 
-`--init-from MODEL` initialises a network with all fitting tensors of another model but those of the
-last layer, as Reich & Kruk (ECG-DualNet, 2021) transfer from Icentia11k to 2017's records.  They
-draw the last layer's weights Kaiming normal and its bias 0; here it is drawn as in any other
-training, so that a training without transfer differs in nothing else.  The last layer is what
-changes its shape with the number of classes: one linear layer, two in an ensemble of two, queries
-and weights in a network with attention per class.
+`--init-from MODEL` initialises a network with all fitting tensors of another model except the last
+layer, as Reich & Kruk (ECG-DualNet, 2021) transfer from Icentia11k to 2017's records.  They draw
+the last layer's weights Kaiming normal and set its bias to 0.  Here it is initialised as without
+transfer, so that nothing else differs.  The last layer is the tensors whose shape depends on the
+number of classes: of one linear layer, of two in an ensemble of two, or queries and weights of
+attention per class.
 """
 
 from collections.abc import Callable, Sequence
@@ -67,7 +67,7 @@ Transferred = tuple[LeadSetRun, Dataset]
 
 
 class Transfer(NamedTuple):
-    """How to transfer, and `check(recipe, **numbers)`, which runs before long work starts."""
+    """A transfer and its `check(recipe, **numbers)`, which runs before long work starts."""
 
     apply: Callable[..., Transferred]
     check: Callable[..., None]
@@ -95,40 +95,31 @@ def check_transfer(recipe: Recipe) -> None:
     Raises
     ------
     LeadwiseError
-        It does not.
+        The transfer is unknown or does not fit.
     """
     if (name := recipe.transfer.name) not in TRANSFERS:
         raise LeadwiseError(f"no transfer '{name}'; known are {', '.join(TRANSFERS)}")
     TRANSFERS[name].check(recipe, **recipe.transfer.options)
 
 
-def no_transfer(run: LeadSetRun, train_part: Dataset, first: FirstRun) -> Transferred:
-    """Train each lead set independently."""
-    return run, train_part
-
-
-def check_no_transfer(recipe: Recipe) -> None:
-    """Accept every recipe."""
-
-
 def frozen_backbone(run: LeadSetRun, train_part: Dataset, first: FirstRun) -> Transferred:
-    """Give the network the first one's backbone, reduced to its leads and frozen.
+    """Copy the first network's backbone, reduced to the leads of this one, and freeze it.
 
-    Only what follows the backbone is trained.  The reuse is exact: for the same record a lead has
-    the same features in every lead set (`check_frozen_backbone`).
+    Only the layers after the backbone are trained.  The features of a lead are exactly those in the
+    first network (`check_frozen_backbone`).
     """
     network = first.run.network(first.weights)
     frozen = _reduced(run.recipe, network, first.run.leads, run.leads)
-    return replace(run, key=_signed(run, first), frozen=frozen), train_part
+    return replace(run, key=_key_with(first, run), frozen=frozen), train_part
 
 
 def check_frozen_backbone(recipe: Recipe) -> None:
-    """Check that leads are independent in post-transforms and network, and keep their channels.
+    """Check that post-transforms and backbone process each lead independently and alike.
 
     Raises
     ------
     LeadwiseError
-        They do not, or a lead set has a lead that the first one lacks.
+        They do not, or a lead is not in the first lead set.
     """
     first, *later = recipe.lead_sets
     kinds = channels_per_lead(recipe)
@@ -173,8 +164,8 @@ def _reduced(
     return weights
 
 
-def _signed(run: LeadSetRun, first: FirstRun) -> dict[str, str]:
-    """Add the first network's hash to a key, so that no state with another one is resumed."""
+def _key_with(first: FirstRun, run: LeadSetRun) -> dict[str, str]:
+    """Add the first network's hash to a run's key, so a state with another one is not resumed."""
     return {**run.key, "first network": first.sha256}
 
 
@@ -183,7 +174,7 @@ def distillation(
 ) -> Transferred:
     """Mix the first network's probabilities for whole records into the targets; Hinton et al. 2015.
 
-    The labels of the validation records, on which the decision is fitted, stay as they are.
+    Validation records, which the decision is fitted on, have their own labels.
 
     Parameters
     ----------
@@ -193,7 +184,7 @@ def distillation(
     name = run.recipe.head.name
     mixed = (1 - share) * train_part.labels[name] + share * first.probabilities
     labels = {**train_part.labels, name: mixed.astype(np.float32)}
-    return replace(run, key=_signed(run, first)), replace(train_part, labels=labels)
+    return replace(run, key=_key_with(first, run)), replace(train_part, labels=labels)
 
 
 def check_distillation(recipe: Recipe, *, share: float) -> None:
@@ -202,7 +193,7 @@ def check_distillation(recipe: Recipe, *, share: float) -> None:
     Raises
     ------
     LeadwiseError
-        One of them does not fit.
+        Either is wrong.
     """
     if not 0 < share <= 1:
         raise LeadwiseError(f"{recipe.name}: distillation with share {share}; use 0 < share <= 1")
@@ -211,14 +202,14 @@ def check_distillation(recipe: Recipe, *, share: float) -> None:
 
 
 TRANSFERS = {
-    "none": Transfer(no_transfer, check_no_transfer),
+    "none": Transfer(lambda run, train_part, first: (run, train_part), lambda recipe: None),
     "frozen_backbone": Transfer(frozen_backbone, check_frozen_backbone),
     "distillation": Transfer(distillation, check_distillation),
 }
 
 
 class Pretrained(NamedTuple):
-    """Weights by name, and the sha256 of the file that they are from."""
+    """Weights by name, and the sha256 of their file."""
 
     weights: Weights
     sha256: str
@@ -235,13 +226,13 @@ def read_pretrained(folder: str | None, recipe: Recipe) -> dict[LeadSet, Pretrai
     Raises
     ------
     LeadwiseError
-        The folder holds no usable model, one of another system, none for a lead set, or one of
-        which no tensor fits.
+        The model is not usable, belongs to another system, or lacks a lead set, or none of its
+        tensors fits.
     """
     if folder is None:
         return {}
     model = read_model(Path(folder))
-    if model.recipe.system != recipe.system:  # where equal names mean different things
+    if model.recipe.system != recipe.system:  # equal names would mean different things
         raise LeadwiseError(
             f"{model.path}: '{model.recipe.name}' of {model.recipe.system} has no weights for "
             f"'{recipe.name}'; use a model of {recipe.system}"

@@ -1,8 +1,8 @@
 """The Challenge's scorers of 2021 and 2020, typed loop by loop from their description.
 
-Slow and obvious, and independent of `scoring`: nothing of it is imported here.  Arrays are
-(records, classes); files are read one after another.  The tests and
-`benchmarks.scoring` compare ours with it.  Source: evaluation-2021, evaluation-2020 (BSD-2-Clause).
+Slow, simple and independent of `scoring`, of which nothing is imported here.  Arrays are (records,
+classes).  Tests and `benchmarks.scoring` compare ours with it.  Source: evaluation-2021,
+evaluation-2020 (BSD-2-Clause).
 """
 
 import math
@@ -35,7 +35,7 @@ def load_weights(path: str | Path, year: int) -> tuple[list[set[str]], np.ndarra
 
 
 def number(cell: str, otherwise: float = math.nan) -> float:
-    """Return the number in a cell, or the other value where the cell holds none."""
+    """Return the number in a cell, or the other value if it holds none."""
     try:
         return float(cell)
     except ValueError:

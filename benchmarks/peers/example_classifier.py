@@ -1,8 +1,8 @@
-"""The organisers' example classifier of 2021, as a `team_code`: what running ours is timed beside.
+"""The organisers' example classifier of 2021 as a `team_code`: the peer of `benchmarks.running`.
 
 Re-typed from its behaviour (python-classifier-2021, BSD-2-Clause; no code is copied): age, sex and
-the root mean square of each lead; missing ones filled in by their mean; a forest of three trees
-with up to 100 leaves.  Labels are plain integers, which the original's `np.int` no longer gives.
+the root mean square of each lead; missing values are replaced by the mean; a forest of three trees
+with up to 100 leaves.  Labels are `int`, since the original's `np.int` no longer exists.
 """
 
 import math
@@ -28,8 +28,8 @@ def training_code(data_directory: str, model_directory: str) -> None:
     files = find_challenge_files(data_directory)
     texts = [load_header(path) for path in files[0]]
     codes = [_fact(text, "Dx").split(",") for text in texts]
-    classes = sorted({code for some in codes for code in some})
-    labels = np.array([[code in some for code in classes] for some in codes])
+    classes = sorted({code for of_record in codes for code in of_record})
+    labels = np.array([[code in of_record for code in classes] for of_record in codes])
     for leads in LEAD_SETS:
         features = np.array([
             _features(text, load_recording(path), leads)
@@ -47,7 +47,7 @@ def load_model(model_directory: str, leads: Sequence[str]) -> Any:
 
 
 def run_model(model: Any, header: str, recording: np.ndarray) -> Any:
-    """Answer a record: classes, labels, probabilities."""
+    """Predict a record: classes, labels, probabilities."""
     classes, leads, imputer, forest = model
     features = imputer.transform([_features(header, recording, leads)])
     labels = forest.predict(features)[0].astype(int)
@@ -77,7 +77,7 @@ def _features(header: str, recording: np.ndarray, leads: Sequence[str]) -> np.nd
 
 
 def _fact(header: str, key: str) -> str:
-    """Find what a comment says, `#Age: 74`."""
+    """Read the value of the last comment with this key, `#Age: 74`."""
     start = f"#{key}: "
-    found = [line[len(start) :] for line in header.split("\n") if line.startswith(start)]
-    return found[-1].strip() if found else ""
+    values = [line[len(start) :] for line in header.split("\n") if line.startswith(start)]
+    return values[-1].strip() if values else ""

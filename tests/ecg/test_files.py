@@ -40,7 +40,7 @@ def test_a_full_disk_is_an_error(tmp_path) -> None:
 
 def test_a_folder_with_the_name_of_a_file_is_an_error(tmp_path) -> None:
     (tmp_path / "model").write_text("")
-    with pytest.raises(LeadwiseError, match="model: cannot be made"):
+    with pytest.raises(LeadwiseError, match="model: cannot be created"):
         make_folder(tmp_path / "model")
 
 

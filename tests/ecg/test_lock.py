@@ -88,7 +88,7 @@ def test_a_lock_that_cannot_be_created_is_an_error(
     (tmp_path / "model").write_text("a file of this name")
     (tmp_path / "folder" / "lock").mkdir(parents=True)
     for path, text in (
-        (tmp_path / "model" / "state" / "lock", "state: cannot be made: Not a directory"),
+        (tmp_path / "model" / "state" / "lock", "state: cannot be created: Not a directory"),
         (tmp_path / "folder" / "lock", "lock: cannot be written: Is a directory"),
     ):
         with pytest.raises(LeadwiseError, match=text), locked(path, "trains here"):

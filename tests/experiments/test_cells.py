@@ -62,7 +62,7 @@ def test_other_cells_of_the_same_name_are_refused(ran: Ran) -> None:
 
 
 def test_runs_belong_to_one_data(ran: Ran, simulated_folder: Path) -> None:
-    with pytest.raises(LeadwiseError, match=r"holds runs on .*, not on .*; choose another RUNS"):
+    with pytest.raises(LeadwiseError, match=r"holds runs on .*, not runs on .*; choose"):
         fold_folder(simulated_folder, ran.runs, ("9",))
     with pytest.raises(LeadwiseError, match=r"has no folds.tsv \(record, fold, patient\)"):
         run_cells(TINY, simulated_folder, ran.runs)

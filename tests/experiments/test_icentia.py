@@ -59,7 +59,7 @@ def place(folder: Path, patient: int) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three patients, one of them to choose on, of four segments of 100 s, 300 mV off the zero."""
+    """Three patients, one for validation, of four segments of 100 s, 300 mV off the zero."""
     made = tmp_path_factory.mktemp("icentia11k")
     generator = np.random.default_rng(0)
     for patient in (*TRAIN, *CHOOSE):
@@ -178,17 +178,17 @@ def test_what_cannot_be_used_is_said_and_the_rest_is_drawn(
     main([str(data), str(out), "--crops", "1", "--patients", "7:10"])
     said = capsys.readouterr()
     for text in (
-        "Note: 1 of 3 patients are not there.",
+        "Note: 1 of 3 patients are missing.",
         "Left out: p00007_s00: all leads are flat",
-        "Left out: p00007_s01: lasts 28.0 s, and a crop 30 s at least",
+        "Left out: p00007_s01: lasts 28.0 s, but a crop at least 30 s",
         f"Left out: p00007_s02: {here / 'p00007_s02'}.atr: unknown rhythm 'VT' at sample 100",
         "Left out: p00007_s05: wfdb cannot read the signal",
-        "Left out: p00008: no .hea or no .atr file at all; fetch the folder again",
+        "Left out: p00008: no .hea file or no .atr file; download the folder again",
     ):
         assert text in said.err
     assert said.out.splitlines() == [
-        "fold 0, to learn from: 1 ~, 1 NSR, 0 AF, 0 AFL",
-        "fold 1, to choose on: 0 ~, 0 NSR, 0 AF, 0 AFL",
+        "fold 0, training: 1 ~, 1 NSR, 0 AF, 0 AFL",
+        "fold 1, validation: 0 ~, 0 NSR, 0 AF, 0 AFL",
     ]
     assert [row["segment"] for row in table(out)] == ["p00007_s03", "p00007_s04"]
     problems = (place(out, 7) / "problems.tsv").read_text()
@@ -235,7 +235,7 @@ def test_an_interrupted_drawing_goes_on_and_ends_as_an_undisturbed_one(
 def test_wrong_calls_are_answered(
     folder: Path, drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    with pytest.raises(SystemExit, match="p00/p00002 and so on.*Icentia11k's WFDB release?"):
+    with pytest.raises(SystemExit, match="p00/p00002, ….*Icentia11k's WFDB release?"):
         main([str(folder), str(tmp_path), "--patients", "2:4"])
     with pytest.raises(SystemExit, match="holds 3 crops a segment, seed 0, not 1 crops a segment"):
         main([str(folder), str(drawn), "--crops", "1"])
@@ -243,7 +243,7 @@ def test_wrong_calls_are_answered(
         ("--patients", "9:3", "'9:3' is not FIRST:LAST with numbers from 0 to 11000"),
         ("--patients", "0:11001", "'0:11001' is not FIRST:LAST"),
         ("--patients", "all", "'all' is not FIRST:LAST"),
-        ("--crops", "0", "--crops must be 1 at least"),
+        ("--crops", "0", "--crops must be at least 1"),
     ):
         with pytest.raises(SystemExit):
             main([str(folder), str(tmp_path), option, value])

@@ -87,7 +87,7 @@ def test_a_damaged_cache_is_made_again(
     again = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
     assert again.path.read_bytes() == whole
     log = capsys.readouterr().err
-    assert ("is incomplete and is made again." in log) == (damage != "lost")
+    assert ("is incomplete and is created again." in log) == (damage != "lost")
     assert "Preparing 6 records" in log
 
 
@@ -164,7 +164,7 @@ def test_a_new_cache_replaces_others_only_in_a_folder_of_our_own(
             capsys.readouterr()
             new = open_cache(records_of(folder), RECIPE, cache_folder, workers=1, keep=keep)
         assert new.path != old.path
-        text = "The prepared signals of other records, another recipe or version are removed."
+        text = "The prepared signals of other records, another recipe or version are deleted."
         assert (text in capsys.readouterr().err) == (not keep)
         assert old.path.exists() == keep
         assert len(list(cache_folder.iterdir())) == (4 if keep else 2)  # no draft, no lock
@@ -224,7 +224,7 @@ def test_a_killed_reading_process_is_an_error_and_a_second_start_works(
 
 def test_a_file_in_place_of_the_folder_is_an_error(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LeadwiseError, match="file: cannot be made: File exists"):
+    with pytest.raises(LeadwiseError, match="file: cannot be created: File exists"):
         open_cache(records_of(folder), RECIPE, tmp_path / "file", workers=1)
 
 

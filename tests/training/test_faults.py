@@ -255,7 +255,7 @@ def test_a_record_that_is_deleted_during_training_is_named(
     train(copy, model)
     log = capsys.readouterr().err
     assert "Left out: SIM00004: there is a header but no signal" in log
-    assert "The prepared signals of other records, another recipe or version are removed." in log
+    assert "The prepared signals of other records, another recipe or version are deleted." in log
     assert f"{model / 'state' / '2-leads.safetensors'}: the state of an earlier training " in log
     assert "differs in data, labels, split; this lead set is trained again" in log
     train(copy, tmp_path / "fresh")

@@ -19,9 +19,9 @@ from tests.conftest import small
 from training.optim import (
     NORM_BATCHES,
     OPTIMISERS,
+    STOPS,
     ema_decay,
     ema_network,
-    never,
     one_cycle,
     one_cycle_momentum,
     patience,
@@ -128,7 +128,7 @@ def test_an_epoch_within_the_tolerance_of_the_best_counts_as_equally_good() -> N
     assert not patience([*scores, 0.4995], epochs=2, tolerance=0.001)
     creeping = [0.5 - 0.0004 * epoch for epoch in range(20)]  # the best one counts
     assert patience(creeping, epochs=10, tolerance=0.001)
-    assert not never([0.0] * 100)
+    assert not STOPS["never"]([0.0] * 100)
 
 
 def test_the_schedule_sets_the_rate_and_one_cycle_momentum_too() -> None:

@@ -104,7 +104,7 @@ def test_tensors_that_do_not_fit_stay_random_and_are_counted_in_the_log(
     unfit = len(own) - len(fitting) - len(LAST)
     assert 0 < unfit < len(fitting)
     assert f"initialised with {len(fitting)} of the {len(weights)} tensors" in log
-    assert f", and {unfit} that do not fit (" in log
+    assert f" and {unfit} that do not fit (" in log
 
 
 def _two_leads(folder: Path) -> tuple:
