@@ -146,30 +146,40 @@ def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (tmp_path / "record.png").stat().st_size > 10_000
 
 
-def test_the_template_of_a_system_trains_and_runs(simulated_folder: Path, tmp_path: Path) -> None:
-    """As docs/adding-a-system.md tells: one file, one word, in a copy of the tree."""
-    page = (ROOT / "docs" / "adding-a-system.md").read_text(encoding="utf-8")
-    template = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+def test_the_page_on_adding_a_system_is_right(tmp_path: Path) -> None:
+    """One file and one word in a copy of the tree; then the page's commands, and its Python."""
+    page = ROOT / "docs" / "adding-a-system.md"
+    template, two_heads, reading = re.findall(
+        r"^```python\n(.*?)^```", page.read_text(), re.M | re.S
+    )
     for room in ("datasets", "ecg", "scoring", "simulate", "training"):
         (tmp_path / room).symlink_to(ROOT / room)
     shutil.copytree(ROOT / "models", tmp_path / "models")
-    for script in ROOT.glob("*.py"):
-        shutil.copy(script, tmp_path)
-    (tmp_path / "models" / "example2026.py").write_text(template[0])
+    for file in (*ROOT.glob("*.py"), ROOT / "pyproject.toml"):
+        shutil.copy(file, tmp_path)
+    (tmp_path / "tests").mkdir()
+    for name in ("conftest", "test_contract", "test_dense_heads"):
+        shutil.copy(ROOT / "tests" / f"{name}.py", tmp_path / "tests")
+    (tmp_path / "models" / "example2026.py").write_text(f"{template}\n\n{two_heads}")
     systems = tmp_path / "models" / "__init__.py"
     text = systems.read_text()
     systems.write_text(re.sub(r"^SYSTEMS = \(", 'SYSTEMS = ("example2026", ', text, flags=re.M))
-    data, model, outputs = str(simulated_folder), str(tmp_path / "model"), str(tmp_path / "out")
-    options = ["--recipe", "example-small", "--epochs", "2", "--leads", "12,2", "--workers", "1"]
-    for words in (
-        ["train_model.py", data, model, *options],
-        ["run_model.py", model, data, outputs],
-    ):
+    commands = [shlex.split(command)[1:] for command in commands_of(page)]
+    assert [words[-1] for words in commands] == [
+        "example", "--annotations", "1", "12,2", "outputs", "outputs"]  # fmt: skip
+    checks = """
+truth = read_record("test/SIM00001.hea").annotations().waves
+for kind in "pNt":
+    found, expected = ((one.kinds == kind).sum() for one in (waves, truth))
+    assert found >= 0.5 * expected > 0, f"{kind}: {found} of {expected} waves"
+assert (waves.peaks == -1).all() and prediction.annotations.beats.samples.size == 0
+"""
+    for words in (*commands, ["-c", reading + checks]):
         ended = subprocess.run(
             [sys.executable, *words], cwd=tmp_path, capture_output=True, text=True
         )
         assert ended.returncode == 0, f"{words}\n{ended.stdout}{ended.stderr}"
-    assert len(list((tmp_path / "out").glob("*.csv"))) == 48
+    assert len(list((tmp_path / "outputs").glob("*.csv"))) == 24
 
 
 def test_the_readmes_commands_run(
