@@ -30,7 +30,6 @@ class Cell:
 
     Attributes
     ----------
-    grid, variant : str
     leads : tuple of int
         Sizes of the lead sets that are trained together.
     validation, test : str

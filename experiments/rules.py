@@ -49,10 +49,7 @@ CLEAR: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "LQRSV": ({"voltage": 0.75}, {"voltage": 0.45}),
 }
 # Records with pacing according to their headers; MIT-BIH's according to its directory.
-PACED = {
-    "mitdb": ("102", "104", "107", "217"),
-    "ludb": ("8", "34", "74", "93", "104", "111"),
-}
+PACED = {"mitdb": ("102", "104", "107", "217"), "ludb": ("8", "34", "74", "93", "104", "111")}
 PACEMAKER = "10370003"
 SIMULATED = 50  # records per diagnosis
 PACING_TEST = ("PR", "NSR", "LBBB", "RBBB", "PVC")  # the first is paced

@@ -116,7 +116,6 @@ def warp(sample: Sample, generator: np.random.Generator, *, most: float, points:
     ----------
     most : float
         Largest displacement, as a share of half the record.
-    points : int
     """
     samples = sample.signal.shape[1]
     offset = _offsets(samples, generator.uniform(-most, most, points))

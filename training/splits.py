@@ -63,11 +63,7 @@ def split_by_fold(names: Sequence[str], folds: dict[str, tuple[str, str]], fold:
 
 
 def stratified_split(
-    labels: np.ndarray,
-    *,
-    share: float = SHARE,
-    seed: int = 0,
-    groups: Sequence[str] | None = None,
+    labels: np.ndarray, *, share: float = SHARE, seed: int = 0, groups: Sequence[str] | None = None
 ) -> np.ndarray:
     """Mark a share of the records for validation, about the same share of each class.
 

@@ -41,7 +41,6 @@ class FirstRun:
 
     Attributes
     ----------
-    run : LeadSetRun
     train_part : Dataset
         Its training records with their own labels.
     weights : dict of torch.Tensor
