@@ -129,7 +129,7 @@ def run_cells(
 
 @contextmanager
 def _backend(cluster: str | None) -> Iterator[None]:
-    """Let joblib use a cluster, if one is given."""
+    """Use a cluster for joblib, if one is given."""
     if not cluster:
         yield
         return
