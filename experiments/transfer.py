@@ -184,10 +184,8 @@ def measure(
     np.ndarray, shape (…, 4, classes + 1)
         F1, its change by rules, AUROC, and its change from the most leads.
     """
-    f1, joined = (
-        f_measure(count(labels, outputs, times))
-        for outputs in (predictions.outputs, predictions.joined)
-    )
+    f1 = f_measure(count(labels, predictions.outputs, times))
+    joined = f_measure(count(labels, predictions.joined, times))
     auroc, widest = (areas(labels, one.probabilities, times).auroc for one in (predictions, most))
     values = np.stack([f1, joined, auroc, widest], axis=-2)
     values = np.concatenate([values, macro(values)[..., None]], axis=-1)
@@ -196,16 +194,13 @@ def measure(
 
 
 def class_rows(
-    data: Labelled,
-    network: LoadedNetwork,
-    predictions: Predictions,
-    most: Predictions | None,
-    home: np.ndarray | None,
-) -> Iterator[str]:
+    data: Labelled, network: LoadedNetwork, predictions: Predictions,
+    most: Predictions | None, home: np.ndarray | None,
+) -> Iterator[str]:  # fmt: skip
     """Make one row per class and one for their mean, without the column `model`.
 
-    `home` are the measures of the same classes on PTB-XL.  `most` are the predictions with the largest
-    lead set; None if these are they.
+    `home` are the measures of the same classes on PTB-XL.  `most` are the predictions with the
+    largest lead set; None if these are they.
     """
     labels, own = data.labels[:, data.reported], predictions.of(data.reported)
     widest = own if most is None else most.of(data.reported)
@@ -267,23 +262,21 @@ def report(
     LeadwiseError
         A folder holds no usable model or records.
     """
-    networks = {
-        model: load_networks(model) for model in models
-    }  # first, to find a wrong folder at once
+    networks = {model: load_networks(model) for model in models}  # first, to find wrong folders
     sets = (read_samples(samples), labelled_as("LUDB", _usable(read_ludb(ludb))))
     home = labelled_as("PTB-XL", _usable(find_records(ptbxl))) if ptbxl else None
     rows: dict[str, list[str]] = {data.name: [] for data in sets}
-    for model, network in networks.items():
+    for model, loaded in networks.items():
         most: dict[str, Predictions] = {}
-        for one in network:
-            on_ptbxl = predict_all(one, home) if home else None
+        for network in loaded:
+            on_ptbxl = predict_all(network, home) if home else None
             for data in sets:
-                columns, predictions = data.reported, predict_all(one, data)
+                columns, predictions = data.reported, predict_all(network, data)
                 measured = None
                 if home and on_ptbxl:
                     own = on_ptbxl.of(columns)
                     measured = measure(home.labels[:, columns], own, own)
-                of_classes = class_rows(data, one, predictions, most.get(data.name), measured)
+                of_classes = class_rows(data, network, predictions, most.get(data.name), measured)
                 rows[data.name] += [f"{model.name} | {row}" for row in of_classes]
                 most.setdefault(data.name, predictions)
     tables = {"transfer-data": table(DATA_HEAD, list(map(data_row, sets)))}
