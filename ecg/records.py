@@ -276,7 +276,7 @@ def read_record(path: str | os.PathLike[str]) -> Record:
         text = read_bytes(path).decode("utf-8", errors="replace")
     except OSError as error:
         raise LeadwiseError(
-            f"{name}: the header {path} cannot be read: {error.strerror}"
+            f"{name}: the header cannot be read: {error.strerror} ({path})"
         ) from error
     header = read_multi_segment(text, stem, name) if segments_of(text) else parse_header(text, name)
     if not _has_signal(stem, header):

@@ -53,11 +53,15 @@ def lookup(recipe: Recipe, kind: str, name: str, shared: Mapping[str, Any] | Non
         Neither dict has the name; the message lists the known ones.
     """
     if recipe.system not in SYSTEMS:
-        raise LeadwiseError(f"no system '{recipe.system}'; known are {', '.join(SYSTEMS)}")
+        raise LeadwiseError(
+            f"{recipe.name}: no system '{recipe.system}'; known are {', '.join(SYSTEMS)}"
+        )
     common = _shared(kind) if shared is None else shared
     known = {**common, **getattr(_module(recipe.system), kind, {})}
     if name not in known:
-        raise LeadwiseError(f"no '{name}' among {kind}; known are {', '.join(sorted(known))}")
+        raise LeadwiseError(
+            f"{recipe.name}: no '{name}' among {kind}; known are {', '.join(sorted(known))}"
+        )
     return known[name]
 
 

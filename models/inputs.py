@@ -96,7 +96,7 @@ def check_rate(recipe: Recipe) -> None:
         if fs != recipe.fs:
             raise LeadwiseError(
                 f"{recipe.name}: its transforms give {fs:g} Hz for a record of {record_fs:g} Hz, "
-                f"but fs is {recipe.fs:g} Hz; use part('resample') without a rate of its own"
+                f"but fs is {recipe.fs:g} Hz; add part('resample') to them without to_hz"
             )
     for part in recipe.post_transforms:
         lengths = (3 * recipe.max_samples // 4, 2 * recipe.max_samples)

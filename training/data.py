@@ -17,6 +17,7 @@ from ecg.records import Record, find_records, summarise
 from models import find
 from models.inputs import unfit
 from models.recipe import Head, Recipe, part, read_recipe
+from models.sample import UNKNOWN
 from training.cache import Cache
 from training.dataset import Dataset, dataset_of
 from training.settings import Settings
@@ -197,6 +198,7 @@ def split_data(
         strata = next(iter(labels.values()), np.zeros((len(names), 1), bool))
         validation = stratified_split(strata, seed=recipe.seed, groups=patients)
     log(f"{(~validation).sum()} training records, {validation.sum()} validation records.")
+    _check_annotations(cache, validation)
     known = {}
     for head in (head for head in recipe.heads if not head.dense):
         _log_unseen(classes[head.name], labels[head.name], validation)
@@ -207,6 +209,18 @@ def split_data(
         if mask is not None:
             known[head.name] = mask
     return Data(cache, classes, labels, validation, known)
+
+
+def _check_annotations(cache: Cache, validation: np.ndarray) -> None:
+    """Log how many records have targets of a dense head, and refuse training without any."""
+    for name, targets in cache.targets.items():
+        annotated = np.array([target.min() < UNKNOWN for target in targets])
+        log(f"{name}: {annotated.sum()} of {len(annotated)} records are annotated.")
+        if not annotated[~validation].any():
+            raise LeadwiseError(
+                f"{name}: no training record has annotations for this head; they are read from "
+                "NAME.atr (beats), NAME.all and NAME.LEAD (waves) next to the header"
+            )
 
 
 def _log_unseen(classes: Sequence[str], labels: np.ndarray, validation: np.ndarray) -> None:

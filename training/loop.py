@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ecg import LeadwiseError
 from ecg.progress import duration, log, progress_bar
 from models import lookup
 from models.folder import versions
@@ -158,6 +159,7 @@ def _epoch(
             set_rate(recipe, optimiser, budget.progress, scores)
             optimiser.zero_grad()
             losses.append(_backward(run, network, train_part, indices, generator_of(*counters)))
+            _check_loss(run, losses[-1]["loss"], state.epoch)
             optimiser.step()
             if recipe.ema:
                 done = (state.epoch - 1) * budget.steps + step
@@ -171,6 +173,15 @@ def _epoch(
             if budget.over:
                 break
     return {name: float(np.mean([one[name] for one in losses])) for name in losses[0]}
+
+
+def _check_loss(run: LeadSetRun, loss: float, epoch: int) -> None:
+    """Stop a training that has diverged, before its weights are saved."""
+    if not math.isfinite(loss):
+        raise LeadwiseError(
+            f"{run.name}: the loss is {loss} in epoch {epoch}; lower the learning rate, or check "
+            "the loss for logarithms of 0 and unknown targets"
+        )
 
 
 def _backward(

@@ -20,8 +20,9 @@ from ecg.progress import duration, log
 from models import lookup
 from models.device import device_of, precision_of
 from models.folder import ModelFolder, TrainedSet, write_model, write_weights
-from models.inputs import check_rate
-from models.recipe import KINDS, Part, Recipe
+from models.inputs import channels_per_lead, check_rate
+from models.network import build, outputs_of
+from models.recipe import KINDS, Head, Part, Recipe
 from scoring import DENSE_METRICS, METRICS
 from training.augment import AUGMENTATIONS, BATCHES
 from training.cache import fingerprint, open_cache
@@ -48,6 +49,7 @@ from training.transfer import (
     transferred,
 )
 
+TRIAL_S = 4.0  # length of the records of the trial batch
 COLUMNS = ("epoch", "loss", "score", "threshold", "lr")
 
 History = Mapping[str, Sequence[Mapping[str, float]]]  # of each lead set, one row per epoch
@@ -66,6 +68,7 @@ def train_folder(data_folder: str, model_folder: str, settings: Settings) -> Non
     started = time.monotonic()
     recipe, device = chosen_recipe(settings), device_of(settings.device)
     check_recipe(recipe)
+    try_batch(recipe)
     pretrained = read_pretrained(settings.init_from, recipe)
     folder, state = Path(model_folder), Path(model_folder, "state")
     lock = state / "lock"
@@ -149,10 +152,70 @@ def _check_numbers(
     """
     expected = signature(function, follow_wrapped=False)
     implied = {name: None for name in stated if name in expected.parameters}
+    named = list(expected.parameters)[arguments:]
+    unknown = sorted(part.options.keys() - set(named))
+    if unknown and not any(one.kind == one.VAR_KEYWORD for one in expected.parameters.values()):
+        raise LeadwiseError(
+            f"{recipe.name}: '{part.name}' has no number {unknown[0]}; known are "
+            f"{', '.join(named) or 'none'}"
+        )
     try:
         expected.bind(*[None] * arguments, **{**implied, **part.options})
     except TypeError as error:
         raise LeadwiseError(f"{recipe.name}: wrong numbers of '{part.name}': {error}") from error
+
+
+def try_batch(recipe: Recipe) -> None:
+    """Run network and losses on two short random records, to find what does not fit.
+
+    Raises
+    ------
+    LeadwiseError
+        The network fails or lacks the output of a head, or an output does not fit its head or loss.
+    """
+    classes = {head.name: POLICIES[head.classes]([["1"], ["2"]]) for head in recipe.heads}
+    leads = recipe.lead_sets[0]
+    samples = min(recipe.max_samples, round(TRIAL_S * recipe.fs))
+    signal = torch.zeros(2, len(leads) * channels_per_lead(recipe), samples)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        try:
+            network = build(recipe, leads, classes)
+            outputs = outputs_of(recipe, network, signal.normal_(), torch.full((2,), samples))
+            for head in recipe.heads:
+                _try_loss(recipe, head, outputs, len(classes[head.name]), samples)
+        except LeadwiseError:
+            raise
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError,
+                ValueError) as error:  # fmt: skip
+            raise LeadwiseError(
+                f"{recipe.name}: network or loss fail on a trial batch of two records of "
+                f"{samples} samples: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _try_loss(
+    recipe: Recipe, head: Head, outputs: Mapping[str, torch.Tensor], classes: int, samples: int
+) -> None:
+    """Check the shape of a head's output and compute its loss on targets of 0."""
+    if head.name not in outputs:
+        raise LeadwiseError(
+            f"{recipe.name}: the network gives no output '{head.name}'; it gives "
+            f"{', '.join(outputs)}"
+        )
+    shape = (2, classes, samples) if head.dense else (2, classes)
+    found = tuple(outputs[head.name].shape)
+    if found[-len(shape) :] != shape:  # an ensemble has a first axis of members
+        raise LeadwiseError(
+            f"{recipe.name}: the output '{head.name}' has the shape {found} for two records of "
+            f"{samples} samples, but a head of kind {head.kind} needs {shape}"
+        )
+    target = torch.zeros(2, samples, dtype=torch.int64) if head.dense else torch.zeros(2, classes)
+    value = lookup(recipe, "LOSSES", head.loss.name)(
+        outputs[head.name], target, **head.loss.options
+    )
+    if value.shape != () or not torch.isfinite(value):
+        raise LeadwiseError(f"{recipe.name}: the loss '{head.loss.name}' is {value}, not a number")
 
 
 def _warn_of_finished_model(folder: Path, state: Path) -> None:

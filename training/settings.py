@@ -71,7 +71,9 @@ class Settings:
         str, "folder for the prepared signals, which later trainings use again", "cache"
     )
     seed: int | None = _setting(int, "seed of all random numbers", "0")
-    epochs: int | None = _setting(positive_int, "maximum number of epochs", "75")
+    epochs: int | None = _setting(
+        positive_int, "maximum number of epochs, if fewer than the recipe's", "75"
+    )
     validation: str | None = _setting(
         str, "validation fold of the data folder's folds.tsv; all others are training folds", "8"
     )

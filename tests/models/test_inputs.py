@@ -104,7 +104,7 @@ def test_rate_and_length_that_a_part_leaves_out_are_those_of_the_recipe() -> Non
         ),
         (
             {"transforms": (part("resample", to_hz=250),)},
-            r"give 250 Hz for a record of 1000 Hz, but fs is 500 Hz; use part\('resample'\) with",
+            r"give 250 Hz for a record of 1000 Hz, but fs is 500 Hz; add part\('resample'\) to",
         ),
         (
             {"transforms": (part("resample"),), "post_transforms": (part("resample", to_hz=100),)},

@@ -121,8 +121,8 @@ def test_a_recipe_is_read_from_its_file(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(LeadwiseError, match=r"mine.json: cannot be read as a recipe \(Expecting"):
         read_recipe(path)
-    path.write_text('{"name": "mine"}')
-    with pytest.raises(LeadwiseError, match="mine.json: not a recipe of this version: it needs"):
+    path.write_text('{"name": "mine", "heads": [{}]}')
+    with pytest.raises(LeadwiseError, match="mine.json: not a recipe of this version: check"):
         read_recipe(path)
     with pytest.raises(LeadwiseError, match="none.json: cannot be read as a recipe"):
         read_recipe(tmp_path / "none.json")

@@ -149,7 +149,7 @@ def test_an_absent_class_is_left_out_with_a_note(
     ("table", "answers", "message"),
     [
         ("A1,N\n", "A1,X\n", "answers.txt: A1: 'A1,X' in answers.txt is not RECORD,X with X one"),
-        ("A1,N\n", "A1,N\nA1,A\n", "answers.txt: A1: answers.txt calls it N and A"),
+        ("A1,N\n", "A1,N\nA1,A\n", "answers.txt: A1: answers.txt has two labels, N and A"),
         ("A1,Q\n", "A1,N\n", "REFERENCE.csv: A1: 'A1,Q' in REFERENCE.csv is not RECORD,X"),
         ("", "A1,N\n", "REFERENCE.csv: holds no label"),
         ("A1,N\n", None, "answers.txt: cannot be read: No such file"),
