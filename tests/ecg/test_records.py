@@ -252,9 +252,7 @@ def test_damaged_and_missing_signals(tmp_path: Path) -> None:
 
 
 def test_header_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(
-        LeadwiseError, match=r"^R1: the header cannot be read: No such file.*R1.hea\)$"
-    ):
+    with pytest.raises(LeadwiseError, match="^R1: the header cannot be read: No such file"):
         read_record(tmp_path / "R1.hea")
     (tmp_path / "R1.hea").write_bytes(b"\xff\xfe\x00\n")
     with pytest.raises(LeadwiseError, match="^R1: line 1 of the header must be NAME"):
