@@ -186,5 +186,5 @@ def write_tables(page: Path, tables: Mapping[str, Iterable[str]]) -> None:
 
 
 if __name__ == "__main__":
-    for each in PAGES:
-        each.write_text(with_tables(each), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(with_tables(page), encoding="utf-8")

@@ -78,7 +78,7 @@ class Predictions(NamedTuple):
 
     probabilities: np.ndarray
     outputs: np.ndarray  # the model's decision alone
-    joined: np.ndarray  # with the model's rules
+    with_rules: np.ndarray  # with the model's rules
 
     def of(self, columns: np.ndarray) -> "Predictions":
         """Select classes."""
@@ -162,8 +162,8 @@ def predict_all(network: LoadedNetwork, data: Labelled) -> Predictions:
     records = tqdm(data.records, desc=f"{len(leads)} leads, {data.name}", leave=False)
     predictions = [network.model.predict(shown(record, leads)) for record in records]
     probabilities = np.array([prediction.probabilities for prediction in predictions])
-    joined = np.array([prediction.labels for prediction in predictions])
-    return Predictions(probabilities, decide(network.fitted.decision, probabilities), joined)
+    with_rules = np.array([prediction.labels for prediction in predictions])
+    return Predictions(probabilities, decide(network.fitted.decision, probabilities), with_rules)
 
 
 def measure(
@@ -185,12 +185,12 @@ def measure(
         F1, its change by rules, AUROC, and its change from the most leads.
     """
     f1 = f_measure(count(labels, predictions.outputs, times))
-    joined = f_measure(count(labels, predictions.joined, times))
+    with_rules = f_measure(count(labels, predictions.with_rules, times))
     auroc, widest = (areas(labels, one.probabilities, times).auroc for one in (predictions, most))
-    values = np.stack([f1, joined, auroc, widest], axis=-2)
+    values = np.stack([f1, with_rules, auroc, widest], axis=-2)
     values = np.concatenate([values, macro(values)[..., None]], axis=-1)
-    f1, joined, auroc, widest = np.moveaxis(values, -2, 0)
-    return np.stack([f1, joined - f1, auroc, auroc - widest], axis=-2)
+    f1, with_rules, auroc, widest = np.moveaxis(values, -2, 0)
+    return np.stack([f1, with_rules - f1, auroc, auroc - widest], axis=-2)
 
 
 def class_rows(
@@ -214,13 +214,13 @@ def class_rows(
         value, *ends = (_f(array[what, column], sign) for array in (values, low, high))
         return f"{value} ({' to '.join(ends)})"
 
-    joined = {RULES[rule.name].codes[0] for rule in network.fitted.rules
+    ruled_codes = {RULES[rule.name].codes[0] for rule in network.fitted.rules
               if rule.options["mode"] != "off"}  # fmt: skip
     codes = [CODES[column] for column in data.reported]
     leads = f"{', '.join(map(str, network.sizes))} (network of {len(network.trained.leads)})"
     for column, name in enumerate([*map(class_name, codes), "**mean**"]):
         of_class = column < len(codes)
-        ruled = codes[column] in joined if of_class else not joined.isdisjoint(codes)
+        ruled = codes[column] in ruled_codes if of_class else not ruled_codes.isdisjoint(codes)
         yield " | ".join([
             leads, name, str(int(labels[:, column].sum())) if of_class else "",
             cell(0, column),

@@ -155,7 +155,7 @@ def test_rows_have_intervals_changes_and_the_figures_at_home(made_up) -> None:
     rng = np.random.default_rng(1)
     good = Predictions(labels.astype(float), labels, labels.copy())
     sb = [class_name(code) for code in CODES].index("SB")
-    good.joined[:8, sb] = False  # a veto takes half of the bradycardias
+    good.with_rules[:8, sb] = False  # a veto takes half of the bradycardias
     bad = Predictions(rng.random(labels.shape), labels, labels)
     rules = (part("sinus bradycardia", mode="veto"),)
     head = find("isibrno-basic").head
