@@ -2,7 +2,7 @@
 
     python -m venv ../oracle && ../oracle/bin/pip install -r requirements-oracle.txt
     ../oracle/bin/python -m benchmarks.networks [--rounds 5] [--threads 2]
-    python -m benchmarks.networks --beside bfloat16 [--rounds 3]
+    python -m benchmarks.networks --compare bfloat16 [--rounds 3]
     python -m benchmarks.networks RECORDS MODEL [MODEL …]
 
 Signals are random numbers, 12 × 5000.  A training step is forward, backward and AdamW with AMSGrad
@@ -53,7 +53,7 @@ def our_side(network: nn.Module) -> Side:
     return Side(network, logits)
 
 
-def beside_torch_ecg(backbone: str) -> tuple[Side, Side]:
+def with_torch_ecg(backbone: str) -> tuple[Side, Side]:
     """Build our network and torch-ecg's with the same weights."""
     network = Network(LEADS, CLASSES, backbone=backbone)
     peer = torch_ecg_networks.build(LEADS, CLASSES, backbone=backbone)
@@ -61,7 +61,7 @@ def beside_torch_ecg(backbone: str) -> tuple[Side, Side]:
     return our_side(network), Side(peer, peer)
 
 
-def beside_bfloat16(backbone: str) -> tuple[Side, Side]:
+def with_bfloat16(backbone: str) -> tuple[Side, Side]:
     """Build one network, run in bfloat16 (PyTorch's autocast) and in float32."""
     exact = our_side(Network(LEADS, CLASSES, backbone=backbone))
 
@@ -73,7 +73,7 @@ def beside_bfloat16(backbone: str) -> tuple[Side, Side]:
     return Side(exact.network, logits), exact
 
 
-SIDES = {"torch-ecg": beside_torch_ecg, "bfloat16": beside_bfloat16}
+SIDES = {"torch-ecg": with_torch_ecg, "bfloat16": with_bfloat16}
 NAMES = {"torch-ecg": ("ours", "torch-ecg"), "bfloat16": ("bfloat16", "float32")}
 
 
@@ -113,17 +113,17 @@ def records_per_s(
     return batch / best(training[0]).wall, batch / best(inferring[0]).wall
 
 
-def measure(backbone: str, beside: str, batch: int, rounds: int) -> list[str]:
+def measure(backbone: str, comparison: str, batch: int, rounds: int) -> list[str]:
     """Measure a backbone and return its row of the table."""
     torch.manual_seed(0)
-    sides, signal = SIDES[beside](backbone), torch.randn(batch, LEADS, SAMPLES)
+    sides, signal = SIDES[comparison](backbone), torch.randn(batch, LEADS, SAMPLES)
     with torch.inference_mode():
         for side in sides:
             side.network.eval()
         first, second = (side.logits(signal) for side in sides)
     logits = float((first - second).abs().max() / second.abs().max().clamp(min=1))
     probabilities = float((first.sigmoid() - second.sigmoid()).abs().max())
-    if beside == "torch-ecg" and logits > LOGITS:
+    if comparison == "torch-ecg" and logits > LOGITS:
         raise LeadwiseError(f"{backbone}: logits differ by {logits:.0e}, more than {LOGITS:g}")
     inferring = take_turns([inference(side, signal) for side in sides], 3 * rounds)
     training = take_turns([training_step(side, signal) for side in sides], rounds)
@@ -159,7 +159,7 @@ def main() -> None:
         __doc__,
         "score*",
         backbones=list(BACKBONES),
-        beside=tuple(SIDES),
+        compare=tuple(SIDES),
         rounds=5,
         batch=8,
         threads=2,
@@ -174,12 +174,12 @@ def main() -> None:
         print_table(columns, (score(model, records) for model in options.score[1:]))
         return
     print(f"{LEADS} × {SAMPLES}, batch {options.batch}; records/s\n")
-    first, second = NAMES[options.beside]
+    first, second = NAMES[options.compare]
     speeds = (f"training, {first}", second, "×", f"inference, {first}", second, "×")
     print_table(
         ["backbone", *speeds, "logits differ by", "probabilities by"],
         (
-            measure(backbone, options.beside, options.batch, options.rounds)
+            measure(backbone, options.compare, options.batch, options.rounds)
             for backbone in options.backbones
         ),
     )

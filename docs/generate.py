@@ -113,10 +113,10 @@ def _gains(name: str, transform: Transform, fs: int) -> str:
 
 def rates_table() -> list[str]:
     """Make the table of sampling rates; recipes with equal cells share a row."""
-    alike: dict[tuple[str, str, str], list[str]] = {}
+    names_by_rates: dict[tuple[str, str, str], list[str]] = {}
     for recipe in recipes_by_name().values():
-        alike.setdefault(_rates(recipe), []).append(f"`{recipe.name}`")
-    rows = (f"{' | '.join(rates)} | {', '.join(names)}" for rates, names in alike.items())
+        names_by_rates.setdefault(_rates(recipe), []).append(f"`{recipe.name}`")
+    rows = (f"{' | '.join(rates)} | {', '.join(names)}" for rates, names in names_by_rates.items())
     return table("reads at | filter | which needs records of | recipes", rows)
 
 
@@ -186,5 +186,5 @@ def write_tables(page: Path, tables: Mapping[str, Iterable[str]]) -> None:
 
 
 if __name__ == "__main__":
-    for each in PAGES:
-        each.write_text(with_tables(each), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(with_tables(page), encoding="utf-8")

@@ -280,7 +280,7 @@ def read_record(path: str | os.PathLike[str]) -> Record:
         ) from error
     header = read_multi_segment(text, stem, name) if segments_of(text) else parse_header(text, name)
     if not _has_signal(stem, header):
-        raise LeadwiseError(f"{name}: there is a header but no signal ({name}.mat)")
+        raise LeadwiseError(f"{name}: has a header but no signal ({name}.mat)")
     return Record(header, stem)
 
 
@@ -357,7 +357,7 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Messa
                 if not {f"{name}.mat", f"{name}.dat"} & files_here:
                     segments |= segment_headers(Path(parent, file))
             elif ending == ".mat" and name not in with_header:
-                problems.append(Message(name, "no header", "there is a signal but no header"))
+                problems.append(Message(name, "no header", "has a signal but no header"))
     if not headers:
         raise LeadwiseError(f"{root}: holds no record (no .hea file); is it the data folder?")
     return [headers[name] for name in sorted(headers) if headers[name] not in segments], problems
@@ -394,12 +394,12 @@ def summarise(warnings: Iterable[Message], names: int = 3) -> Iterator[str]:
     kinds: dict[str, list[Message]] = {}
     for message in warnings:
         kinds.setdefault(message.kind, []).append(message)
-    for kind, alike in kinds.items():
-        if len(alike) <= names:
-            yield from map(str, alike)
+    for kind, messages in kinds.items():
+        if len(messages) <= names:
+            yield from map(str, messages)
         else:
-            examples = ", ".join(message.record for message in alike[:names])
-            yield f"{len(alike)} records ({examples}, …): {kind}; the first: {alike[0].text}"
+            examples = ", ".join(message.record for message in messages[:names])
+            yield f"{len(messages)} records ({examples}, …): {kind}; the first: {messages[0].text}"
 
 
 def write_record(

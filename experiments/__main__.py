@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from ecg import LeadwiseError
-from ecg.leads import LEAD_SETS
 from experiments import errors, kills, rules, table5, transfer
 from experiments.cells import cells_of, run_cells
 from experiments.export import export
@@ -28,6 +27,7 @@ from experiments.grids import GRIDS, find_grid, leave_one_source_out, narrowed
 from experiments.statements import write_statements
 from experiments.tables import write_report
 from training.data import named_recipe
+from training.settings import lead_set_sizes, positive_int
 
 
 def main() -> None:
@@ -78,21 +78,8 @@ def _path(text: str) -> Path:
     return Path(text).resolve()
 
 
-def _count(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError(text)
-    return int(text)
-
-
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(word) for word in text.split(","))
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    sizes = _numbers(text)
-    if not set(sizes) <= LEAD_SETS.keys():
-        raise ValueError(text)
-    return sizes
 
 
 def _folds(text: str) -> tuple[tuple[str, str], ...]:
@@ -112,22 +99,22 @@ def _option(kind: Any, help: str, default: Any = None, metavar: str | None = Non
 
 
 RUN = {
-    "epochs": _option(_count, "maximum number; default: the recipes'"),
-    "records": _option(_count, "number of training records; default: the study's"),
-    "leads": _option(_sizes, "default: the study's", metavar="12,2"),
+    "epochs": _option(positive_int, "maximum number; default: the recipes'"),
+    "records": _option(positive_int, "number of training records; default: the study's"),
+    "leads": _option(lead_set_sizes, "default: the study's", metavar="12,2"),
     "seeds": _option(_numbers, "default: the study's", metavar="0,1,2"),
     "folds": _option(_folds, "validation:test; default: the study's", metavar="8:9"),
     "only": _option(_words, "names of variants", metavar="NAME,NAME"),
     "base": _option(str, "leave-one-source-out: a recipe's name, or a file NAME.json"),
-    "jobs": _option(_count, "cells to run in parallel", 1),
+    "jobs": _option(positive_int, "cells to run in parallel", 1),
     "cluster": _option(str, "of a Dask scheduler", metavar="ADDRESS"),
 }
 PAGE = _option(_path, "also write the tables between their marks in this page")
 VALIDATION = {"action": "store_true", "help": "score the validation fold, for choosing a model"}
 KILLS = {
-    "records": _option(_count, "training records", 500),
-    "epochs": _option(_count, "epochs per training", 3),
-    "kills": _option(_count, "number of kills", 10),
+    "records": _option(positive_int, "training records", 500),
+    "epochs": _option(positive_int, "epochs per training", 3),
+    "kills": _option(positive_int, "number of kills", 10),
     "seed": _option(int, "seed of the random times", 0),
     "leads": _option(str, "lead sets, as train_model.py takes them", "2"),
     "recipe": _option(str, "as train_model.py takes it", "isibrno-leadwise"),
@@ -142,12 +129,12 @@ COMMANDS: dict[str, tuple[Any, str, str, dict[str, Any]]] = {
     "statements": (write_statements, "data folder with PTB-XL's statements; TABLE: records.tsv or "
                    "ptbxl_database.csv", "data table folder", {}),
     "table5": (table5.table, "Kang & Wen's table 5: sizes, speeds, scores", "runs?",
-               {"batch": _option(_count, "records per batch", 8),
+               {"batch": _option(positive_int, "records per batch", 8),
                 "rounds": _option(int, "steps to measure; 0: no speeds", 5)}),
     "matrix": (errors.draw_matrix, "mean probabilities per label", "records outputs picture", {}),
     "contradictions": (errors.draw_contradictions, "pictures of the records that contradict a "
                        "model most", "records outputs folder",
-                       {"count": _option(_count, "records", 12)}),
+                       {"count": _option(positive_int, "records", 12)}),
     "errors-2017": (errors.draw_errors, "pictures of the most frequent confusions on 2017's "
                     "records", "records outputs folder", {}),
     "rules-measure": (rules.measure_all, "measures that the rules compare, per record and lead set",

@@ -30,7 +30,6 @@ class Cell:
 
     Attributes
     ----------
-    grid, variant : str
     leads : tuple of int
         Sizes of the lead sets that are trained together.
     validation, test : str
@@ -81,11 +80,11 @@ def cells_of(grid: Grid, data: Path | None = None) -> list[Cell]:
     for seed in grid.seeds:
         for validation, test in folds:
             for variant, recipe in grid.recipes.items():
-                own = tuple(map(len, recipe.lead_sets))
+                own_sizes = tuple(map(len, recipe.lead_sets))
                 cells += [
                     Cell(grid.name, variant, sizes, validation, test, seed, recipe.epochs,
                          grid.records, grid.by)
-                    for sizes in ([(size,) for size in grid.leads] if grid.leads else [own])
+                    for sizes in ([(size,) for size in grid.leads] if grid.leads else [own_sizes])
                 ]  # fmt: skip
     return cells
 
@@ -130,7 +129,7 @@ def run_cells(
 
 @contextmanager
 def _backend(cluster: str | None) -> Iterator[None]:
-    """Let joblib use a cluster, if one is given."""
+    """Use a cluster for joblib, if one is given."""
     if not cluster:
         yield
         return
@@ -147,8 +146,10 @@ def _declare(cell: Cell, recipe: Recipe, runs: Path) -> None:
     folder = cell.path(runs)
     folder.mkdir(parents=True, exist_ok=True)
     lead_sets = LEAD_SETS | {len(leads): leads for leads in recipe.lead_sets}
-    own = replace(recipe, seed=cell.seed, lead_sets=tuple(lead_sets[size] for size in cell.leads))
-    for name, content in (("recipe", recipe_to_json(own)), ("cell", asdict(cell))):
+    cell_recipe = replace(
+        recipe, seed=cell.seed, lead_sets=tuple(lead_sets[size] for size in cell.leads)
+    )
+    for name, content in (("recipe", recipe_to_json(cell_recipe)), ("cell", asdict(cell))):
         path, text = folder / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False)
         content = json.loads(text)  # tuples become lists
         if path.exists() and (before := json.loads(path.read_text("utf-8"))) != content:

@@ -37,7 +37,6 @@ class Grid:
 
     Attributes
     ----------
-    name, summary : str
     recipes : dict of str to Recipe
         By variant, in the table's order; the first is the reference of gains.
     leads : tuple of int
@@ -47,7 +46,6 @@ class Grid:
         the training records is used for validation.  (): each fold is the test fold once.
     by : str
         Key of `experiments.runs.FOLDS`: how records are divided into folds.
-    seeds : tuple of int
     records : int or None
         Number of training records, the first ones; None: all.
     measures : tuple of str

@@ -101,8 +101,7 @@ MEASURES: Mapping[str, Measure] = {
     "accuracy": Measure("accuracy", lambda s, t: accuracy(s.labels, s.outputs, t)),
     "f_measure": Measure("macro F1", lambda s, t: macro(_f1(s, t))),
     "af_f1": Measure(
-        "F1 over N, A, O",
-        lambda s, t: macro(_f1(s, t)[..., : 3 if s.classes == AF_LETTERS else 0]),
+        "F1 over N, A, O", lambda s, t: macro(_f1(s, t)[..., : 3 if s.classes == AF_LETTERS else 0])
     ),
     "auroc": Measure("AUROC", lambda s, t: macro(areas(s.labels, s.probabilities, t).auroc)),
     "auprc": Measure("AUPRC", lambda s, t: macro(areas(s.labels, s.probabilities, t).auprc)),

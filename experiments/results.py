@@ -52,9 +52,9 @@ class Result:
         """Read labels and outputs of a fold."""
         classes = self.model.classes[self.model.recipe.head.name]
         # The Challenge scores its 26 classes, whatever the recipe's SNOMED CT codes are.
-        own = classes if not all(name.isdigit() for name in classes) else CODES
+        scored_classes = classes if not all(name.isdigit() for name in classes) else CODES
         outputs = self.cell.outputs(self.runs, fold, self.size)
-        return read_scored(self.records(fold), outputs, own)
+        return read_scored(self.records(fold), outputs, scored_classes)
 
     def records(self, fold: str) -> Path:
         """Path of a fold's data folder."""
@@ -77,8 +77,8 @@ class Result:
         """Validation score per epoch."""
         with open(self.model.path / "history.tsv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
-        own = [row for row in rows if row["lead_set"] == f"{self.size} leads"]
-        return [(float(row["epoch"]), float(row["score"])) for row in own]
+        of_lead_set = [row for row in rows if row["lead_set"] == f"{self.size} leads"]
+        return [(float(row["epoch"]), float(row["score"])) for row in of_lead_set]
 
     @property
     def key(self) -> tuple[str, int, str, int]:

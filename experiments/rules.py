@@ -49,10 +49,7 @@ CLEAR: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "LQRSV": ({"voltage": 0.75}, {"voltage": 0.45}),
 }
 # Records with pacing according to their headers; MIT-BIH's according to its directory.
-PACED = {
-    "mitdb": ("102", "104", "107", "217"),
-    "ludb": ("8", "34", "74", "93", "104", "111"),
-}
+PACED = {"mitdb": ("102", "104", "107", "217"), "ludb": ("8", "34", "74", "93", "104", "111")}
 PACEMAKER = "10370003"
 SIMULATED = 50  # records per diagnosis
 PACING_TEST = ("PR", "NSR", "LBBB", "RBBB", "PVC")  # the first is paced
@@ -138,10 +135,10 @@ def cross_fitted(rule: Rule, table: Table, labels: np.ndarray, folds: np.ndarray
     """Apply a rule to each fold with constants of the other folds: int8 of shape (records,)."""
     answers = np.zeros(len(labels), np.int8)
     for fold in np.unique(folds):
-        here = folds == fold
-        numbers = best_numbers(rule, table, labels, ~here) if rule.name in GRIDS else rule.numbers()
-        columns = {name: column[here] for name, column in table.columns.items()}
-        answers[here] = rule.answers(columns, numbers)
+        mask = folds == fold
+        numbers = best_numbers(rule, table, labels, ~mask) if rule.name in GRIDS else rule.numbers()
+        columns = {name: column[mask] for name, column in table.columns.items()}
+        answers[mask] = rule.answers(columns, numbers)
     return answers
 
 
@@ -286,9 +283,9 @@ def _elsewhere_row(rule: Rule, genuine: Mapping[str, tuple[Record, Mapping[str, 
     ]
     counts = {True: [0, 0], False: [0, 0]}
     for record, findings in genuine.values():
-        of = counts[not set(rule.codes).isdisjoint(record.header.codes)]
-        of[0] += findings[rule.name].answer is True
-        of[1] += 1
+        pair = counts[not set(rule.codes).isdisjoint(record.header.codes)]
+        pair[0] += findings[rule.name].answer is True
+        pair[1] += 1
     cells = [f"{positive} of {SIMULATED}" for positive in simulated]
     cells += [f"{positive} of {total}" for positive, total in (counts[True], counts[False])]
     return f"{rule.name} | {' | '.join(cells)}"

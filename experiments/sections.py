@@ -142,9 +142,9 @@ def _answers(result: Result, on: str) -> np.ndarray:
 
 def sides_of(result: Result, decision: str) -> tuple[Side, Side]:
     """Return validation and test side with a decision fitted on the validation fold."""
-    one = fit(decision, result)
-    return (Side(result.validation.decided(one), _answers(result, "validation")),
-            Side(result.test.decided(one), _answers(result, "test")))  # fmt: skip
+    fitted = fit(decision, result)
+    return (Side(result.validation.decided(fitted), _answers(result, "validation")),
+            Side(result.test.decided(fitted), _answers(result, "test")))  # fmt: skip
 
 
 def rules(_: Grid, results: Sequence[Result], __: Path) -> list[str]:

@@ -67,7 +67,7 @@ def _reference(grid: Grid, results: Sequence[Result], result: Result) -> Result 
     first = next(iter(grid.recipes))
     variant, size, *rest = result.key
     key = (first, 12 if variant == first else size, *rest)
-    return next((each for each in results if each.key == key and each is not result), None)
+    return next((other for other in results if other.key == key and other is not result), None)
 
 
 def write_report(grid: Grid, runs: Path, *, on: str = "test", page: Path | None = None) -> str:
@@ -97,7 +97,7 @@ def write_report(grid: Grid, runs: Path, *, on: str = "test", page: Path | None 
             raise LeadwiseError(f"{page}: has no mark <!-- {grid.name} --> for the table")
         write_tables(page, marked)
     limits = {result.cell.records for result in results}
-    records = ", ".join("all" if each is None else f"the first {each}" for each in limits)
+    records = ", ".join("all" if limit is None else f"the first {limit}" for limit in limits)
     lines = [
         f"# {grid.name}: {grid.summary}", "",
         f"Scored fold: {on}.  Training records: {records}.  Minutes are for all lead sets of a "

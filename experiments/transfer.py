@@ -60,7 +60,7 @@ class Labelled:
         return np.flatnonzero(enough & ~np.isin(CODES, UNSEEN))
 
 
-class Asked(NamedTuple):
+class LoadedNetwork(NamedTuple):
     """A network and the sizes of all lead sets for which it reads the same leads."""
 
     model: Model
@@ -73,16 +73,16 @@ class Asked(NamedTuple):
         return self.trained.heads[self.model.recipe.head.name]
 
 
-class Answers(NamedTuple):
+class Predictions(NamedTuple):
     """A network's outputs for records: each (records, classes)."""
 
     probabilities: np.ndarray
     outputs: np.ndarray  # the model's decision alone
-    joined: np.ndarray  # with the model's rules
+    with_rules: np.ndarray  # with the model's rules
 
-    def of(self, columns: np.ndarray) -> "Answers":
+    def of(self, columns: np.ndarray) -> "Predictions":
         """Select classes."""
-        return Answers(*(part[:, columns] for part in self))
+        return Predictions(*(part[:, columns] for part in self))
 
 
 def read_samples(folder: Path) -> Labelled:
@@ -128,7 +128,7 @@ def _with_right_gain(record: Record) -> Record:
     return replace(record, header=with_gain(record.header, GAIN))
 
 
-def ask(model: Path) -> list[Asked]:
+def load_networks(model: Path) -> list[LoadedNetwork]:
     """Load the networks for the Challenge's lead sets, most leads first.
 
     Raises
@@ -139,11 +139,11 @@ def ask(model: Path) -> list[Asked]:
     loaded = Model.load(model)
     if loaded.classes != CODES:
         raise LeadwiseError(f"{model}: its classes are not the Challenge's 26")
-    groups: dict[tuple[tuple[str, ...], frozenset[str]], Asked] = {}
+    groups: dict[tuple[tuple[str, ...], frozenset[str]], LoadedNetwork] = {}
     for size, leads in LEAD_SETS.items():
         trained, _ = loaded.network_for(leads)
         key = (trained.leads, derivable_leads(leads) & set(trained.leads))
-        before = groups.get(key, Asked(loaded, trained, ()))
+        before = groups.get(key, LoadedNetwork(loaded, trained, ()))
         groups[key] = before._replace(sizes=(*before.sizes, size))
     return list(groups.values())
 
@@ -156,25 +156,25 @@ def shown(record: Record, leads: Sequence[str]) -> Record:
     return Record(header, recording=record.digital()[chosen])
 
 
-def answers_on(asked: Asked, data: Labelled) -> Answers:
+def predict_all(network: LoadedNetwork, data: Labelled) -> Predictions:
     """Run a network on all records with the largest of its lead sets."""
-    leads = LEAD_SETS[asked.sizes[0]]
+    leads = LEAD_SETS[network.sizes[0]]
     records = tqdm(data.records, desc=f"{len(leads)} leads, {data.name}", leave=False)
-    answers = [asked.model.predict(shown(record, leads)) for record in records]
-    probabilities = np.array([answer.probabilities for answer in answers])
-    joined = np.array([answer.labels for answer in answers])
-    return Answers(probabilities, decide(asked.fitted.decision, probabilities), joined)
+    predictions = [network.model.predict(shown(record, leads)) for record in records]
+    probabilities = np.array([prediction.probabilities for prediction in predictions])
+    with_rules = np.array([prediction.labels for prediction in predictions])
+    return Predictions(probabilities, decide(network.fitted.decision, probabilities), with_rules)
 
 
 def measure(
-    labels: np.ndarray, answers: Answers, most: Answers, times: np.ndarray | None = None
+    labels: np.ndarray, predictions: Predictions, most: Predictions, times: np.ndarray | None = None
 ) -> np.ndarray:
     """Measure each class and (last) the mean over classes.
 
     Parameters
     ----------
     labels : np.ndarray of bool, shape (records, classes)
-    answers, most : Answers
+    predictions, most : Predictions
         The outputs to measure, and those with the largest lead set.
     times : np.ndarray, shape (…, records), optional
         How often each record counts.
@@ -184,25 +184,25 @@ def measure(
     np.ndarray, shape (…, 4, classes + 1)
         F1, its change by rules, AUROC, and its change from the most leads.
     """
-    f1, joined = (
-        f_measure(count(labels, outputs, times)) for outputs in (answers.outputs, answers.joined)
-    )
-    auroc, widest = (areas(labels, one.probabilities, times).auroc for one in (answers, most))
-    values = np.stack([f1, joined, auroc, widest], axis=-2)
+    f1 = f_measure(count(labels, predictions.outputs, times))
+    with_rules = f_measure(count(labels, predictions.with_rules, times))
+    auroc, widest = (areas(labels, one.probabilities, times).auroc for one in (predictions, most))
+    values = np.stack([f1, with_rules, auroc, widest], axis=-2)
     values = np.concatenate([values, macro(values)[..., None]], axis=-1)
-    f1, joined, auroc, widest = np.moveaxis(values, -2, 0)
-    return np.stack([f1, joined - f1, auroc, auroc - widest], axis=-2)
+    f1, with_rules, auroc, widest = np.moveaxis(values, -2, 0)
+    return np.stack([f1, with_rules - f1, auroc, auroc - widest], axis=-2)
 
 
 def class_rows(
-    data: Labelled, asked: Asked, answers: Answers, most: Answers | None, home: np.ndarray | None
-) -> Iterator[str]:
+    data: Labelled, network: LoadedNetwork, predictions: Predictions,
+    most: Predictions | None, home: np.ndarray | None,
+) -> Iterator[str]:  # fmt: skip
     """Make one row per class and one for their mean, without the column `model`.
 
-    `home` are the measures of the same classes on PTB-XL.  `most` are the answers with the largest
-    lead set; None if these are they.
+    `home` are the measures of the same classes on PTB-XL.  `most` are the predictions with the
+    largest lead set; None if these are they.
     """
-    labels, own = data.labels[:, data.reported], answers.of(data.reported)
+    labels, own = data.labels[:, data.reported], predictions.of(data.reported)
     widest = own if most is None else most.of(data.reported)
     values = measure(labels, own, widest)
     low, high = intervals(
@@ -214,24 +214,24 @@ def class_rows(
         value, *ends = (_f(array[what, column], sign) for array in (values, low, high))
         return f"{value} ({' to '.join(ends)})"
 
-    joined = {RULES[rule.name].codes[0] for rule in asked.fitted.rules
+    ruled_codes = {RULES[rule.name].codes[0] for rule in network.fitted.rules
               if rule.options["mode"] != "off"}  # fmt: skip
     codes = [CODES[column] for column in data.reported]
-    leads = f"{', '.join(map(str, asked.sizes))} (network of {len(asked.trained.leads)})"
+    leads = f"{', '.join(map(str, network.sizes))} (network of {len(network.trained.leads)})"
     for column, name in enumerate([*map(class_name, codes), "**mean**"]):
         of_class = column < len(codes)
-        ruled = codes[column] in joined if of_class else not joined.isdisjoint(codes)
+        ruled = codes[column] in ruled_codes if of_class else not ruled_codes.isdisjoint(codes)
         yield " | ".join([
             leads, name, str(int(labels[:, column].sum())) if of_class else "",
             cell(0, column),
             f"{_f(values[:2, column].sum())}, {cell(1, column, '+')}" if ruled else NO,
             cell(2, column),
             NO if most is None else cell(3, column, "+"),
-            NO if home is None else _at_home(home[:, column], ruled),
+            NO if home is None else _on_ptbxl(home[:, column], ruled),
         ])  # fmt: skip
 
 
-def _at_home(values: np.ndarray, ruled: bool) -> str:
+def _on_ptbxl(values: np.ndarray, ruled: bool) -> str:
     f1, change, auroc, _ = values
     return f"{_f(f1)} / {_f(f1 + change) if ruled else NO} / {_f(auroc)}"
 
@@ -262,23 +262,23 @@ def report(
     LeadwiseError
         A folder holds no usable model or records.
     """
-    networks = {model: ask(model) for model in models}  # first, to find a wrong folder at once
+    networks = {model: load_networks(model) for model in models}  # first, to find wrong folders
     sets = (read_samples(samples), labelled_as("LUDB", _usable(read_ludb(ludb))))
     home = labelled_as("PTB-XL", _usable(find_records(ptbxl))) if ptbxl else None
     rows: dict[str, list[str]] = {data.name: [] for data in sets}
-    for model, asked in networks.items():
-        most: dict[str, Answers] = {}
-        for one in asked:
-            at_home = answers_on(one, home) if home else None
+    for model, loaded in networks.items():
+        most: dict[str, Predictions] = {}
+        for network in loaded:
+            on_ptbxl = predict_all(network, home) if home else None
             for data in sets:
-                columns, answers = data.reported, answers_on(one, data)
+                columns, predictions = data.reported, predict_all(network, data)
                 measured = None
-                if home and at_home:
-                    own = at_home.of(columns)
+                if home and on_ptbxl:
+                    own = on_ptbxl.of(columns)
                     measured = measure(home.labels[:, columns], own, own)
-                of_classes = class_rows(data, one, answers, most.get(data.name), measured)
+                of_classes = class_rows(data, network, predictions, most.get(data.name), measured)
                 rows[data.name] += [f"{model.name} | {row}" for row in of_classes]
-                most.setdefault(data.name, answers)
+                most.setdefault(data.name, predictions)
     tables = {"transfer-data": table(DATA_HEAD, list(map(data_row, sets)))}
     tables |= {f"transfer-{name.lower()}": table(HEAD, lines) for name, lines in rows.items()}
     if page:

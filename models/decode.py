@@ -27,7 +27,6 @@ def decode(
         Of each head.
     output : SignalOutput
         Of the record's prepared signal.
-    record : Record
     signal : np.ndarray of shape (leads, samples)
         The record's signal in mV.
 

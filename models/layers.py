@@ -131,7 +131,6 @@ class Convolution(nn.Module):
     ----------
     channels, width, kernel, stride, dilation, groups : int
         Of the convolution; the kernel has an odd length.
-    bias : bool
     norm : bool
         Whether batch norm follows.
     blur : nn.Module, optional

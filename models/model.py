@@ -40,7 +40,6 @@ class Prediction:
 
     Attributes
     ----------
-    record : str
     leads : tuple of str
         Leads of the network that was used.
     classes : tuple of str
@@ -111,7 +110,6 @@ class Model:
     ----------
     folder : ModelFolder
         From `models.folder.read_model`.
-    device : torch.device
     leads : sequence of str, optional
         Always use the network for these leads; by default the one for the record's leads.
     """

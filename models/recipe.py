@@ -104,10 +104,8 @@ class Recipe:
         Longest signal that the network reads at once, in s; longer records are cut into windows.
     transforms : tuple of Part
         From mV at the record's rate to the network's channels at `fs`; cached.
-    network, optimiser, schedule : Part
     epochs, batch : int
         Maximum number of epochs; records per training step.
-    heads : tuple of Head
     post_transforms : tuple of Part
         Transforms after the selection of leads; their result depends on the lead set.
     stride_s : float

@@ -147,7 +147,7 @@ def test_a_failed_record_is_named_and_the_run_continues(
     assert run(*folders) == 1
     captured = capsys.readouterr()
     assert captured.err.splitlines() == [
-        "A failed: there is a header but no signal (A.mat)",
+        "A failed: has a header but no signal (A.mat)",
         "B failed: the .mat is cut off: 39 of 40 bytes; fetch the file again",
         "C failed: line 1 of the header must be NAME LEADS FS SAMPLES; it is 'C twelve'",
         "D failed: the .mat is no MATLAB file; fetch the file again",
@@ -196,7 +196,7 @@ def test_a_signal_without_header_is_named_and_no_failure(
 ) -> None:
     (folders[1] / "X.mat").touch()
     assert run(*folders) == 0
-    assert capsys.readouterr().err == "X: there is a signal but no header\n"
+    assert capsys.readouterr().err == "X: has a signal but no header\n"
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_run(

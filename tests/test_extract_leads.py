@@ -114,7 +114,7 @@ def test_bad_records_are_named_and_left_out(
     captured = capsys.readouterr()
     assert captured.out == f"1 records written to {out}.\n"
     assert captured.err.splitlines() == [
-        "Error: nohead: there is a signal but no header",
+        "Error: nohead: has a signal but no header",
         "Error: cut: the .mat is cut off: 41 of 42 bytes; fetch the file again",
         "Error: gone: the header cannot be read: No such file or directory",
         "Error: lone: the signal cannot be read: No such file or directory",

@@ -96,7 +96,7 @@ def test_a_foreign_module_of_the_same_name_is_refused(tmp_path: Path) -> None:
     program = "import models, sys; sys.path.append(sys.argv[1]); import leadwise"
     words = [sys.executable, "-c", program, str(ROOT)]
     ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
-    assert "leadwise needs the name 'models', which" in ended.stderr
+    assert "leadwise needs the name 'models', but" in ended.stderr
 
 
 def test_the_versions_of_the_dependencies_are_those_of_the_image(installed: Path) -> None:

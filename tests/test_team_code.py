@@ -63,11 +63,11 @@ def test_bad_records_are_named_and_the_others_are_used(
     train(data, tmp_path / "model")
     log = capsys.readouterr().err
     for name, reason in {
-        "SIM00001": "there is a header but no signal",
+        "SIM00001": "has a header but no signal",
         "SIM00002": "line 1 of the header must be",
         "SIM00003": "the .mat",
         "SIM00005": "signal and header disagree",
-        "SIM00006": "there is a signal but no header",
+        "SIM00006": "has a signal but no header",
         "SIM00007": "no Dx code",
     }.items():
         assert f"Left out: {name}: " in log
@@ -98,7 +98,7 @@ def test_a_finished_model_is_replaced_with_a_warning(
         (lambda data: [path.unlink() for path in data.iterdir()], "holds no record"),
         (
             lambda data: [path.unlink() for path in data.glob("*.mat")],
-            "no record can be used for training; 16 records .*: there is a header but no signal",
+            "no record can be used for training; 16 records .*: has a header but no signal",
         ),
         (
             lambda data: [path.write_bytes(b"") for path in data.glob("*.mat")],

@@ -116,7 +116,6 @@ def warp(sample: Sample, generator: np.random.Generator, *, most: float, points:
     ----------
     most : float
         Largest displacement, as a share of half the record.
-    points : int
     """
     samples = sample.signal.shape[1]
     offset = _offsets(samples, generator.uniform(-most, most, points))
@@ -250,14 +249,14 @@ def mixup(
     with themselves.  The longer of two lengths is the mixture's.
     """
     size = len(batch.signal)
-    own = float(generator.beta(alpha, alpha))
+    lam = float(generator.beta(alpha, alpha))
     chosen = _chosen(size, share, generator)
     partner = np.arange(size)
     partner[chosen] = generator.permutation(chosen)
     return Batch(
-        torch.lerp(batch.signal[partner], batch.signal, own),
+        torch.lerp(batch.signal[partner], batch.signal, lam),
         torch.maximum(batch.length, batch.length[partner]),
-        {name: torch.lerp(target[partner], target, own) for name, target in batch.targets.items()},
+        {name: torch.lerp(target[partner], target, lam) for name, target in batch.targets.items()},
     )
 
 

@@ -106,7 +106,6 @@ def labelled_records(folder: str, heads: Sequence[Head]) -> tuple[list[Record], 
 
     Parameters
     ----------
-    folder : str
     heads : sequence of Head
         At least one class of each record head must occur.
 

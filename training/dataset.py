@@ -36,7 +36,6 @@ class Dataset:
         Of each dense head: uint8 (1, samples) of each record, 255 for unknown.
     channels : list of int
         Channels of the lead set.
-    recipe : Recipe
     known : dict of np.ndarray
         Which labels are known, bool (records, classes); all of a head without an entry.
     """

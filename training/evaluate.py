@@ -32,12 +32,8 @@ class LeadSetRun:
         In logs and file names: `12-leads`.
     key : dict of str
         From `training_key`.
-    recipe : Recipe
-    leads : tuple of str
     classes : dict of tuples of str
         Of each head.
-    device : torch.device
-    precision : str
     init, frozen : dict of torch.Tensor
         Initial weights by name; those in `frozen` are not trained.
     """

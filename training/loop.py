@@ -20,14 +20,7 @@ from models.sample import Batch
 from training.budget import TimeBudget
 from training.dataset import Dataset, batch_count
 from training.evaluate import LeadSetRun, predict, score_head
-from training.optim import (
-    STOPS,
-    ema_decay,
-    ema_network,
-    optimiser_of,
-    set_rate,
-    update_ema,
-)
+from training.optim import STOPS, ema_decay, ema_network, optimiser_of, set_rate, update_ema
 from training.state import (
     TrainingState,
     generator_of,
@@ -69,8 +62,6 @@ def train(
 
     Parameters
     ----------
-    run : LeadSetRun
-    train_part, validation_part : Dataset
     seconds : float
         Time budget.
     state_file : Path

@@ -12,8 +12,35 @@ DEFAULT_RECIPE = "house-pair"
 PRECISIONS = ("float32", "bfloat16")
 
 
-def _setting(default: Any, help_text: str, example: str) -> Any:
-    return field(default=default, metadata={"help": help_text, "example": example})
+def positive_int(text: str) -> int:
+    """Read a number of at least 1, or raise ValueError."""
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+def _positive(text: str) -> float:
+    if not 0 < float(text) < float("inf"):
+        raise ValueError(text)
+    return float(text)
+
+
+def lead_set_sizes(text: str) -> tuple[int, ...]:
+    """Read different sizes of the Challenge's lead sets (`12,2`), or raise ValueError."""
+    sizes = tuple(int(word) for word in text.split(","))
+    if not set(sizes) <= LEAD_SETS.keys() or len(set(sizes)) < len(sizes):
+        raise ValueError(text)
+    return sizes
+
+
+def _precision(text: str) -> str:
+    if text not in PRECISIONS:
+        raise ValueError(text)
+    return text
+
+
+def _setting(read: Callable[[str], Any], help: str, example: str, default: Any = None) -> Any:
+    return field(default=default, metadata={"read": read, "help": help, "example": example})
 
 
 @dataclass(frozen=True)
@@ -25,34 +52,33 @@ class Settings:
     """
 
     recipe: str = _setting(
-        DEFAULT_RECIPE, "recipe to train: its name, or a file NAME.json",
-        DEFAULT_RECIPE,
-    )  # fmt: skip
+        str, "recipe to train: its name, or a file NAME.json", DEFAULT_RECIPE, DEFAULT_RECIPE
+    )
     minutes: float | None = _setting(
-        None, "time budget for all lead sets together, in minutes", "30"
+        _positive, "time budget for all lead sets together, in minutes", "30"
     )
     leads: tuple[int, ...] | None = _setting(
-        None, "lead sets to train, by their size: of 12, 6, 4, 3, 2", "12,2"
+        lead_set_sizes, "lead sets to train, by their size: of 12, 6, 4, 3, 2", "12,2"
     )
-    device: str | None = _setting(None, "device: cpu, cuda, cuda:1", "cpu")
+    device: str | None = _setting(str, "device: cpu, cuda, cuda:1", "cpu")
     precision: str | None = _setting(
-        None,
+        _precision,
         "precision of training steps: float32, or bfloat16 (default on a GPU that supports it)",
         "float32",
     )
-    workers: int | None = _setting(None, "number of processes that read records", "2")
+    workers: int | None = _setting(positive_int, "number of processes that read records", "2")
     cache: str | None = _setting(
-        None, "folder for the prepared signals, which later trainings use again", "cache"
+        str, "folder for the prepared signals, which later trainings use again", "cache"
     )
-    seed: int | None = _setting(None, "seed of all random numbers", "0")
+    seed: int | None = _setting(int, "seed of all random numbers", "0")
     epochs: int | None = _setting(
-        None, "maximum number of epochs, if fewer than the recipe's", "75"
+        positive_int, "maximum number of epochs, if fewer than the recipe's", "75"
     )
     validation: str | None = _setting(
-        None, "validation fold of the data folder's folds.tsv; all others are training folds", "8"
+        str, "validation fold of the data folder's folds.tsv; all others are training folds", "8"
     )
     init_from: str | None = _setting(
-        None, "model folder that initialises all weights but those of the last layers", "model"
+        str, "model folder that initialises all weights but those of the last layers", "model"
     )
 
 
@@ -84,53 +110,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     for name, text in given.items():
         entry = VARIABLES[name]
         try:
-            values[entry.name] = _READERS[entry.name](text.strip())
+            values[entry.name] = entry.metadata["read"](text.strip())
         except ValueError as error:
             example = entry.metadata["example"]
             raise LeadwiseError(
                 f"{name}={text}: {entry.metadata['help']}; for example {name}={example}"
             ) from error
     return Settings(**values)
-
-
-def _positive_int(text: str) -> int:
-    if int(text) < 1:
-        raise ValueError(text)
-    return int(text)
-
-
-def _positive(text: str) -> float:
-    if not 0 < float(text) < float("inf"):
-        raise ValueError(text)
-    return float(text)
-
-
-def _lead_set_sizes(text: str) -> tuple[int, ...]:
-    sizes = tuple(int(word) for word in text.split(","))
-    if not set(sizes) <= LEAD_SETS.keys() or len(set(sizes)) < len(sizes):
-        raise ValueError(text)
-    return sizes
-
-
-def _precision(text: str) -> str:
-    if text not in PRECISIONS:
-        raise ValueError(text)
-    return text
-
-
-_READERS: dict[str, Callable[[str], Any]] = {
-    "recipe": str,
-    "minutes": _positive,
-    "leads": _lead_set_sizes,
-    "device": str,
-    "precision": _precision,
-    "workers": _positive_int,
-    "cache": str,
-    "seed": int,
-    "epochs": _positive_int,
-    "validation": str,
-    "init_from": str,
-}
 
 
 def workers_of(settings: Settings) -> int:

@@ -63,11 +63,7 @@ def split_by_fold(names: Sequence[str], folds: dict[str, tuple[str, str]], fold:
 
 
 def stratified_split(
-    labels: np.ndarray,
-    *,
-    share: float = SHARE,
-    seed: int = 0,
-    groups: Sequence[str] | None = None,
+    labels: np.ndarray, *, share: float = SHARE, seed: int = 0, groups: Sequence[str] | None = None
 ) -> np.ndarray:
     """Mark a share of the records for validation, about the same share of each class.
 
@@ -138,12 +134,12 @@ def _corrected(counts: np.ndarray, chosen: np.ndarray, share: float) -> np.ndarr
     """Move single groups to the other side, the best one first, until no move helps."""
     total = counts.sum(0)
     weight = 1 / np.maximum(TOLERATED_RECORDS, TOLERATED_SHARE * total) ** 2
-    own = (counts**2) @ weight
+    move_cost = (counts**2) @ weight
     chosen = chosen.copy()
     for _ in range(_MOST_MOVES):
         deviation = counts[chosen].sum(0) - share * total
         sign = np.where(chosen, -1.0, 1.0)
-        change = own + 2 * sign * (counts @ (weight * deviation))
+        change = move_cost + 2 * sign * (counts @ (weight * deviation))
         best = int(change.argmin())
         if change[best] > -1e-9:
             break

@@ -41,7 +41,6 @@ class FirstRun:
 
     Attributes
     ----------
-    run : LeadSetRun
     train_part : Dataset
         Its training records with their own labels.
     weights : dict of torch.Tensor
@@ -135,9 +134,9 @@ def check_frozen_backbone(recipe: Recipe) -> None:
                     f"{recipe.name}: lead {min(unknown)} is not in the first lead set, whose "
                     "backbone the others reuse"
                 )
-            own = build(recipe, leads, one_class).state_dict()
+            tensors = build(recipe, leads, one_class).state_dict()
             for name, weight in _reduced(recipe, network, first, leads).items():
-                if own[name].shape != weight.shape:
+                if tensors[name].shape != weight.shape:
                     raise LeadwiseError(
                         f"{recipe.name}: with {len(leads)} leads a lead has another number of "
                         f"channels than with {len(first)}; set the network's lead_width"
@@ -244,8 +243,8 @@ def initialised(run: LeadSetRun, pretrained: dict[LeadSet, Pretrained]) -> LeadS
     """Add pretrained weights to a run, and their hash to its key."""
     if run.leads not in pretrained:
         return run
-    own = pretrained[run.leads]
-    return replace(run, init=own.weights, key={**run.key, "initial weights": own.sha256})
+    source = pretrained[run.leads]
+    return replace(run, init=source.weights, key={**run.key, "initial weights": source.sha256})
 
 
 def _pretrained(model: ModelFolder, recipe: Recipe, leads: LeadSet) -> Pretrained:

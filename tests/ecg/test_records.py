@@ -245,7 +245,7 @@ def test_damaged_and_missing_signals(tmp_path: Path) -> None:
     with pytest.raises(LeadwiseError, match="^R1: the .mat is cut off: 5000 of 12024 bytes; fetch"):
         record.read()
     path.unlink()
-    with pytest.raises(LeadwiseError, match=r"^R1: there is a header but no signal \(R1.mat\)$"):
+    with pytest.raises(LeadwiseError, match=r"^R1: has a header but no signal \(R1.mat\)$"):
         read_record(tmp_path / "R1.hea")
     with pytest.raises(LeadwiseError, match="^R1: its signal is missing"):
         _ = record.signal
@@ -303,7 +303,7 @@ def test_finds_headers_flat_and_nested(tmp_path: Path) -> None:
         tmp_path / file for file in ("a/R1.hea", "b/R2.hea", "R3.HEA", "d.hea/R4.hea")
     ]
     assert sentences(tuple(problems)) == [
-        "lone: there is a signal but no header",
+        "lone: has a signal but no header",
         f"R1: two records of this name; {tmp_path / 'b' / 'c' / 'R1.hea'} is left out",
     ]
 
@@ -323,7 +323,7 @@ def test_records_are_found_and_the_others_named(tmp_path: Path) -> None:
     records, problems = find_records(tmp_path)
     assert [record.name for record in records] == ["R1"]
     assert sentences(tuple(problems)) == [
-        "R2: there is a header but no signal (R2.mat)",
+        "R2: has a header but no signal (R2.mat)",
         "R3: the header states 12 leads and has 0 lines of leads",
     ]
 

@@ -198,7 +198,7 @@ def test_bad_multi_segment_records_are_named(tmp_path: Path) -> None:
         read_record(path)
     path.write_text("u/2 2 360 2000\nu_1 1000\nu_2 1000\n")
     (tmp_path / "u_2.dat").unlink()
-    with pytest.raises(LeadwiseError, match="^u_2: there is a header but no signal"):
+    with pytest.raises(LeadwiseError, match="^u_2: has a header but no signal"):
         _ = read_record(path).signal
     with pytest.raises(
         LeadwiseError, match="^u: a multi-segment record; its leads are in the head"

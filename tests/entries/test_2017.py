@@ -83,7 +83,7 @@ def test_a_python_without_packages_or_wheels_is_an_error(here: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (lambda folder: (folder / "A00001.mat").unlink(), "there is a header but no signal"),
+        (lambda folder: (folder / "A00001.mat").unlink(), "has a header but no signal"),
         (lambda folder: (folder / "A00001.hea").unlink(), "the header cannot be read: No such"),
         (lambda folder: overwrite(folder / "A00001.mat", b"MATLAB 5.0, or not"), "the .mat"),
     ],

@@ -17,13 +17,13 @@ from experiments import __main__ as command
 from experiments import transfer
 from experiments.transfer import (
     UNSEEN,
-    Answers,
-    answers_on,
-    ask,
+    Predictions,
     class_rows,
     data_row,
     labelled_as,
+    load_networks,
     measure,
+    predict_all,
     read_samples,
     report,
     shown,
@@ -85,8 +85,8 @@ def test_samples_are_others_labelled_once_and_in_mv(samples: Path) -> None:
 
 
 def test_requests_that_show_the_same_leads_to_a_network_are_one(model_folder: Path) -> None:
-    assert [one.sizes for one in ask(SHIPPED)] == [(12,), (6, 4, 3, 2)]
-    assert [one.sizes for one in ask(model_folder)] == [(size,) for size in LEAD_SETS]
+    assert [one.sizes for one in load_networks(SHIPPED)] == [(12,), (6, 4, 3, 2)]
+    assert [one.sizes for one in load_networks(model_folder)] == [(size,) for size in LEAD_SETS]
 
 
 def test_a_model_of_other_classes_is_refused(
@@ -94,7 +94,7 @@ def test_a_model_of_other_classes_is_refused(
 ) -> None:
     monkeypatch.setattr(Model, "classes", CODES[:3])
     with pytest.raises(LeadwiseError, match="its classes are not the Challenge's 26"):
-        ask(model_folder)
+        load_networks(model_folder)
 
 
 def test_a_network_does_not_see_leads_that_were_not_asked_for(
@@ -107,8 +107,8 @@ def test_a_network_does_not_see_leads_that_were_not_asked_for(
     chest[6:], arms[0] = chest[6:] // 2, arms[0] // 2
     records = [replace(record, recording=one) for one in (digital, chest, arms)]
     model = Model.load(model_folder, STANDARD)
-    asked = transfer.Asked(model, model.network_for(STANDARD)[0], (2,))
-    plain, other, moved = answers_on(asked, labelled_as("x", records)).probabilities
+    network = transfer.LoadedNetwork(model, model.network_for(STANDARD)[0], (2,))
+    plain, other, moved = predict_all(network, labelled_as("x", records)).probabilities
     assert (plain == other).all()
     assert (plain != moved).any()
     assert shown(record, LEAD_SETS[3]).leads == ("I", "II", "V2")
@@ -123,14 +123,14 @@ def test_the_measures_of_a_table_by_hand() -> None:
     outputs = probabilities >= 0.5
     joined = outputs.copy()
     joined[1, 0] = True  # a rule finds the second one
-    most = Answers(labels.astype(float), labels, labels)
-    values = measure(labels, Answers(probabilities, outputs, joined), most)
+    most = Predictions(labels.astype(float), labels, labels)
+    values = measure(labels, Predictions(probabilities, outputs, joined), most)
     np.testing.assert_allclose(values[0], [0.5, 1, 0.75])  # 1 right, 1 wrong, 1 missed
     np.testing.assert_allclose(values[1], [0.3, 0, 0.15])  # 2 right, 1 wrong: 0.8
     np.testing.assert_allclose(values[2], [0.75, 1, 0.875])  # 3 of 4 pairs in order
     np.testing.assert_allclose(values[3], [-0.25, 0, -0.125])
     times = np.array([[1, 1, 1, 1], [1, 1, 0, 1]])
-    twice = measure(labels, Answers(probabilities, outputs, joined), most, times)
+    twice = measure(labels, Predictions(probabilities, outputs, joined), most, times)
     np.testing.assert_allclose(twice[0], values)
     assert twice[1, 2, 0] == 1  # without the third record all pairs are in order
 
@@ -153,18 +153,18 @@ def test_classes_too_rare_or_never_seen_are_said_not_reported(made_up) -> None:
 def test_rows_have_intervals_changes_and_the_figures_at_home(made_up) -> None:
     labels = made_up.labels
     rng = np.random.default_rng(1)
-    good = Answers(labels.astype(float), labels, labels.copy())
+    good = Predictions(labels.astype(float), labels, labels.copy())
     sb = [class_name(code) for code in CODES].index("SB")
-    good.joined[:8, sb] = False  # a veto takes half of the bradycardias
-    bad = Answers(rng.random(labels.shape), labels, labels)
+    good.with_rules[:8, sb] = False  # a veto takes half of the bradycardias
+    bad = Predictions(rng.random(labels.shape), labels, labels)
     rules = (part("sinus bradycardia", mode="veto"),)
     head = find("isibrno-basic").head
     fitted = FittedHead(part("highest"), {}, rules)
     trained = TrainedSet(("I", "II"), "", "", 1, {head.name: fitted})
     model = SimpleNamespace(recipe=find("isibrno-basic"))
-    asked = transfer.Asked(model, trained, (6, 2))
+    network = transfer.LoadedNetwork(model, trained, (6, 2))
     home = np.array([[0.5] * 3, [0.25] * 3, [0.9] * 3, [0.0] * 3])
-    nsr, row, mean = (line.split(" | ") for line in class_rows(made_up, asked, good, None, home))
+    nsr, row, mean = (line.split(" | ") for line in class_rows(made_up, network, good, None, home))
     assert row[:3] == ["6, 2 (network of 2)", "SB", "16"]
     assert row[3] == "1.000 (1.000 to 1.000)"
     change, low, high = (float(word.strip("(),")) for word in row[4].split()[1:] if word != "to")
@@ -176,10 +176,10 @@ def test_rows_have_intervals_changes_and_the_figures_at_home(made_up) -> None:
     assert nsr[-1] == "0.500 / – / 0.900"  # no rule speaks of it
     assert mean[1:3] == ["**mean**", ""]
     assert mean[4].startswith("0.833, -0.167 (")
-    *_, less = (line.split(" | ") for line in class_rows(made_up, asked, bad, good, None))
+    *_, less = (line.split(" | ") for line in class_rows(made_up, network, bad, good, None))
     assert -0.8 < float(less[6].split()[0]) < -0.2
     assert less[7] == "–"
-    assert list(class_rows(made_up, asked, bad, good, None))[-1].split(" | ") == less  # seeded
+    assert list(class_rows(made_up, network, bad, good, None))[-1].split(" | ") == less  # seeded
 
 
 def test_the_command_fills_the_page(

@@ -254,7 +254,7 @@ def test_a_record_that_is_deleted_during_training_is_named(
     capsys.readouterr()
     train(copy, model)
     log = capsys.readouterr().err
-    assert "Left out: SIM00004: there is a header but no signal" in log
+    assert "Left out: SIM00004: has a header but no signal" in log
     assert "The prepared signals of other records, another recipe or version are deleted." in log
     assert f"{model / 'state' / '2-leads.safetensors'}: the state of an earlier training " in log
     assert "differs in data, labels, split; this lead set is trained again" in log
