@@ -121,8 +121,9 @@ def weighted_cross_entropy(
         The number of weights is not the number of classes.
     """
     logits = output.float()
+    labels, _ = _known(target)
     weight = _weights(weights, logits)
-    return -(weight * target * logits.log_softmax(1)).sum(1).mean()
+    return -(weight * labels * logits.log_softmax(1)).sum(1).mean()
 
 
 def weighted_cross_entropy_as_coded(

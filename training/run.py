@@ -111,7 +111,9 @@ def check_recipe(recipe: Recipe) -> None:
     for kind, name, known in named:
         if name not in known:
             raise LeadwiseError(f"no {kind} '{name}'; known are {', '.join(known)}")
-    dense = any(head.dense for head in recipe.heads)
+    dense = [head.kind for head in recipe.heads if head.dense]
+    if len(set(dense)) < len(dense):
+        raise LeadwiseError(f"{recipe.name}: has two heads of kind {dense[-1]}; one is supported")
     for part in recipe.augment:
         augmentation = lookup(recipe, "AUGMENTATIONS", part.name, AUGMENTATIONS)
         of_batch = part.name in BATCHES

@@ -84,6 +84,12 @@ def test_the_names_of_every_head_are_checked() -> None:
             check_recipe(replace(PUBLISHED, heads=(Head(), head)))
 
 
+def test_two_heads_of_one_dense_kind_are_refused() -> None:
+    heads = [Head(name, "samples", classes="waves", metric="dice") for name in ("one", "two")]
+    with pytest.raises(LeadwiseError, match="has two heads of kind samples; one is supported"):
+        check_recipe(replace(PUBLISHED, heads=tuple(heads)))
+
+
 @pytest.mark.parametrize(
     ("transforms", "message"),
     [
