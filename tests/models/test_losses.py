@@ -168,6 +168,18 @@ def test_unknown_labels_change_no_gradient_but_their_own(
     torch.testing.assert_close(masked, whole)
 
 
+def test_a_record_without_known_labels_adds_nothing_to_the_weighted_cross_entropy() -> None:
+    output = torch.tensor([[2.0, -1, 0.5], [-4, 0, 3]], requires_grad=True)
+    target = torch.eye(3)[:2]
+    target[1] = torch.nan
+    loss = LOSSES["weighted_cross_entropy"](output, target, weights=(1.0, 2.0, 3.0))
+    alone = LOSSES["weighted_cross_entropy"](output[:1], target[:1], weights=(1.0, 2.0, 3.0))
+    torch.testing.assert_close(loss, alone / 2)
+    loss.backward()
+    assert (output.grad[1] == 0).all()
+    assert (output.grad[0] != 0).any()
+
+
 # Fact sheet dualnet2017, section 13; its classes are N, O, A, ~.
 EXCLUSIVE = torch.tensor([[2.0, 0, 0, 0], [0, 1, 0, -1], [0, 0, 0, 0]])
 ONE_HOT = torch.eye(4)[[0, 2, 3]]
