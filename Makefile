@@ -15,8 +15,9 @@ demo: setup
 	rm -rf demo
 	$(BIN)/python -m experiments.demo demo
 
+# One process per processor, each with one thread; the tests of a file share their fixtures.
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .
