@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError, __version__
+from ecg.annotation_files import annotation_files
 from ecg.annotations import beat_mask, wave_mask
 from ecg.files import atomic_write, remove_drafts
 from ecg.headers import Message
@@ -256,12 +257,28 @@ def _make_room(path: Path, dense: Sequence[str], keep: bool) -> None:
         old.unlink(missing_ok=True)
 
 
-def fingerprint(records: Sequence[Record]) -> str:
-    """Hash names, sizes and times of the records' files."""
+def fingerprint(records: Sequence[Record], recipe: Recipe) -> str:
+    """Hash names, sizes and times of the files that a training reads.
+
+    These are header and signal files, and for dense heads the annotation files.
+    """
+    dense = any(head.dense for head in recipe.heads)
     digest = hashlib.sha256()
     for record in records:
-        digest.update(repr((record.name, _stamp(record, ".hea"), _stamp(record, ".mat"))).encode())
+        stamps = [_stamp(path) for path in _files_of(record, dense)]
+        digest.update(repr((record.name, stamps)).encode())
     return digest.hexdigest()
+
+
+def _files_of(record: Record, dense: bool) -> list[str]:
+    """List the files of a record, sorted."""
+    folder, name = os.path.split(record.stem)
+    names = {f"{name}.hea", f"{name}.mat", *record.header.lines.files}
+    for segment, _ in record.header.segments:
+        names |= {f"{segment}.hea", f"{segment}.dat", f"{segment}.mat"}
+    if dense:
+        names |= {f"{name}.{ending}" for ending in annotation_files(record.stem, record.leads)}
+    return [os.path.join(folder, file) for file in sorted(names)]
 
 
 def _key(records: Sequence[Record], recipe: Recipe) -> str:
@@ -271,13 +288,13 @@ def _key(records: Sequence[Record], recipe: Recipe) -> str:
     if (leads := cached_leads(recipe)) != STANDARD:
         inputs["leads"] = leads
     inputs["dense"] = [(head.name, head.classes) for head in recipe.heads if head.dense]
-    text = json.dumps([__version__, inputs, fingerprint(records)])
+    text = json.dumps([__version__, inputs, fingerprint(records, recipe)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _stamp(record: Record, ending: str) -> tuple[int, int]:
+def _stamp(path: str) -> tuple[int, int]:
     try:
-        stat = os.stat(record.stem + ending)
+        stat = os.stat(path)
     except OSError:
         return (0, 0)
     return stat.st_size, stat.st_mtime_ns

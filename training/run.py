@@ -237,7 +237,7 @@ def _train_lead_sets(
     state, workers = folder / "state", workers_of(settings)
     precision = precision_of(settings.precision, device)
     records, left_out = labelled_records(data_folder, recipe.heads)
-    data_key = fingerprint(records)  # before reading, to detect later changes
+    data_key = fingerprint(records, recipe)  # before reading, to detect later changes
     cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)
     cache = open_cache(records, recipe, cache_folder, workers, keep=keep)
     left_out = [*left_out, *cache.left_out]

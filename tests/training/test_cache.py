@@ -14,11 +14,11 @@ from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import Record, find_records, write_record
 from models import find
 from models.inputs import prepare
-from models.recipe import vary
+from models.recipe import Head, vary
 from simulate import write_records
 from tests.conftest import mapped_arrays
 from training import cache as cache_module
-from training.cache import MappedArrays, map_file, open_cache
+from training.cache import MappedArrays, fingerprint, map_file, open_cache
 
 RECIPE = find("isibrno-published")
 
@@ -68,6 +68,28 @@ def test_it_is_used_again_until_a_record_changes(
     other = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
     assert other.path != first.path
     assert "Preparing 6 records" in capsys.readouterr().err
+
+
+def test_the_fingerprint_covers_signal_and_annotation_files(tmp_path: Path) -> None:
+    """Signals in other formats, and for dense heads the annotations that targets come from."""
+    write_records(tmp_path, 2, seed=1, duration_s=2.0, fs=200.0, annotations=True)
+    header = tmp_path / "SIM00001.hea"
+    header.write_text(header.read_text().replace("SIM00001.mat", "SIM00001.dat"))
+    (tmp_path / "SIM00001.mat").rename(tmp_path / "SIM00001.dat")
+    dense = vary(RECIPE, heads=(Head("waves", "samples", classes="waves", metric="dice"),))
+
+    def changed(name: str) -> tuple[bool, bool]:
+        """Whether the fingerprints for labels and for waves differ after a change of a file."""
+        before = [fingerprint(records_of(tmp_path), recipe) for recipe in (RECIPE, dense)]
+        os.utime(tmp_path / name, (1, 1))
+        after = [fingerprint(records_of(tmp_path), recipe) for recipe in (RECIPE, dense)]
+        return before[0] != after[0], before[1] != after[1]
+
+    assert changed("SIM00001.dat") == (True, True)
+    assert changed("SIM00002.hea") == (True, True)
+    assert changed("SIM00002.all") == (False, True)
+    (tmp_path / "SIM00002.txt").write_text("a note")
+    assert changed("SIM00002.txt") == (False, False)
 
 
 @pytest.mark.parametrize("damage", ["cut", "index", "lost"])
