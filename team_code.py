@@ -16,7 +16,6 @@ from ecg.headers import Message, parse_header
 from ecg.records import Record
 from models.device import device_of
 from models.model import Model
-from training.run import train_folder
 from training.settings import read_settings
 
 Answers = tuple[Sequence[str], Sequence[int], Sequence[float]]
@@ -32,6 +31,8 @@ def training_code(data_directory: str, model_directory: str) -> None:
     LeadwiseError
         The data folder has no usable record, or the model folder cannot be written.
     """
+    from training.run import train_folder  # prediction does not need it
+
     train_folder(data_directory, model_directory, read_settings())
 
 

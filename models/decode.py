@@ -52,11 +52,14 @@ def decode(
         head = dense["beats"]
         samples, symbols, reach = [], [], round(BEAT_MASK_S * recipe.fs)
         probabilities = output.probabilities[head.name][:, read]
-        for sample in detect(signal, record.fs).tolist():
-            around = np.abs(positions - round(sample * recipe.fs / record.fs)) <= reach
-            if around.any():
+        peaks = detect(signal, record.fs)
+        centres = np.rint(peaks * recipe.fs / record.fs)
+        firsts = np.searchsorted(positions, centres - reach)  # positions ascend
+        lasts = np.searchsorted(positions, centres + reach, side="right")
+        for sample, first, last in zip(peaks.tolist(), firsts, lasts, strict=True):
+            if first < last:
                 samples.append(sample)
-                symbols.append(classes[head.name][probabilities[:, around].mean(1).argmax()])
+                symbols.append(classes[head.name][probabilities[:, first:last].mean(1).argmax()])
         beats = Beats(np.array(samples), np.array(symbols))
         annotations = replace(annotations, beats=beats)
     return annotations

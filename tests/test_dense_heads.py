@@ -24,7 +24,7 @@ from models.folder import read_model
 from models.model import Model
 from models.recipe import Head, Recipe, part, recipe_from_json, recipe_to_json
 from simulate import write_records
-from training.run import check_recipe
+from training.run import check_recipe, try_batch
 
 ROOT = Path(__file__).resolve().parent.parent
 # A training that is killed when the state of its second epoch is written.
@@ -201,3 +201,33 @@ def test_an_unreadable_annotation_file_leaves_its_record_out(
         team_code.training_code(str(folder), str(tmp_path / "model"))
     assert "Left out: SIM00005" in capsys.readouterr().err
     assert len(find_records(folder)[0]) == 12
+
+
+@pytest.mark.parametrize(("annotated", "part_of_data"), [("1", "validation"), ("8", "training")])
+def test_both_parts_need_annotations_for_the_head_that_chooses_the_epoch(
+    tmp_path: Path, annotated: str, part_of_data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = write_records(tmp_path / "data", 12, seed=5, duration_s=4.0, fs=200.0, annotations=True)
+    folds = {name: "8" if index % 3 == 0 else "1" for index, name in enumerate(names)}
+    rows = [f"{name}\t{fold}\t{name}" for name, fold in folds.items()]
+    (tmp_path / "data" / "folds.tsv").write_text("\n".join(["record\tfold\tpatient", *rows]))
+    for name, fold in folds.items():
+        if fold != annotated:
+            (tmp_path / "data" / f"{name}.all").unlink()
+    monkeypatch.setenv("LEADWISE_VALIDATION", "8")
+    with pytest.raises(LeadwiseError, match=f"waves: no {part_of_data} record has annotations"):
+        team_code.training_code(str(tmp_path / "data"), str(tmp_path / "model"))
+
+
+def test_the_trial_batch_has_the_length_that_the_post_transforms_give(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Fixed(nn.Linear):
+        def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+            return super().forward(signal.flatten(1))
+
+    monkeypatch.setitem(models.house2026.NETWORKS, "fixed", lambda _, size: Fixed(2 * 2000, size))
+    fixed = replace(RECIPE, heads=HEADS[2:], network=part("fixed"), max_s=20.0)
+    try_batch(fixed)
+    with pytest.raises(LeadwiseError, match="fail on a trial batch of two records of 1000 samples"):
+        try_batch(replace(fixed, max_s=10.0))

@@ -198,7 +198,7 @@ def split_data(
         strata = next(iter(labels.values()), np.zeros((len(names), 1), bool))
         validation = stratified_split(strata, seed=recipe.seed, groups=patients)
     log(f"{(~validation).sum()} training records, {validation.sum()} validation records.")
-    _check_annotations(cache, validation)
+    _check_annotations(cache, validation, recipe.head.name)
     known = {}
     for head in (head for head in recipe.heads if not head.dense):
         _log_unseen(classes[head.name], labels[head.name], validation)
@@ -211,14 +211,20 @@ def split_data(
     return Data(cache, classes, labels, validation, known)
 
 
-def _check_annotations(cache: Cache, validation: np.ndarray) -> None:
-    """Log how many records have targets of a dense head, and refuse training without any."""
+def _check_annotations(cache: Cache, validation: np.ndarray, chooses: str) -> None:
+    """Log how many records have targets of a dense head, and refuse training without any.
+
+    Without any in the validation records, the first head could not choose the epoch.
+    """
     for name, targets in cache.targets.items():
         annotated = np.array([target.min() < UNKNOWN for target in targets])
         log(f"{name}: {annotated.sum()} of {len(annotated)} records are annotated.")
-        if not annotated[~validation].any():
+        needed = {"training": ~validation} | ({"validation": validation} if name == chooses else {})
+        for part_name, members in needed.items():
+            if annotated[members].any():
+                continue
             raise LeadwiseError(
-                f"{name}: no training record has annotations for this head; they are read from "
+                f"{name}: no {part_name} record has annotations for this head; they are read from "
                 "NAME.atr (beats), NAME.all and NAME.LEAD (waves) next to the header"
             )
 

@@ -79,7 +79,7 @@ class Dataset:
         signal, length = pad([signal for signal, _ in windows])
         targets = {name: self._labels(name, list(indices)) for name in self.labels}
         for name in self.dense:
-            targets[name] = _pad_targets([dense[name] for _, dense in windows], signal.shape[2])
+            targets[name] = pad_targets([dense[name] for _, dense in windows], signal.shape[2])
         batch = Batch(signal, length, targets)
         return augment_batch(self.recipe, batch, generator) if generator else batch
 
@@ -130,7 +130,7 @@ class Dataset:
         return batches(lengths, self.recipe.batch, generator)
 
 
-def _pad_targets(targets: Sequence[np.ndarray], samples: int) -> torch.Tensor:
+def pad_targets(targets: Sequence[np.ndarray], samples: int) -> torch.Tensor:
     """Stack targets per sample; unknown and padded samples become −1: (batch, samples) int64."""
     padded = np.full((len(targets), samples), -1, np.int64)
     for row, target in zip(padded, targets, strict=True):

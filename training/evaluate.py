@@ -12,10 +12,10 @@ from models.decision import decide, highest
 from models.folder import FittedHead
 from models.network import build, from_logits, outputs_of, predict_signal
 from models.recipe import Head, Recipe, part
-from models.sample import UNKNOWN
+from models.sample import follow
 from scoring import DENSE_METRICS, METRICS
 from scoring.segments import confusion
-from training.dataset import Dataset
+from training.dataset import Dataset, pad_targets
 from training.decisions import FITS, fit_rules, global_threshold, measure_of, rule_lines
 from training.state import TrainingState
 
@@ -148,10 +148,9 @@ def predict(run: LeadSetRun, network: torch.nn.Module, records: Dataset) -> dict
         output = predict_signal(recipe, network, signal_of, run.device)
         for head in recipe.heads:
             if head.dense:
-                target = np.full(len(output.positions), -1, np.int64)
-                inside = output.positions >= 0
-                known = records.dense[head.name][index][0][output.positions[inside]]
-                target[inside] = np.where(known == UNKNOWN, -1, known.astype(np.int64))
+                dense = {head.name: records.dense[head.name][index][0]}
+                moved = follow(dense, output.positions)[head.name]
+                target = pad_targets([moved], len(moved))[0].numpy()
                 predictions[head.name] += _confusion(head, target, output.probabilities[head.name])
             else:
                 predictions[head.name][index] = output.probabilities[head.name]

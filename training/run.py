@@ -20,7 +20,7 @@ from ecg.progress import duration, log
 from models import lookup
 from models.device import device_of, precision_of
 from models.folder import ModelFolder, TrainedSet, write_model, write_weights
-from models.inputs import channels_per_lead, check_rate
+from models.inputs import channels_per_lead, check_rate, post_transform
 from models.network import build, outputs_of
 from models.recipe import KINDS, Head, Part, Recipe
 from scoring import DENSE_METRICS, METRICS
@@ -49,7 +49,7 @@ from training.transfer import (
     transferred,
 )
 
-TRIAL_S = 4.0  # length of the records of the trial batch
+TRIAL_S = 10.0  # length of the records of the trial batch, before the post-transforms
 COLUMNS = ("epoch", "loss", "score", "threshold", "lr")
 
 History = Mapping[str, Sequence[Mapping[str, float]]]  # of each lead set, one row per epoch
@@ -168,7 +168,7 @@ def _check_numbers(
 
 
 def try_batch(recipe: Recipe) -> None:
-    """Run network and losses on two short random records, to find what does not fit.
+    """Run network and losses on two random records, to find what does not fit.
 
     Raises
     ------
@@ -177,7 +177,8 @@ def try_batch(recipe: Recipe) -> None:
     """
     classes = {head.name: POLICIES[head.classes]([["1"], ["2"]]) for head in recipe.heads}
     leads = recipe.lead_sets[0]
-    samples = min(recipe.max_samples, round(TRIAL_S * recipe.fs))
+    record = np.zeros((1, min(recipe.max_samples, round(TRIAL_S * recipe.fs))), np.float32)
+    samples = min(recipe.max_samples, post_transform(recipe, record)[0].shape[1])
     signal = torch.zeros(2, len(leads) * channels_per_lead(recipe), samples)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(0)
