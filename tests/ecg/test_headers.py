@@ -107,7 +107,7 @@ def test_line_1(top: str, fs: float, samples: int | None) -> None:
         ("R1.mat 16x1+24 1000.0(0)/mV 16 9 1 2 0 I", 0.001, 0),
         ("R1.mat 16 200(-5)/mv 16 9 1 2 0 I", 0.005, -5),
         ("R1.mat 212 200 12 1024 1 2 0 I", 0.005, 1024),
-        ("R1.mat 16:3+24 2/uV 16 0 1 2 0 I", 0.0005, 0),
+        ("R1.mat 16:0+24 2/uV 16 0 1 2 0 I", 0.0005, 0),
         ("R1.mat 16 2/µV 16 0 1 2 0 I", 0.0005, 0),
         ("R1.mat 16 2/μV 16 0 1 2 0 I", 0.0005, 0),  # Greek mu
         ("R1.mat 16 5/V 16 0 1 2 0 I", 200.0, 0),
@@ -168,7 +168,10 @@ SHAPE = r"a lead's line must be FILE FORMAT GAIN BITS ZERO FIRST CHECKSUM BLOCK 
         ("R1 1 500 5000\n", "^R1: the header states 1 leads and has 0 lines of leads$"),
         ("R1 3 500 5000\n" + LINE, "^R1: the header states 3 leads and has 1 lines of leads$"),
         ("R1 0 500 5000\n", "^R1: the header states 0 leads and has 0 lines of leads$"),
-        ("R1 1 0 5\n" + LINE, "^R1: the sampling frequency '0' in line 1 is no rate in Hz$"),
+        (
+            "R1 1 0 5\n" + LINE,
+            "^R1: the sampling frequency '0' in line 1 is no rate in Hz; correct it$",
+        ),
         ("R1 1 1e999 5\n" + LINE, "frequency '1e999' in line 1"),
         ("R1 1 5-5 5\n" + LINE, "frequency '5-5' in line 1"),
         (TOP + "R1.mat\n", SHAPE + "R1.mat'$"),
@@ -224,5 +227,5 @@ def test_what_is_written_is_read(leads: list[tuple], fs: int, samples: int) -> N
     ]
     header = parse("\n".join([f"R1 {len(leads)} {fs} {samples}", *lines]))
     gains, baselines, firsts, checksums, names = zip(*leads, strict=True)
-    assert (header.fs, header.samples, header.leads) == (float(fs), samples, names)
+    assert (header.fs, header.samples, header.leads) == (float(fs), samples or None, names)
     assert header.lines[1:2] + header.lines[4:7] == (gains, baselines, firsts, checksums)
