@@ -9,6 +9,7 @@ The tables `dx_mapping_scored.csv` and `dx_mapping_unscored.csv` are the organis
 
 import csv
 import re
+import string
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -52,7 +53,7 @@ AF_LETTERS = ("N", "A", "O", "~")  # 2017: normal, atrial fibrillation, other rh
 ICENTIA = ("~", SINUS_RHYTHM, "164889003", "164890007")
 _DX_LINE = re.compile(r"\n[ \t]*(#[ \t]*[Dd][Xx].*)")  # a fixed first character makes it fast
 _SEPARATOR, _BETWEEN_WORDS = re.compile("[,;|]"), re.compile(r"[\s/+&]+")
-_BRACKETS = " \t\"'[](){}"
+_BRACKETS = string.whitespace + "\"'[](){}"
 _DECIMALS = re.compile(r"(?<=[0-9])\.0*$")
 _NOTHING = ("", "unknown", "none", "nan", "n/a", "null")  # no label
 _CLASS_OF = {code: index for index, codes in enumerate(CLASSES) for code in codes}

@@ -34,11 +34,11 @@ LIMB = {
 }
 
 _STANDARD = frozenset(STANDARD)
-_SPELLING = {lead.casefold(): lead for lead in (*STANDARD, SINGLE, *MODIFIED)} | {
+_CHEST = {f"C{number}": f"V{number}" for number in range(1, 7)}  # IEC 60601-2-25's names
+_SPELLING = {lead.casefold(): lead for lead in (*STANDARD, *_CHEST, SINGLE, *MODIFIED)} | {
     "di": "I", "dii": "II", "diii": "III", "ml2": "MLII",
 }  # fmt: skip
 _PREFIX = re.compile(r"lead[\s_:.-]*", re.IGNORECASE)  # of `Lead I` and `lead_II`
-_CHEST = {f"C{number}": f"V{number}" for number in range(1, 7)}  # IEC 60601-2-25's names
 
 
 class Choice(NamedTuple):
@@ -83,10 +83,7 @@ def standard_names(leads: Sequence[str], rename: Rename = ()) -> tuple[str, ...]
     new = {old.casefold(): name for old, name in rename}
     names = [new.get(lead.strip().casefold()) or canonical_name(lead) for lead in leads]
     if not _STANDARD.issuperset(names):
-        names = [
-            _CHEST.get(name.upper(), name) if _CHEST.get(name.upper()) not in names else name
-            for name in names
-        ]
+        names = [name if _CHEST.get(name) in names else _CHEST.get(name, name) for name in names]
     for old, name in rename:
         if names.count(name) > 1 and old.casefold() in (lead.strip().casefold() for lead in leads):
             raise LeadwiseError(
@@ -264,8 +261,8 @@ def lead_warnings(leads: Sequence[str], lead_set: Sequence[str]) -> Iterator[tup
     if single in used - {"I", *lead_set}:
         yield "other single lead", f"{single} is read in place of lead I"
     if unknown := [lead for lead in leads if lead and lead not in _STANDARD | used]:
-        text = "read, as its name is unknown; --rename gives leads known names"
-        yield "unknown leads", f"{list_leads(unknown)} not {text}"
+        text = "not read: no known name; --rename OLD=NEW gives a lead another"
+        yield "unknown leads", f"{list_leads(unknown)} {text}"
     read = derivable_leads(used)
     if unread := [lead for lead in leads if lead in _STANDARD and lead not in read]:
         text = f"{list_leads(unread)} not read; the network reads {list_leads(lead_set)}"
