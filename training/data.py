@@ -188,7 +188,7 @@ def _with_readable_codes(
     for record, own in zip(records, codes, strict=True):
         words = [code for code in own if not is_code(code) and code not in classes]
         text = f"'{', '.join(words)}' of its labels is no code and no name of a class"
-        message = Message(record.name, "unknown label", text)
+        message = Message(record.name, "unreadable label", text)
         if words and len(words) == len(own):
             lost.append(message)
         else:
@@ -202,7 +202,13 @@ def _with_readable_codes(
 def with_known_leads(
     records: Sequence[Record], recipe: Recipe
 ) -> tuple[list[Record], list[Message]]:
-    """Leave out records that no network of the recipe's lead sets reads (`ecg.leads.refusal`)."""
+    """Leave out records that no network of the recipe's lead sets reads (`ecg.leads.refusal`).
+
+    Raises
+    ------
+    LeadwiseError
+        No record is left.
+    """
     known, left_out = [], []
     for record in records:
         lead_set = serving_set(record.leads, recipe.lead_sets)
