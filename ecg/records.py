@@ -18,6 +18,7 @@ from ecg.annotations import Annotations
 from ecg.checks import header_errors, signal_warnings
 from ecg.files import read_bytes
 from ecg.headers import Header, Message, parse_header, segments_of
+from ecg.leads import Rename
 from ecg.matlab import map_mat, read_mat, write_mat
 from ecg.segments import join_segments, read_multi_segment, segment_headers
 from ecg.wfdb_signals import read_signal
@@ -238,7 +239,9 @@ class Record:
         return read_signal(self.stem, self.name, first, last)
 
     def _segment(self, name: str, first: int, last: int) -> tuple[tuple[str, ...], np.ndarray]:
-        segment = read_record(os.path.join(os.path.dirname(self.stem), f"{name}.hea"))
+        segment = read_record(
+            os.path.join(os.path.dirname(self.stem), f"{name}.hea"), self.header.rename
+        )
         return segment.leads, replace(segment, span=(first, last)).signal
 
     def _millivolts(self, digital: np.ndarray) -> np.ndarray:
@@ -262,8 +265,13 @@ def _has_signal(stem: str, header: Header) -> bool:
     )
 
 
-def read_record(path: str | os.PathLike[str]) -> Record:
+def read_record(path: str | os.PathLike[str], rename: Rename = ()) -> Record:
     """Read a record's header; the signal is read on demand.
+
+    Parameters
+    ----------
+    rename : tuple of (str, str)
+        New names of leads (`ecg.leads.read_rename`).
 
     Raises
     ------
@@ -278,7 +286,11 @@ def read_record(path: str | os.PathLike[str]) -> Record:
         raise LeadwiseError(
             f"{name}: the header cannot be read: {error.strerror} ({path})"
         ) from error
-    header = read_multi_segment(text, stem, name) if segments_of(text) else parse_header(text, name)
+    header = (
+        read_multi_segment(text, stem, name, rename)
+        if segments_of(text)
+        else parse_header(text, name, rename)
+    )
     if not _has_signal(stem, header):
         raise LeadwiseError(f"{name}: has a header but no signal ({name}.mat)")
     return Record(header, stem)
@@ -363,8 +375,10 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Messa
     return [headers[name] for name in sorted(headers) if headers[name] not in segments], problems
 
 
-def find_records(folder: str | os.PathLike[str]) -> tuple[list[Record], list[Message]]:
-    """Read all headers in a folder.
+def find_records(
+    folder: str | os.PathLike[str], rename: Rename = ()
+) -> tuple[list[Record], list[Message]]:
+    """Read all headers in a folder; `rename` as in `read_record`.
 
     Returns
     -------
@@ -382,7 +396,7 @@ def find_records(folder: str | os.PathLike[str]) -> tuple[list[Record], list[Mes
     records = []
     for path in headers:
         try:
-            records.append(read_record(path))
+            records.append(read_record(path, rename))
         except LeadwiseError as error:
             text = str(error).removeprefix(f"{path.stem}: ")
             problems.append(Message(path.stem, "unusable header", text))

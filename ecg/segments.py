@@ -8,9 +8,10 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.headers import GAP, Header, parse_header, parse_multi_segment, segments_of
+from ecg.leads import Rename
 
 
-def read_multi_segment(text: str, stem: str, name: str) -> Header:
+def read_multi_segment(text: str, stem: str, name: str, rename: Rename = ()) -> Header:
     """Read the header of a multi-segment record, which needs the one of its first segment.
 
     Raises
@@ -27,7 +28,7 @@ def read_multi_segment(text: str, stem: str, name: str) -> Header:
             f"{', '.join(missing[:3])} ({len(missing)} of {len(names)} are missing)"
         )
     path = Path(folder, f"{names[0]}.hea")
-    first = parse_header(path.read_text(encoding="utf-8", errors="replace"), names[0])
+    first = parse_header(path.read_text(encoding="utf-8", errors="replace"), names[0], rename)
     return parse_multi_segment(text, name, first)
 
 
