@@ -15,16 +15,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from ecg import FAILURES, LeadwiseError
 from ecg.files import make_folder
+from ecg.folders import LOST
 from ecg.records import find_headers, read_record
 from helper_code import (
     get_leads,
     get_recording_id,
     load_header,
-    load_recording,
     save_outputs,
     sort_leads,
 )
@@ -56,7 +57,7 @@ def run_model(
     make_folder(Path(output_directory))
     for problem in problems:
         _print(str(problem))
-    failed = [problem.record for problem in problems if problem.kind == "name twice"]
+    failed = [problem.record for problem in problems if problem.kind in LOST]
     records = len(headers) + len(failed)
 
     import team_code  # slow (torch), so only after the checks
@@ -104,8 +105,7 @@ def _leads(header: str, name: str) -> tuple[str, ...]:
 def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, header: str) -> Answer:
     """Call the team's code for one record and check its answer."""
     model = models[_leads(header, path.stem)]
-    mat = path.with_suffix(".mat")
-    recording = load_recording(str(mat)) if mat.is_file() else read_record(path).digital()
+    recording = np.require(read_record(path).digital(), requirements=("C", "W"))
     answer: Answer = run(model, header, recording)
     classes, labels, probabilities = (len(row) for row in answer)
     if not classes == labels == probabilities:

@@ -1,42 +1,115 @@
 """Checks of a signal: against its header, and for values that no electrocardiogram has."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from ecg import LeadwiseError
+from ecg.files import most_unpacked
 from ecg.headers import Header, Message
+from ecg.wfdb_signals import layout_of
 
 ABSURDLY_SMALL_MV = 0.02  # range of the largest lead; records with a wrong gain have QRS of 0.5 µV
 ABSURDLY_LARGE_MV = 50.0  # median range of the leads; no heart has such amplitudes
+LARGE = 2**26  # values or bytes: two leads for a day; a smaller claim costs little
+MOST_VALUES = 2**31  # twelve leads for four days at 500 Hz
+SMALLEST = (0, -(2**7), -(2**9), -(2**11), -(2**15))  # of WFDB's formats, modulo 2**16
 CLIPPED_SHARE = 0.01  # share of samples at one extreme value; real peaks stay below
 
 
+def check_sizes(header: Header, sizes: Mapping[str, int]) -> None:
+    """Compare the length that a header states with the size of its files, before they are read.
+
+    Shorter ones are `header_errors`; this refuses numbers that nothing could be allocated for.
+
+    Parameters
+    ----------
+    sizes : mapping
+        Path and bytes of each signal file.
+
+    Raises
+    ------
+    LeadwiseError
+        The files cannot hold a signal of this length, or are far too large for it.
+    """
+    if not header.samples:
+        return
+    values, stored = len(header.leads) * header.samples, sum(sizes.values())
+    stated = f"{header.name}: the header states {header.samples:,} samples of {len(header.leads)}"
+    if values > MOST_VALUES:
+        raise LeadwiseError(f"{stated} leads, which no ECG has; is line 1 of the header right?")
+    if header.segments:
+        return
+    if values > LARGE and values > (most_unpacked(stored) if _packed(header, sizes) else stored):
+        raise LeadwiseError(f"{stated} leads, too many for {stored:,} bytes; fetch the files again")
+    if stored > LARGE and stored > 64 * values:
+        raise LeadwiseError(f"{stated} leads, too few for {stored:,} bytes; fetch the files again")
+
+
+def _packed(header: Header, sizes: Mapping[str, int]) -> bool:
+    """Check whether a signal may be compressed: a .mat of version 5, or FLAC."""
+    path = next(iter(sizes))
+    if path.endswith(".mat"):
+        with open(path, "rb") as file:
+            return 0 not in file.read(4)
+    return any(word.lstrip("0").startswith("5") for word in header.lines.formats)
+
+
 def header_errors(header: Header, digital: np.ndarray) -> Iterator[Message]:
-    """Compare length, first values and checksums (16-bit sums) of the header with the signal."""
+    """Compare length, first values and checksums (16-bit sums) of the header with the signal.
+
+    A length of 0 is not stated.  Not compared are leads with a skew or several samples per frame,
+    whose stored samples are not those of the signal.
+    """
     stated, samples = header.samples, digital.shape[1]
-    if stated is not None and stated != samples:
+    if stated and stated != samples:
         text = f"the header states {stated} samples, the signal has {samples}"
         yield Message(header.name, "other length", text)
     firsts, checksums = header.lines.firsts, header.lines.checksums
-    if digital.dtype != np.int16 or not any((*firsts, *checksums)):
+    if not any((*firsts, *checksums)):
         return  # missing, or all zero because a tool did not fill them in
-    sums = digital.sum(axis=1, dtype=np.int16).tolist()
-    actual = list(zip(digital[:, 0].tolist(), sums, strict=True))
-    if any(checksums):
-        expected = list(zip(firsts, checksums, strict=True))
-    else:  # 2017's headers have first values only, and 0 for all checksums
-        expected = list(zip(firsts, sums, strict=True))
-    wrong = [row for row, pair in enumerate(expected) if pair != actual[row] and None not in pair]
+    # 2017's headers have first values only, and 0 for all checksums
+    expected = list(zip(firsts, checksums if any(checksums) else [None] * len(firsts), strict=True))
+    actual = [(row[0], _sums(row)) for row in digital]
+    words = header.lines.formats or ("16",) * len(firsts)
+    stored = [layout.skew == 0 and layout.frames == 1 for layout in map(layout_of, words)]
+    wrong = [
+        row for row, pair in enumerate(expected)
+        if stored[row] and not _fits(pair, actual[row])
+    ]  # fmt: skip
     if not wrong:
         return
     names = ", ".join(header.leads[row] or f"row {row + 1}" for row in wrong)
-    if all(expected[row] in actual for row in wrong):
+    if all(any(_fits(expected[row], other) for other in actual) for row in wrong):
         text = f"rows are swapped: first values and checksums of {names} fit other rows"
         yield Message(header.name, "swapped rows", text)
     else:
         text = f"signal and header disagree in first value or checksum of {names}; fetch it again"
         yield Message(header.name, "corrupt signal", text)
+
+
+def _sums(values: np.ndarray) -> set[int]:
+    """Compute the 16-bit sum of a lead; several are possible for samples without value.
+
+    Those are written as the smallest number of the format or of 16 bits.
+    """
+    if values.dtype.kind in "iu":
+        return {int(values.sum(dtype=np.int64)) % 2**16}
+    known = values[~np.isnan(values)]
+    total = float(known.sum(dtype=np.float64))
+    if not total.is_integer():  # infinite, or in units of another kind: no sum fits
+        return set()
+    gaps = len(values) - len(known)
+    return {(int(total) + gaps * value) % 2**16 for value in SMALLEST}
+
+
+def _fits(stated: tuple[int | None, int | None], actual: tuple[float, set[int]]) -> bool:
+    """Compare first value and checksum; wfdb-python writes sums from 0 to 65,535."""
+    first, checksum = stated
+    return (first is None or first == actual[0] or math.isnan(actual[0])) and (
+        checksum is None or checksum % 2**16 in actual[1]
+    )
 
 
 def signal_warnings(signal: np.ndarray, leads: Sequence[str]) -> Iterator[tuple[str, str]]:

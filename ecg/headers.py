@@ -61,6 +61,7 @@ class LeadLines(NamedTuple):
     baselines: tuple[int, ...]  # adu at 0 mV
     firsts: tuple[int | None, ...]  # first sample in adu, None if not given
     checksums: tuple[int | None, ...]
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -271,7 +272,7 @@ def _lead_lines(name: str, lines: list[str]) -> tuple[LeadLines, tuple[str, ...]
         for line in lines:
             _lead_lines(name, [line])
         raise
-    return LeadLines(files, *scales, *stated), leads
+    return LeadLines(files, *scales, *stated, formats), leads
 
 
 @lru_cache(maxsize=1024)  # all headers of a source have the same words
