@@ -8,6 +8,7 @@ import numpy as np
 from ecg import LeadwiseError
 from ecg.files import most_unpacked
 from ecg.headers import Header, Message
+from ecg.leads import LIMB
 from ecg.wfdb_signals import layout_of
 
 ABSURDLY_SMALL_MV = 0.02  # range of the largest lead; records with a wrong gain have QRS of 0.5 µV
@@ -15,6 +16,10 @@ ABSURDLY_LARGE_MV = 50.0  # median range of the leads; no heart has such amplitu
 LARGE = 2**26  # values or bytes: two leads for a day; a smaller claim costs little
 MOST_VALUES = 2**31  # twelve leads for four days at 500 Hz
 SMALLEST = (0, -(2**7), -(2**9), -(2**11), -(2**15))  # of WFDB's formats, modulo 2**16
+LARGE_LEAD_MV, SMALL_LEAD_MV = 10.0, 0.02  # range of one lead, if the others differ from it by
+FAR_OFF = 10  # this factor; V leads have up to 8 times the range of limb leads
+ABSURD_OFFSET_MV = 20.0  # offset of a whole lead; amplifiers without a high-pass reach 10 mV
+LIMB_ERROR, LIMB_ERROR_MV = 0.5, 0.05  # share of the amplitude, and mV: SD of the difference
 CLIPPED_SHARE = 0.01  # share of samples at one extreme value; real peaks stay below
 
 
@@ -121,12 +126,16 @@ def signal_warnings(signal: np.ndarray, leads: Sequence[str]) -> Iterator[tuple[
         In mV, NaN where a sample has no value.
     """
     low, high = signal.min(axis=1), signal.max(axis=1)
-    gaps = np.isnan(low)
+    gaps = ~(np.isfinite(low) & np.isfinite(high))
     if gaps.any():
-        yield from _gaps(signal, leads, gaps)
-        with np.errstate(invalid="ignore"):
-            filled = np.where(np.isnan(signal), np.float32(0), signal)
-        low, high = filled.min(axis=1), filled.max(axis=1)
+        finite = np.isfinite(signal)
+        yield (
+            "samples without value",
+            f"{np.count_nonzero(~finite)} samples without a value (NaN, infinite or −32768) in "
+            f"{_named(leads, gaps)}; read as 0 mV",
+        )
+        signal = np.where(finite, signal, np.float32(0))
+        low, high = signal.min(axis=1), signal.max(axis=1)
     ranges = high - low
     flat = ranges == 0
     if flat.all():
@@ -134,26 +143,49 @@ def signal_warnings(signal: np.ndarray, leads: Sequence[str]) -> Iterator[tuple[
         return
     if flat.any():
         yield "flat leads", f"{_named(leads, flat)} flat"
-    if ranges.max() < ABSURDLY_SMALL_MV:
-        yield (
-            "absurd gain",
-            f"the whole record stays within {1000 * ranges.max():.2g} µV; is the gain in the "
-            "header right?",
-        )
-    elif np.median(ranges) > ABSURDLY_LARGE_MV:
-        yield (
-            "absurd gain",
-            f"the leads range over {np.median(ranges):.0f} mV; is the gain in the header right?",
-        )
+    yield from _gains(ranges, flat, leads)
+    if (far := ~flat & (np.maximum(low, -high) > ABSURD_OFFSET_MV)).any():
+        text = f"{_named(leads, far)} beyond {ABSURD_OFFSET_MV:g} mV throughout"
+        yield "absurd baseline", f"{text}; is the baseline in the header right?"
     yield from _clipped(signal, leads, low, high, flat)
+    yield from _limb_leads(signal, leads)
 
 
-def _gaps(signal: np.ndarray, leads: Sequence[str], gaps: np.ndarray) -> Iterator[tuple[str, str]]:
-    count = int(np.isnan(signal).sum())
-    yield (
-        "samples without value",
-        f"{count} samples without a value (NaN or −32768) in {_named(leads, gaps)}; read as 0 mV",
-    )
+def _gains(ranges: np.ndarray, flat: np.ndarray, leads: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Find amplitudes that no heart has: of the whole record, or of single leads."""
+    right = "is the gain in the header right?"
+    middle = float(np.median(ranges[~flat]))
+    if ranges.max() < ABSURDLY_SMALL_MV:
+        text = f"the whole record stays within {1000 * ranges.max():.2g} µV; {right}"
+        yield "absurd gain", text
+    elif np.median(ranges) > ABSURDLY_LARGE_MV:
+        yield "absurd gain", f"the leads range over {np.median(ranges):.0f} mV; {right}"
+    else:
+        odd = ranges > np.maximum(LARGE_LEAD_MV, FAR_OFF * middle)
+        odd |= ~flat & (ranges < min(SMALL_LEAD_MV, middle / FAR_OFF))
+        if odd.any():
+            own = ", ".join(f"{value:.2g}" for value in ranges[odd])
+            text = f"{_named(leads, odd)} range over {own} mV, the middle lead over {middle:.2g} mV"
+            yield "gain of a lead", f"{text}; {right}"
+
+
+def _limb_leads(signal: np.ndarray, leads: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Compare III, aVR, aVL and aVF with what I and II determine."""
+    if "I" not in leads or "II" not in leads:
+        return
+    first, second = signal[leads.index("I")], signal[leads.index("II")]
+    others = [lead for lead in LIMB if lead in leads and lead not in ("I", "II")]
+    wrong = []
+    with np.errstate(over="ignore", invalid="ignore"):  # of absurd gains, reported above
+        scale = max(first.std(), second.std())
+        for lead in others:
+            stored, (of_first, of_second) = signal[leads.index(lead)], LIMB[lead]
+            error = (stored - of_first * first - of_second * second).std()
+            if error > max(LIMB_ERROR_MV, LIMB_ERROR * max(scale, stored.std())):
+                wrong.append(lead)
+    if wrong:
+        text = f"{', '.join(wrong)} not as I and II determine (III = II − I); a wrong gain, name or"
+        yield "limb leads disagree", f"{text} polarity in one of them?"
 
 
 def _clipped(
