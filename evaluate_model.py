@@ -61,7 +61,7 @@ def evaluate(label_directory: str, output_directory: str, year: int = 2021) -> E
     classes = load_weights(year).classes
     print("Loading label and output files...")
     pairs = find_pairs(label_directory, output_directory)
-    labels, repeated = read_labels(pairs.headers, classes, year)
+    labels, repeated, unread = read_labels(pairs.headers, classes, year)
     predictions = read_outputs(pairs.outputs, classes, year)
     for path in predictions.malformed:
         print(
@@ -70,6 +70,7 @@ def evaluate(label_directory: str, output_directory: str, year: int = 2021) -> E
         )
     unlabelled = [pairs.headers[number] for number in np.flatnonzero(~labels.any(axis=1))]
     _note(pairs.unused, "output files without a header, not used")
+    _note(unread, "headers whose Dx line holds no code and no known name")
     _note(unlabelled, "records without a scored label")
     _note(predictions.empty, "output files without a scored class, counted as all negative")
     if year == 2020:

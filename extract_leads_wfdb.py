@@ -4,20 +4,23 @@
     python extract_leads_wfdb.py -i IN -o OUT -l LEAD [LEAD …] [-k KEY]
 
 The result equals that of the official command (python-classifier-2021, BSD-2-Clause) to the byte.
-Where we differ: lead names are case-insensitive; records in nested folders are extracted, too (OUT
-is flat); a record that cannot be read is left out with an error that names it.
+Where we differ: headers are read by the grammar of `ecg.header_text`; lead names are
+case-insensitive; records in nested folders are extracted, too (OUT is flat); a record that cannot
+be read is left out with an error that names it.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ecg import LeadwiseError
 from ecg.files import atomic_write, make_folder, read_bytes
-from ecg.leads import canonical_name
+from ecg.header_text import lead_name, record_line, split_header
+from ecg.leads import canonical_name, list_leads, standard_names
 from ecg.records import find_headers
-from helper_code import get_leads, load_recording
+from helper_code import load_recording
 
 KEEP_BYTES = "surrogateescape"  # bytes of a comment that are not UTF-8 stay unchanged
 
@@ -59,12 +62,13 @@ def extract_leads(
     written = 0
     for path in headers:
         try:
-            text = read_bytes(path).decode("utf-8", KEEP_BYTES).replace("\r\n", "\n")
+            text = read_bytes(path).decode("utf-8", KEEP_BYTES)
             header, rows = reduce_header(text, leads, path.stem)
             recording = load_recording(str(path.with_suffix(".mat")), key=key)
-            if len(recording) != len(get_leads(text)):
+            count = record_line(split_header(text).rows, path.stem).leads
+            if len(recording) != count:
                 raise LeadwiseError(
-                    f"{path.stem}: the header names {len(get_leads(text))} leads, the signal has "
+                    f"{path.stem}: the header names {count} leads, the signal has "
                     f"{len(recording)} rows; the lead of each row is unknown"
                 )
         except LeadwiseError as error:
@@ -97,6 +101,7 @@ def reduce_header(header: str, leads: Sequence[str], name: str) -> tuple[str, li
     -------
     header : str
         Line 1 with the new number of leads, then the leads' lines and the rest, unchanged.
+        Comments between the leads' lines follow them.
     rows : list of int
         Indices of the leads in the old header.
 
@@ -105,22 +110,39 @@ def reduce_header(header: str, leads: Sequence[str], name: str) -> tuple[str, li
     LeadwiseError
         Line 1 cannot be read or a lead is absent.
     """
-    try:
-        available = [canonical_name(lead) for lead in get_leads(header)]
-    except (IndexError, ValueError) as error:
+    rows, _ = split_header(header)
+    top = record_line(rows, name)
+    lead_lines = rows[1 : top.leads + 1]
+    if len(lead_lines) < top.leads:
         raise LeadwiseError(
-            f"{name}: line 1 of the header must be NAME LEADS FS SAMPLES ({error})"
-        ) from error
+            f"{name}: the header states {top.leads} leads and has {len(lead_lines)} lines of leads"
+        )
+    available = standard_names([lead_name(line) for line in lead_lines])
     absent = [lead for lead in leads if canonical_name(lead) not in available]
     if absent:
-        names = ", ".join(available) or "none"
+        names = list_leads(available) or "none"
         raise LeadwiseError(f"{name}: has no lead {', '.join(absent)}; its leads are {names}")
-    rows = [available.index(canonical_name(lead)) for lead in leads]
-    lines = header.split("\n")
-    first, _, *rest = lines[0].split()
-    line_1 = " ".join([first, str(len(rows)), *rest])
-    lead_lines = [lines[row + 1] for row in rows]
-    return "\n".join([line_1, *lead_lines, *lines[len(available) + 1 :]]), rows
+    chosen = [available.index(canonical_name(lead)) for lead in leads]
+    first, _, *rest = rows[0].split()
+    line_1 = " ".join([first, str(len(chosen)), *rest])
+    return "\n".join(
+        [line_1, *(lead_lines[row] for row in chosen), *_rest(header, top.leads)]
+    ), chosen
+
+
+def _rest(header: str, leads: int) -> list[str]:
+    """List the lines of a header after those of its leads, preceded by earlier comments."""
+    lines = re.sub(r"\r*\n|\r", "\n", header.removeprefix("\ufeff")).split("\n")
+    comments: list[str] = []
+    rows = 0
+    for number, line in enumerate(lines):
+        if rows > leads:
+            return [*comments, *lines[number:]]
+        if line.lstrip().startswith("#"):
+            comments.append(line)
+        elif line.strip():
+            rows += 1
+    return comments
 
 
 def main(argv: Sequence[str] | None = None) -> int:

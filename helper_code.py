@@ -3,6 +3,8 @@
 `header` is the text of a .hea file.  Source: python-classifier-2021 (BSD-2-Clause); no code is
 copied.  The organisers replace this file by theirs, so our code uses only what theirs provides.
 Where we differ:
+  - headers with blanks, blank lines or comments where the official functions expect none are read
+    as by `ecg.header_text`;
   - headers of the second dialect (`# Age: 74`, `1000.0(0)/mV`) are read; the official functions
     return no age, sex and label for them, and gains of 0.  For headers of the first dialect, errors
     included, results are the official ones;
@@ -18,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from ecg import LeadwiseError
+from ecg.header_text import split_header
+from ecg.labels import is_code, read_codes
 from ecg.leads import LEAD_SETS
 from ecg.leads import sort_leads as sort_leads
 from ecg.matlab import read_mat
@@ -120,18 +124,18 @@ def choose_leads(recording: np.ndarray, header: str, leads: Sequence[str]) -> np
 
 def get_recording_id(header: str) -> str:
     """Return the first word of line 1, unchanged (`E00271.mat` in Georgia)."""
-    return header.split("\n", 1)[0].split(" ")[0]
+    return _lines(header)[0].split(" ")[0]
 
 
 def get_leads(header: str) -> tuple[str, ...]:
-    """Return the last word of each lead's line.
+    """Return the name in each lead's line: its last field.
 
     Raises
     ------
     ValueError, IndexError
         Line 1 has no number of leads.
     """
-    return tuple(words[-1] for words in _lead_lines(header))
+    return tuple(_lead_of(words) for words in _lead_lines(header))
 
 
 def get_age(header: str) -> float | None:
@@ -179,8 +183,13 @@ def get_baselines(header: str, leads: Sequence[str]) -> np.ndarray:
 
 def get_labels(header: str) -> list[str]:
     """Return the codes of the Dx lines, empty entries and repeats included."""
-    listed = [text for text in _comments(header, "Dx") if text is not None]
-    return [code.strip() for text in listed for code in text.split(",")]
+    labels: list[str] = []
+    for text in _comments(header, "Dx"):
+        if text is not None:
+            codes = [code.strip() for code in text.split(",")]
+            official = all(is_code(code) or not code for code in codes)
+            labels += codes if official else read_codes(f"#Dx: {text}")
+    return labels
 
 
 def save_outputs(
@@ -226,21 +235,33 @@ def load_outputs(
     return lines[0][1:], classes, labels, probabilities
 
 
+def _lines(header: str) -> list[str]:
+    """Give the lines as the official functions expect them: line 1, leads, comments."""
+    rows, comments = split_header(header)
+    line_1 = " ".join(" ".join(rows[:1]).split())
+    return [line_1, *(row.replace("\t", " ") for row in rows[1:]), *comments]
+
+
+def _lead_of(words: list[str]) -> str:
+    """Return the last field of a lead's line; a name may have several words."""
+    return " ".join(" ".join(words).split(None, 8)[8:]) or words[-1]
+
+
 def _lead_lines(header: str) -> list[list[str]]:
     """Split the leads' lines into words, at single blanks as officially."""
-    lines = header.split("\n")
+    lines = _lines(header)
     count = int(lines[0].split(" ")[1])
     return [line.split(" ") for line in lines[1 : max(0, count) + 1]]
 
 
 def _comments(header: str, key: str) -> list[str | None]:
     """Return the text after `: ` of each line `#Key` or `# Key`; None for a line without `: `."""
-    lines = [line for line in header.split("\n") if line.startswith((f"#{key}", f"# {key}"))]
+    lines = [line for line in _lines(header) if line.startswith((f"#{key}", f"# {key}"))]
     return [line.split(": ")[1] if ": " in line else None for line in lines]
 
 
 def _number_in_line_1(header: str, word: int) -> float | None:
-    words = header.split("\n", 1)[0].split(" ")
+    words = _lines(header)[0].split(" ")
     return float(words[word]) if len(words) > word and is_number(words[word]) else None
 
 
@@ -248,18 +269,18 @@ def _numbers_of_leads(header: str, leads: Sequence[str], word: int) -> np.ndarra
     """Parse the number at the start of a word of each lead's line."""
     numbers = np.zeros(len(leads))
     for words in _lead_lines(header):
-        if words[-1] in leads and len(words) > word:
+        if _lead_of(words) in leads and len(words) > word:
             if _in_second_dialect(header):
                 words = _in_first_dialect(words)
             number = words[word].split("/")[0]
             if is_number(number):
-                numbers[leads.index(words[-1])] = float(number)
+                numbers[leads.index(_lead_of(words))] = float(number)
     return numbers
 
 
 def _in_second_dialect(header: str) -> bool:
     """Detect the dialect by the comments; parentheses have no meaning in the first."""
-    return not any(line.startswith(("#Age", "#Sex", "#Dx")) for line in header.split("\n"))
+    return not any(line.startswith(("#Age", "#Sex", "#Dx")) for line in _lines(header))
 
 
 def _in_first_dialect(words: list[str]) -> list[str]:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Run a trained model on a folder of records.
 
-    python run_model.py MODEL DATA OUTPUTS [-v] [-f]
+    python run_model.py MODEL DATA OUTPUTS [-v] [-f] [--rename OLD=NEW,…]
 
 For each header NAME.hea below DATA, flat or nested, it writes OUTPUTS/NAME.csv in the format of
 2021. For a record that fails it writes the official failed form, prints the reason, and continues.
@@ -10,6 +10,7 @@ For each header NAME.hea below DATA, flat or nested, it writes OUTPUTS/NAME.csv 
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,17 +19,16 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ecg import FAILURES, LeadwiseError
+from ecg import FAILURES, LeadwiseError, printable
 from ecg.files import make_folder
 from ecg.folders import LOST
-from ecg.records import find_headers, read_record
-from helper_code import (
-    get_leads,
-    get_recording_id,
-    load_header,
-    save_outputs,
-    sort_leads,
-)
+from ecg.headers import format_header
+from ecg.labels import class_name
+from ecg.leads import sort_leads
+from ecg.records import Record, find_headers, read_record
+from ecg.segments import read_header_text
+from scoring.outputs import list_names, save_outputs
+from training.settings import read_settings
 
 Answer = tuple[Sequence[str], Sequence[Any], Sequence[Any]]
 FAILED: Answer = ((), (), ())
@@ -55,6 +55,7 @@ def run_model(
         raise LeadwiseError(f"{model_directory}: no such model folder; train_model.py creates one")
     headers, problems = find_headers(data_directory)
     make_folder(Path(output_directory))
+    _check_outputs(Path(output_directory), headers)
     for problem in problems:
         _print(str(problem))
     failed = [problem.record for problem in problems if problem.kind in LOST]
@@ -62,22 +63,39 @@ def run_model(
 
     import team_code  # slow (torch), so only after the checks
 
-    lead_sets = sorted(_lead_sets(headers))
-    models = {leads: team_code.load_model(model_directory, leads) for leads in lead_sets}
+    models = {
+        leads: team_code.load_model(model_directory, leads) for leads in sorted(_lead_sets(headers))
+    }
     for path in tqdm(headers, unit="record", leave=False, disable=not sys.stderr.isatty()):
         identity, answer = path.stem, FAILED
         try:
-            header = load_header(str(path))
-            identity = get_recording_id(header) or path.stem
-            answer = _answer(team_code.run_model, models, path, header)
+            record = _read(path)
+            identity = record.header.identity
+            answer = _answer(team_code.run_model, models, path, record)
         except FAILURES as error:
             failed.append(path.stem)
             _print(_reason(path.stem, error))
-        save_outputs(os.path.join(output_directory, f"{path.stem}.csv"), identity, *answer)
+        output = os.path.join(output_directory, f"{path.stem}.csv")
+        save_outputs(output, printable(identity), *answer)
         if verbose and answer is not FAILED:
-            positive = [code for code, label in zip(*answer[:2], strict=True) if label]
+            positive = [_named(code) for code, label in zip(*answer[:2], strict=True) if label]
             _print(f"{path.stem}: {', '.join(positive) or 'no class'}")
     return failed, records
+
+
+def _check_outputs(folder: Path, headers: Sequence[Path]) -> None:
+    """Name outputs of other records."""
+    expected = {f"{path.stem}.csv" for path in headers}
+    if others := sorted(path.name for path in folder.glob("*.csv") if path.name not in expected):
+        _print(
+            f"Note: {folder} holds {len(others)} older outputs of other records "
+            f"({list_names(others)}); move them before you score the folder."
+        )
+
+
+def _read(path: Path) -> Record:
+    """Read a record's header, its leads renamed as set."""
+    return read_record(path, read_settings().rename or ())
 
 
 def _lead_sets(headers: Sequence[Path]) -> set[tuple[str, ...]]:
@@ -85,28 +103,19 @@ def _lead_sets(headers: Sequence[Path]) -> set[tuple[str, ...]]:
     lead_sets = set()
     for path in headers:
         try:
-            lead_sets.add(_leads(load_header(str(path)), path.stem))
-        except LeadwiseError:
+            lead_sets.add(sort_leads(_read(path).leads))
+        except FAILURES:
             continue
     return lead_sets
 
 
-def _leads(header: str, name: str) -> tuple[str, ...]:
-    """Read the leads of a header, in standard order."""
-    try:
-        return sort_leads(get_leads(header))
-    except (IndexError, ValueError) as error:
-        raise LeadwiseError(
-            f"{name}: line 1 of the header must be NAME LEADS FS SAMPLES; "
-            f"it is '{''.join(header.splitlines()[:1])[:60]}'"
-        ) from error
-
-
-def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, header: str) -> Answer:
+def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, record: Record) -> Answer:
     """Call the team's code for one record and check its answer."""
-    model = models[_leads(header, path.stem)]
-    recording = np.require(read_record(path).digital(), requirements=("C", "W"))
-    answer: Answer = run(model, header, recording)
+    header = read_header_text(path, path.stem)
+    if record.header.segments:
+        header = format_header(record.header, header)
+    recording = np.require(record.digital(), requirements=("C", "W"))
+    answer: Answer = run(models[sort_leads(record.leads)], header, recording)
     classes, labels, probabilities = (len(row) for row in answer)
     if not classes == labels == probabilities:
         raise LeadwiseError(
@@ -117,6 +126,12 @@ def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, header: st
     return answer
 
 
+def _named(code: str) -> str:
+    """Add its abbreviation to a code: `164889003 (AF)`."""
+    name = "|".join(map(class_name, code.split("|")))
+    return code if name == code else f"{code} ({name})"
+
+
 def _reason(name: str, error: Exception) -> str:
     """Describe why a record failed, with the class of errors that are not `LeadwiseError`."""
     kind = "" if isinstance(error, LeadwiseError) else f"{type(error).__name__}: "
@@ -125,7 +140,7 @@ def _reason(name: str, error: Exception) -> str:
 
 def _print(text: str) -> None:
     """Print a line to stderr, above the progress bar if one is shown."""
-    tqdm.write(text, file=sys.stderr)
+    tqdm.write(printable(text), file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,7 +156,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "-f", "--allow-failures", action="store_true", help="exit with 0 even if records failed"
     )
+    parser.add_argument(
+        "--rename", metavar="OLD=NEW,…", help="new names of leads, such as MLII=II,C1=V1"
+    )
     options = parser.parse_args(argv)
+    if options.rename is not None:
+        os.environ["LEADWISE_RENAME"] = options.rename
+    try:
+        read_settings()
+    except LeadwiseError as error:
+        parser.error(str(error))
     try:
         failed, records = run_model(
             options.model, options.data, options.outputs, verbose=options.verbose
@@ -149,6 +173,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LeadwiseError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            "Interrupted. Records without an output are not answered, and older outputs remain; "
+            "run the same command again.",
+            file=sys.stderr,
+        )
+        return 128 + signal.SIGINT
     if failed:
         _print(f"{len(failed)} of {records} records failed: {', '.join(failed)}")
     print("Done.")

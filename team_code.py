@@ -8,13 +8,16 @@ a medical device.
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from ecg import LeadwiseError
+from ecg.header_text import split_header
 from ecg.headers import Message, parse_header
 from ecg.records import Record
 from models.device import device_of
+from models.folder import read_model
 from models.model import Model
 from training.settings import read_settings
 
@@ -44,7 +47,9 @@ def load_model(model_directory: str, leads: Sequence[str]) -> Model:
     LeadwiseError
         The folder holds no usable model.
     """
-    return Model.load(model_directory, leads, device_of(read_settings().device))
+    model = Model(read_model(Path(model_directory)), device_of(read_settings().device))
+    model.network_for(leads)  # loaded now: damage ends the run.  Records choose by their header,
+    return model  # because the organisers' helper misreads leads in unusual headers.
 
 
 def run_model(model: Model, header: str, recording: np.ndarray) -> Answers:
@@ -66,9 +71,11 @@ def run_model(model: Model, header: str, recording: np.ndarray) -> Answers:
         then write a failed record.  The reason is printed to stderr, because the organisers' driver
         suppresses the messages of exceptions.
     """
-    name = header.split(maxsplit=1)[0] if header.strip() else "record without header"
+    words = " ".join(split_header(header).rows[:1]).split()
+    name = words[0] if words else "record without header"
     try:
-        prediction = model.predict(Record(parse_header(header, name), recording=recording))
+        parsed = parse_header(header, name, read_settings().rename or ())
+        prediction = model.predict(Record(parsed, recording=recording))
     except LeadwiseError as error:
         print(f"No answer: {error}", file=sys.stderr, flush=True)
         return (), (), ()
@@ -81,13 +88,14 @@ def run_model(model: Model, header: str, recording: np.ndarray) -> Answers:
     )
 
 
+# Kinds of warnings whose text is the same for many records.
+SHARED = ("missing leads", "filter beyond rate", "no rate", "other single lead", "unread leads")
 _printed: set[str] = set()
 
 
 def _print_once(message: Message) -> None:
-    """Print a warning; those that many records share (missing leads, filters) only once."""
-    shared = message.kind in ("missing leads", "filter beyond rate")
-    text = message.text if shared else str(message)
+    """Print a warning; those that many records share (`SHARED`) only once."""
+    text = message.text if message.kind in SHARED else str(message)
     if text not in _printed:
         _printed.add(text)
         print(f"Note: {text}", file=sys.stderr, flush=True)

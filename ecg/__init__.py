@@ -3,11 +3,30 @@
 __version__ = "0.1.0"
 
 
+def printable(text: str) -> str:
+    r"""Escape what could control a terminal or break a line.
+
+    Examples
+    --------
+    >>> printable("A\n1")
+    'A\\n1'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
+
+
 class LeadwiseError(ValueError):
     """An error that names the record or file, what is wrong and what to do.
 
     Commands print it and exit with status 1.
     """
+
+    def __str__(self) -> str:
+        """Return the sentence, printable: headers and file names may hold any character."""
+        return printable(super().__str__())
 
 
 # Errors that a single record can cause: unusual numbers, short signals, too little memory (torch's

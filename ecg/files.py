@@ -1,20 +1,19 @@
 """Files: read in one call; written under a temporary name and renamed, so none is incomplete."""
 
 import errno
-import glob
 import os
 import platform
-import re
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ecg import LeadwiseError
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+DAY_S = 86400.0
 _KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "named pipe", stat.S_IFCHR: "device",
           stat.S_IFBLK: "device", stat.S_IFSOCK: "socket"}  # fmt: skip
 
@@ -69,17 +68,6 @@ def most_unpacked(size: int) -> int:
     Genuine signals unpack to 2 to 20 times their size; flat ones to 1,000 times, but are short.
     """
     return max(2**27, 50 * size)
-
-
-def printable(text: str) -> str:
-    r"""Escape what a terminal or a UTF-8 file cannot take: control characters, bytes of names.
-
-    Examples
-    --------
-    >>> print(printable("R\x1b[31m1"))
-    R\x1b[31m1
-    """
-    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 @contextmanager
@@ -153,22 +141,26 @@ def make_folder(path: Path) -> None:
     try:
         probe.touch()
         probe.unlink()
-        for draft in path.glob(f".*.{glob.escape(platform.node())}.*.part"):
-            process = draft.name.split(".")[-2]
-            if process.isdecimal() and not _is_running(int(process)):
+        for draft in path.glob(".*.[0-9]*.part"):
+            if _is_left(draft):
                 draft.unlink(missing_ok=True)
     except OSError as error:
         raise LeadwiseError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
+def _is_left(draft: Path) -> bool:
+    """Check that the process that wrote a temporary file has ended, or that the file is old."""
+    *_, host, process, _ = draft.name.rsplit(".", 3)
+    if host == platform.node().rpartition(".")[2] and process.isdecimal():
+        if int(process) == os.getpid():  # of an earlier process, as in containers
+            return True
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):
+            return False
+    return time.time() - draft.stat().st_mtime > DAY_S
 
 
 def remove_drafts(folder: Path, names: str = "*") -> None:

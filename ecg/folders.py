@@ -4,8 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ecg import LeadwiseError
-from ecg.files import printable
+from ecg import LeadwiseError, printable
 from ecg.headers import Message
 from ecg.segments import segment_headers
 
@@ -45,7 +44,7 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Messa
             if ending.lower() == ".hea":
                 path = parent / file
                 if (shown := printable(name)) != name:
-                    text = "the name has control characters or is not UTF-8; rename its files"
+                    text = "the file name has characters that cannot be printed; rename its files"
                     problems.append(Message(shown, "unusable name", text))
                 elif name in headers:
                     text = f"two records of this name; {printable(str(path))} is left out"

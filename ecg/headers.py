@@ -1,47 +1,56 @@
 """Headers: the text file of a record, in both dialects of the Challenge.
 
-Grammar: the WFDB header format (header(5) of the WFDB applications guide).  Unusual but usable
-content gives a warning (`Message`), unusable content a `LeadwiseError`; both name the record.
+Format: header(5) of the WFDB applications guide; `ecg.header_text` has the grammar of its lines.
+Unusual but usable content gives a warning (`Message`), unusable content a `LeadwiseError`; both
+name the record.
 """
 
 import math
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ecg import LeadwiseError
+from ecg import LeadwiseError, printable
+from ecg.header_text import Assumed, HeaderText, rate_of, record_line, samples_of, split_header
 from ecg.labels import read_codes
-from ecg.leads import canonical_name, sort_leads
+from ecg.leads import Rename, list_leads, sort_leads, standard_names
 
 DEFAULT_GAIN = 200.0  # adu/mV if the gain is 0 or missing: WFDB's DEFGAIN
 GAP = "~"  # name of a segment without signal
-DEFAULT_FS = 250.0  # Hz if line 1 has none: WFDB's DEFFREQ
 # Casefolded, which turns the micro sign into the Greek letter.
 MV_PER_UNIT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 
-_RECORD_LINE = re.compile(
-    r"""\s* (?P<name>\S+?) (?:/(?P<segments>\d{1,9}))?  # record name, number of segments
-        \s+ (?P<leads>\d{1,9})
-        (?: \s+ (?P<fs>[\d.eE+-]+) (?:/\S+)?    # sampling frequency, counter frequency
-            (?: \s+ (?P<samples>\d{1,15}) )? )?
-        (?:\s|$)""",
-    re.VERBOSE,
-)
+MAX_LEADS = 500  # body surface maps have 300
+
 # A lead's line: FILE FORMAT GAIN BITS ZERO FIRST CHECKSUM BLOCK NAME, optional from GAIN on.
-_FORMAT = re.compile(r"\d+(?:x\d+)?(?::\d+)?(?:\+\d+)?")  # 16x1:0+24: per frame, skew, skip
+_FORMAT = re.compile(
+    r"\d+(?:x\d+)?(?::(?P<skew>\d+))?(?:\+\d+)?"
+)  # 16x1:0+24: per frame, skew, skip
 _GAIN = re.compile(r"(?P<gain>[\d.eE+-]+)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<unit>\S+))?")
 _ABSENT = ("", "", "0", "0", "0", "", "", "0", "")  # values of missing fields
 _SEX = {"female": "female", "f": "female", "male": "male", "m": "male"}
 
 
-class Message(NamedTuple):
-    """A warning or error about a record; `kind` groups the messages of many records."""
-
+class _Message(NamedTuple):
     record: str
     kind: str
     text: str
+
+
+class Message(_Message):
+    """A warning or error about a record; `kind` groups the messages of many records.
+
+    Record and text are made printable: headers and file names may hold any character.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, record: str, kind: str, text: str) -> "Message":
+        """Make a message of printable text."""
+        return super().__new__(cls, printable(record), kind, printable(text))
 
     def __str__(self) -> str:
         """Format the message with the record's name."""
@@ -61,7 +70,7 @@ class LeadLines(NamedTuple):
     baselines: tuple[int, ...]  # adu at 0 mV
     firsts: tuple[int | None, ...]  # first sample in adu, None if not given
     checksums: tuple[int | None, ...]
-    formats: tuple[str, ...] = ()
+    formats: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ class Header:
     fs : float
         Sampling frequency in Hz.
     samples : int or None
-        Length of the signal if line 1 states it.
+        Length of the signal if line 1 states it; 0 states nothing.
     age : float
         Years, NaN if unknown.
     sex : str
@@ -90,6 +99,10 @@ class Header:
         Files, gains, units, baselines, first values and checksums.
     segments : tuple of (str, int)
         Names and lengths of the segments of a multi-segment record; "~" is a gap.
+    rename : tuple of (str, str)
+        Names that were given to leads (`ecg.leads.read_rename`).
+    assumed : tuple of (str, str)
+        What is assumed about line 1, as kinds and sentences.
     """
 
     name: str
@@ -102,14 +115,16 @@ class Header:
     codes: tuple[str, ...]
     lines: LeadLines
     segments: tuple[tuple[str, int], ...] = ()
+    rename: Rename = ()
+    assumed: Assumed = ()
 
     @property
     def warnings(self) -> tuple[Message, ...]:
-        """Warnings about leads, gains and units."""
+        """Warnings about line 1, leads, gains and units."""
         return tuple(_warnings(self))
 
 
-def parse_header(text: str, name: str) -> Header:
+def parse_header(text: str, name: str, rename: Rename = ()) -> Header:
     """Parse the text of a header.
 
     Parameters
@@ -118,33 +133,41 @@ def parse_header(text: str, name: str) -> Header:
         Content of the .hea file.
     name : str
         Name of the record.
+    rename : tuple of (str, str)
+        Names for leads of other names (`ecg.leads.read_rename`).
 
     Raises
     ------
     LeadwiseError
-        Line 1 or a lead's line cannot be read.
+        Line 1 or a lead's line cannot be read, or states what no electrocardiogram has.
     """
-    top, lines, facts = _split(text, name)
-    if top["segments"]:
+    lines = split_header(text)
+    top, count = record_line(lines.rows, name), len(lines.rows) - 1
+    if top.segments:
         raise LeadwiseError(
             f"{name}: a multi-segment record; its leads are in the headers of its segments"
         )
-    count = int(top["leads"])
-    if len(lines) < count or count == 0:
+    if top.leads > MAX_LEADS:
         raise LeadwiseError(
-            f"{name}: the header states {count} leads and has {len(lines)} lines of leads"
+            f"{name}: the header states {top.leads} leads; an ECG has at most {MAX_LEADS}"
         )
-    parsed, leads = _lead_lines(name, lines[:count])
+    if count < top.leads or top.leads == 0:
+        raise LeadwiseError(
+            f"{name}: the header states {top.leads} leads and has {count} lines of leads"
+        )
+    (fs, of_rate), (samples, of_length) = rate_of(top, name), samples_of(top, name)
+    parsed, leads = _lead_lines(name, lines.rows[1 : top.leads + 1])
     return Header(
         name=name,
-        identity=top["name"],
-        leads=tuple(map(canonical_name, leads)),
-        fs=_fs(name, top["fs"]),
-        samples=int(top["samples"]) if top["samples"] else None,
-        age=_age(facts.get("Age", "")),
-        sex=_SEX.get(facts.get("Sex", "").casefold(), "unknown"),
+        identity=top.name,
+        leads=_named(name, leads, rename),
+        fs=fs,
+        samples=samples,
         codes=read_codes(text),
         lines=parsed,
+        rename=rename,
+        assumed=(*of_rate, *of_length),
+        **_patient(lines),
     )
 
 
@@ -156,11 +179,14 @@ def segments_of(text: str) -> tuple[tuple[str, int], ...]:
     >>> segments_of("v/2 3 250 3000\nv_1 1000\n~ 2000\n")
     (('v_1', 1000), ('~', 2000))
     """
-    lines = [line for line in text.splitlines() if line.strip() and line[0] != "#"]
-    top = _RECORD_LINE.match(lines[0]) if lines else None
-    if top is None or not top["segments"]:
+    lines = split_header(text).rows
+    if not lines or "/" not in lines[0].split(None, 1)[0]:
         return ()
-    rows = [line.split() for line in lines[1 : int(top["segments"]) + 1]]
+    try:
+        top = record_line(lines, "")
+    except LeadwiseError:
+        return ()  # `parse_header` reports it
+    rows = [line.split() for line in lines[1 : top.segments + 1]]
     return tuple((row[0], int(row[1])) for row in rows if len(row) > 1 and row[1].isdecimal())
 
 
@@ -179,23 +205,21 @@ def parse_multi_segment(text: str, name: str, first: Header) -> Header:
     LeadwiseError
         Line 1 or a segment's line cannot be read, or the first segment has other leads.
     """
-    top, lines, facts = _split(text, name)
-    segments = segments_of(text)
-    if len(segments) != int(top["segments"] or 0) or len(first.leads) != int(top["leads"]):
+    lines, segments = split_header(text), segments_of(text)
+    top = record_line(lines.rows, name)
+    if len(segments) != top.segments or len(first.leads) != top.leads:
         raise LeadwiseError(
-            f"{name}: line 1 of the header states {top['segments']} segments of {top['leads']} "
+            f"{name}: line 1 of the header states {top.segments} segments of {top.leads} "
             f"leads; the header has {len(segments)} lines SEGMENT SAMPLES, and {first.name} "
             f"{len(first.leads)} leads"
         )
-    count = len(first.leads)
+    count, (fs, assumed) = len(first.leads), rate_of(top, name)
     return replace(
         first,
         name=name,
-        identity=top["name"],
-        fs=_fs(name, top["fs"]),
+        identity=top.name,
+        fs=fs,
         samples=sum(samples for _, samples in segments),
-        age=_age(facts.get("Age", "")),
-        sex=_SEX.get(facts.get("Sex", "").casefold(), "unknown"),
         codes=read_codes(text),
         # Gains may differ between segments, so the signal is read in mV.
         lines=first.lines._replace(
@@ -206,22 +230,38 @@ def parse_multi_segment(text: str, name: str, first: Header) -> Header:
             checksums=(None,) * count,
         ),
         segments=segments,
+        assumed=assumed,
+        **_patient(lines),
     )
 
 
-def _split(text: str, name: str) -> tuple[re.Match[str], list[str], dict[str, str]]:
-    """Split a header into its line 1, the lines of leads or segments, and comments by key."""
-    rows = [line for line in text.splitlines() if line and not line.isspace()]
-    lines = [line for line in rows if line[0] != "#"]
-    comments = [line[1:].partition(":") for line in rows if line[0] == "#"]
-    facts = {key.strip(): value.strip() for key, _, value in comments}  # the last line counts
-    top = _RECORD_LINE.match(lines[0]) if lines else None
-    if top is None:
-        content = f"it is '{lines[0][:60]}'" if lines else "the file is empty"
-        raise LeadwiseError(
-            f"{name}: line 1 of the header must be NAME LEADS FS SAMPLES; {content}"
-        )
-    return top, lines[1:], facts
+def format_header(header: Header, text: str) -> str:
+    """Write a multi-segment record's header as that of one signal in mV.
+
+    Parameters
+    ----------
+    text : str
+        The record's own header, whose comments are kept.
+    """
+    lines = [f"{header.identity} {len(header.leads)} {header.fs:.10g} {header.samples}"]
+    lines += [f"{header.identity}.mat 16 1(0)/mV 16 0 0 0 0 {lead}" for lead in header.leads]
+    return "\n".join([*lines, *split_header(text).comments]) + "\n"
+
+
+def _patient(lines: HeaderText) -> dict[str, Any]:
+    """Read age and sex from the comments; the last line of each counts."""
+    split = [line[1:].partition(":") for line in lines.comments]
+    facts = {key.strip(): value.strip() for key, _, value in split}
+    sex = _SEX.get(facts.get("Sex", "").casefold(), "unknown")
+    return {"age": _age(facts.get("Age", "")), "sex": sex}
+
+
+def _named(name: str, leads: Sequence[str], rename: Rename) -> tuple[str, ...]:
+    """Give leads their standard names, or their new ones."""
+    try:
+        return standard_names(leads, rename)
+    except LeadwiseError as error:
+        raise LeadwiseError(f"{name}: {error}") from None
 
 
 def with_gain(header: Header, gain: float) -> Header:
@@ -242,16 +282,6 @@ def _age(text: str) -> float:
     except ValueError:
         return math.nan
     return age if math.isfinite(age) else math.nan
-
-
-def _fs(name: str, text: str | None) -> float:
-    try:
-        fs = float(text) if text else DEFAULT_FS
-    except ValueError:
-        fs = math.nan
-    if not (math.isfinite(fs) and fs > 0):
-        raise LeadwiseError(f"{name}: the sampling frequency '{text}' in line 1 is no rate in Hz")
-    return fs
 
 
 def _lead_lines(name: str, lines: list[str]) -> tuple[LeadLines, tuple[str, ...]]:
@@ -307,7 +337,10 @@ def _numbers(words: tuple[str, ...]) -> tuple[int | None, ...]:
 def _warnings(header: Header) -> Iterator[Message]:
     """Warn about assumptions on leads, gains and units."""
     name, leads, lines = header.name, header.leads, header.lines
-    duplicates = sort_leads({lead for lead in leads if lead and leads.count(lead) > 1})
+    for kind, text in header.assumed:
+        yield Message(name, kind, text)
+    counts = Counter(leads)
+    duplicates = sort_leads(lead for lead, count in counts.items() if lead and count > 1)
     if duplicates:
         text = f"{', '.join(duplicates)} named more than once; the first row of each is used"
         yield Message(name, "duplicate lead", text)
@@ -322,3 +355,13 @@ def _warnings(header: Header) -> Iterator[Message]:
     if unknown:
         text = f"unknown unit {', '.join(unknown)} in the header; mV is assumed"
         yield Message(name, "unknown unit", text)
+    if skewed := _skewed(lines.formats):
+        text = f"the header states a skew of {list_leads([leads[row] for row in skewed])}; it is"
+        yield Message(name, "skew", f"{text} applied when the signal is read from its files")
+
+
+@lru_cache(maxsize=1024)
+def _skewed(formats: tuple[str, ...]) -> tuple[int, ...]:
+    """List the rows whose format states a skew between leads, in samples (`16:3+24`)."""
+    matches = map(_FORMAT.fullmatch, formats)
+    return tuple(row for row, match in enumerate(matches) if match and int(match["skew"] or 0))

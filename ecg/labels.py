@@ -8,8 +8,10 @@ The tables `dx_mapping_scored.csv` and `dx_mapping_unscored.csv` are the organis
 """
 
 import csv
+import re
+import string
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -49,11 +51,25 @@ SINUS_RHYTHM = "426783006"
 AF_LETTERS = ("N", "A", "O", "~")  # 2017: normal, atrial fibrillation, other rhythm, too noisy
 # No class, sinus rhythm, fibrillation, flutter: the order of Reich & Kruk's weights.
 ICENTIA = ("~", SINUS_RHYTHM, "164889003", "164890007")
+_DX_LINE = re.compile(r"\n[ \t]*(#[ \t]*[Dd][Xx].*)")  # a fixed first character makes it fast
+_SEPARATOR, _BETWEEN_WORDS = re.compile("[,;|]"), re.compile(r"[\s/+&]+")
+_BRACKETS = string.whitespace + "\"'[](){}"
+_DECIMALS = re.compile(r"(?<=[0-9])\.0*$")
+_NOTHING = ("", "unknown", "none", "nan", "n/a", "null")  # no label
 _CLASS_OF = {code: index for index, codes in enumerate(CLASSES) for code in codes}
+
+
+def dx_lines(header: str) -> list[str]:
+    """List the Dx lines of a header, in either dialect and any case."""
+    text = header.replace("\r", "\n") if "\r" in header else header
+    return _DX_LINE.findall("\n" + text)
 
 
 def read_codes(header: str) -> tuple[str, ...]:
     r"""Read the codes of a header's Dx lines, in either dialect (`#Dx: 1,2` and `# Dx: 1,2`).
+
+    Codes may also be separated by bars, semicolons or blanks, in brackets or quotes, or end in
+    `.0`.  In lists without a code, names of the class table (`AF`, `sinus rhythm`) become codes.
 
     Parameters
     ----------
@@ -63,19 +79,50 @@ def read_codes(header: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Codes as written, without empty entries and repeats; empty without a Dx line.
+        Codes, and words that are none as written; without empty entries and repeats.
 
     Examples
     --------
     >>> read_codes("X 1 500 10\n# Dx: 426783006, 164889003,,426783006\n")
     ('426783006', '164889003')
+    >>> read_codes("# Dx: ['AF'; 'sinus rhythm']"), read_codes("# Dx: 1.0|2 x")
+    (('164889003', '426783006'), ('1', '2', 'x'))
     """
     codes: dict[str, None] = {}
-    for line in header.splitlines():
-        if "Dx" in line and line[0] == "#" and line[1:].lstrip().startswith("Dx"):
-            _, _, listed = line.partition(":")
-            codes.update((code.strip(), None) for code in listed.split(",") if code.strip())
+    for line in dx_lines(header):
+        codes.update(dict.fromkeys(_listed(line.partition(":")[2])))
     return tuple(codes)
+
+
+@lru_cache(maxsize=65536)  # 88,253 headers have few different lists
+def _listed(text: str) -> tuple[str, ...]:
+    """Read a list of codes or names."""
+    pieces = [piece.strip(_BRACKETS) for piece in _SEPARATOR.split(text)]
+    pieces = [piece for piece in pieces if piece.casefold() not in _NOTHING]
+    words = [_DECIMALS.sub("", word) for piece in pieces for word in _words(piece)]
+    if any(map(is_code, words)):
+        return tuple(words)
+    named = [_code_by_any_name().get(word.casefold(), word) for word in words]
+    return tuple(named if all(map(is_code, named)) else words)
+
+
+def _words(piece: str) -> list[str]:
+    """Split an entry at blanks, if it is no name of several words."""
+    names = _code_by_any_name()
+    words = [word.strip(_BRACKETS) for word in _BETWEEN_WORDS.split(piece)]
+    apart = any(word.casefold() in names or is_code(_DECIMALS.sub("", word)) for word in words)
+    return words if apart and piece.casefold() not in names else [piece]
+
+
+def is_code(word: str) -> bool:
+    """Return whether a word has the form of a SNOMED CT code.
+
+    Examples
+    --------
+    >>> is_code("164889003"), is_code("AF")
+    (True, False)
+    """
+    return word.isascii() and word.isdigit()
 
 
 def same_as(code: str) -> str:
@@ -171,13 +218,19 @@ POLICIES: dict[str, Callable[[Sequence[Iterable[str]]], tuple[str, ...]]] = {
 
 
 @cache
-def abbreviations() -> dict[str, str]:
-    """Read the organisers' abbreviations of all 133 codes: `{"164889003": "AF", …}`."""
-    names: dict[str, str] = {}
+def _tables() -> tuple[dict[str, str], ...]:
+    """Read the organisers' tables of all 133 codes, the scored ones first."""
+    rows: list[dict[str, str]] = []
     for table in ("dx_mapping_scored.csv", "dx_mapping_unscored.csv"):
-        with open(Path(__file__).with_name(table), newline="", encoding="utf-8") as rows:
-            names |= {row["SNOMEDCTCode"]: row["Abbreviation"] for row in csv.DictReader(rows)}
-    return names
+        with open(Path(__file__).with_name(table), newline="", encoding="utf-8") as file:
+            rows += csv.DictReader(file)
+    return tuple(rows)
+
+
+@cache
+def abbreviations() -> dict[str, str]:
+    """Read the organisers' abbreviations of all codes: `{"164889003": "AF", …}`."""
+    return {row["SNOMEDCTCode"]: row["Abbreviation"] for row in _tables()}
 
 
 @cache
@@ -187,6 +240,13 @@ def codes_by_name() -> dict[str, str]:
     for code, name in abbreviations().items():
         names.setdefault(name, code)
     return names
+
+
+@cache
+def _code_by_any_name() -> dict[str, str]:
+    """Read the code of each abbreviation and full name, casefolded."""
+    names = {name.casefold(): code for name, code in reversed(codes_by_name().items())}
+    return {row["Dx"].casefold(): row["SNOMEDCTCode"] for row in _tables()} | names
 
 
 def class_name(code: str) -> str:

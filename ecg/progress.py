@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ecg.files import printable
+from ecg import printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm

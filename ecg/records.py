@@ -19,6 +19,7 @@ from ecg.checks import check_sizes, header_errors, signal_warnings
 from ecg.files import file_size
 from ecg.folders import find_headers
 from ecg.headers import Header, Message, parse_header, segments_of
+from ecg.leads import Rename
 from ecg.matlab import map_mat, read_mat, write_mat
 from ecg.segments import join_segments, read_header_text, read_multi_segment
 from ecg.wfdb_signals import layout_of, read_signal, shifted, stored_samples
@@ -258,7 +259,9 @@ class Record:
         return shifted(matrix, skews, first, matrix.shape[1] if last is None else last)
 
     def _segment(self, name: str, first: int, last: int) -> tuple[tuple[str, ...], np.ndarray]:
-        segment = read_record(os.path.join(os.path.dirname(self.stem), f"{name}.hea"))
+        segment = read_record(
+            os.path.join(os.path.dirname(self.stem), f"{name}.hea"), self.header.rename
+        )
         return segment.leads, replace(segment, span=(first, last)).signal
 
     def _millivolts(self, digital: np.ndarray) -> np.ndarray:
@@ -299,8 +302,13 @@ def _signal_sizes(stem: str, header: Header) -> dict[str, int]:
     raise LeadwiseError(f"{header.name}: {text}")
 
 
-def read_record(path: str | os.PathLike[str]) -> Record:
+def read_record(path: str | os.PathLike[str], rename: Rename = ()) -> Record:
     """Read a record's header; the signal is read on demand.
+
+    Parameters
+    ----------
+    rename : tuple of (str, str)
+        New names of leads (`ecg.leads.read_rename`).
 
     Raises
     ------
@@ -310,7 +318,11 @@ def read_record(path: str | os.PathLike[str]) -> Record:
     stem = os.path.splitext(path)[0]
     name = os.path.basename(stem)
     text = read_header_text(path, name)
-    header = read_multi_segment(text, stem, name) if segments_of(text) else parse_header(text, name)
+    header = (
+        read_multi_segment(text, stem, name, rename)
+        if segments_of(text)
+        else parse_header(text, name, rename)
+    )
     check_sizes(header, _signal_sizes(stem, header))
     return Record(header, stem)
 
@@ -350,8 +362,10 @@ def record_of(
     return Record(parse_header("\n".join(lines) + "\n", name), recording=values)
 
 
-def find_records(folder: str | os.PathLike[str]) -> tuple[list[Record], list[Message]]:
-    """Read all headers in a folder.
+def find_records(
+    folder: str | os.PathLike[str], rename: Rename = ()
+) -> tuple[list[Record], list[Message]]:
+    """Read all headers in a folder; `rename` as in `read_record`.
 
     Returns
     -------
@@ -369,7 +383,7 @@ def find_records(folder: str | os.PathLike[str]) -> tuple[list[Record], list[Mes
     records = []
     for path in headers:
         try:
-            records.append(read_record(path))
+            records.append(read_record(path, rename))
         except LeadwiseError as error:
             text = str(error).removeprefix(f"{path.stem}: ")
             problems.append(Message(path.stem, "unusable header", text))

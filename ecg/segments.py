@@ -9,6 +9,7 @@ import numpy as np
 from ecg import LeadwiseError
 from ecg.files import read_bytes
 from ecg.headers import GAP, Header, parse_header, parse_multi_segment, segments_of
+from ecg.leads import Rename
 
 MOST_HEADER_BYTES = 1_000_000  # the longest genuine ones, of 1,000 segments, have 20 kB
 
@@ -29,7 +30,7 @@ def read_header_text(path: str | os.PathLike[str], name: str) -> str:
         ) from error
 
 
-def read_multi_segment(text: str, stem: str, name: str) -> Header:
+def read_multi_segment(text: str, stem: str, name: str, rename: Rename = ()) -> Header:
     """Read the header of a multi-segment record, which needs the one of its first segment.
 
     Raises
@@ -46,7 +47,7 @@ def read_multi_segment(text: str, stem: str, name: str) -> Header:
             f"{', '.join(missing[:3])} ({len(missing)} of {len(names)} are missing)"
         )
     text_of_first = read_header_text(os.path.join(folder, f"{names[0]}.hea"), names[0])
-    first = parse_header(text_of_first, names[0])
+    first = parse_header(text_of_first, names[0], rename)
     return parse_multi_segment(text, name, first)
 
 

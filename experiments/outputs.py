@@ -152,7 +152,7 @@ def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) ->
     else:
         if tuple(classes) == CODES:
             groups = list(load_weights(2021).classes)
-        labels, _ = read_labels(pairs.headers, groups, 2021)
+        labels = read_labels(pairs.headers, groups, 2021).labels
     answers = read_outputs(paths, groups, 2021)
     decided = answers.outputs.copy()
     decided |= ~decided.any(1, keepdims=True) & np.array(["~" in group for group in groups])

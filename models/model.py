@@ -14,7 +14,7 @@ from ecg import LeadwiseError
 from ecg.annotations import Annotations
 from ecg.headers import Message
 from ecg.labels import class_name
-from ecg.leads import serving_set, sort_leads
+from ecg.leads import lead_warnings, refusal, serving_set, sort_leads
 from ecg.records import Record
 from ecg.rules import Finding
 from models.decision import decide
@@ -192,12 +192,17 @@ class Model:
         Raises
         ------
         LeadwiseError
-            The signal cannot be used.
+            The signal cannot be used, or the record has no lead that the network reads.
         """
-        reading = record.read()
         trained, network = self.network_for(self._leads or record.leads)
+        if reason := refusal(record.leads, trained.leads):
+            raise LeadwiseError(f"{record.name}: {reason}")
+        reading = record.read()
         inputs = prepare(self.recipe, reading.signal, record.leads, trained.leads, record.fs)
         warnings = [*record.header.warnings, *reading.errors, *reading.warnings]
+        warnings += [
+            Message(record.name, *warning) for warning in lead_warnings(record.leads, trained.leads)
+        ]
         if inputs.missing:
             text = f"{', '.join(sort_leads(inputs.missing))} missing and not derivable; read as 0"
             warnings.append(Message(record.name, "missing leads", text))

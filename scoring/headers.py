@@ -3,12 +3,12 @@
 Source: the organisers' evaluation-2021 and evaluation-2020 (BSD-2-Clause).  Where we differ:
   - labels in headers of the second dialect (`# Dx: …`) are read; the official 2021 scorer reads
     none, and that of 2020 ends in a traceback;
-  - codes that follow `#Dx:` without a blank are read, too;
+  - codes that follow `#Dx:` without a blank are read, too, and lists of other forms
+    (`ecg.labels.read_codes`);
   - 2020: headers without a label line are an error that names them, not a traceback.
 """
 
 import os
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,10 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.labels import read_codes
+from ecg.labels import dx_lines, is_code, read_codes
 from scoring.outputs import list_names, read_text
-
-_DX_LINE = re.compile(r"\n(#[ \t]*Dx.*)")  # a fixed first character makes the search fast
 
 
 class Pairs(NamedTuple):
@@ -35,6 +33,7 @@ class Labels(NamedTuple):
 
     labels: np.ndarray  # (records, classes) bool
     repeated: list[str]  # headers with more than one Dx line
+    unread: list[str]  # headers whose Dx lines hold words, but no code and no known name
 
 
 def find_pairs(label_directory: str, output_directory: str) -> Pairs:
@@ -109,7 +108,7 @@ def read_labels(
         A header cannot be read, or (2020) has no label line; it counts and names them.
     """
     # Comments may have another encoding: codes are ASCII.
-    lines = [_DX_LINE.findall("\n" + read_text(path, errors="replace")) for path in headers]
+    lines = [dx_lines(read_text(path, errors="replace")) for path in headers]
     if year == 2020:
         unlabelled = [
             path
@@ -122,6 +121,10 @@ def read_labels(
                 f"{list_names(unlabelled)}. The 2020 scorer needs a line `#Dx: …` in each; remove "
                 "these records, or score by 2021."
             )
+    codes = [[code for line in dx for code in _codes(line)] for dx in lines]
+    unread = [
+        path for path, own in zip(headers, codes, strict=True) if own and not any(map(is_code, own))
+    ]
     repeated = [path for path, dx in zip(headers, lines, strict=True) if len(dx) > 1]
     if year == 2020:
         # As published: Dx lines are counted across headers, so that after a header with two of
@@ -132,7 +135,7 @@ def read_labels(
     for number, dx in enumerate(lines):
         for line in dx:
             labels[number, [index_of[c] for c in _codes(line) if c in index_of]] = True
-    return Labels(labels, repeated)
+    return Labels(labels, repeated, unread)
 
 
 _codes = lru_cache(maxsize=65536)(read_codes)  # 88,253 headers have few different lines

@@ -29,7 +29,7 @@ class Team:
 
     def __init__(self) -> None:
         self.loaded: list[tuple[str, tuple[str, ...]]] = []
-        self.errors: dict[str, Exception] = {}
+        self.errors: dict[str, BaseException] = {}
         self.answers: dict[str, tuple] = {}
 
     def load_model(self, folder: str, leads: tuple[str, ...]) -> str:
@@ -186,9 +186,67 @@ def test_verbose_prints_one_line_per_record(
 ) -> None:
     team.answers["B"] = (CODES, [0, 0], [0.1, 0.1])
     assert run(*folders, "-v") == 0
-    assert capsys.readouterr().err == "A: 426783006\nB: no class\nC: 426783006\n"
+    assert capsys.readouterr().err == "A: 426783006 (NSR)\nB: no class\nC: 426783006 (NSR)\n"
     run(*folders)
     assert capsys.readouterr().err == ""
+
+
+def test_names_of_headers_forge_neither_outputs_nor_lines_of_the_terminal(
+    team: Team, folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, data, outputs = folders
+    text = (data / "A.hea").read_text()
+    (data / "A.hea").write_text(text.replace("A 12", "A\x1b[2J\x07 12", 1))
+    forged = "D\n426783006\n1\n1"
+    (data / f"{forged}.hea").write_text("no header")
+    assert run(*folders, "-v") == 1
+    texts = written(outputs)
+    assert texts["A.csv"].splitlines()[0] == r"#A\x1b[2J\x07"
+    assert texts[f"{forged}.csv"] == FAILED.format(r"D\n426783006\n1\n1")
+    err = capsys.readouterr().err
+    assert err.replace("\n", "").isprintable()
+    assert r"D\n426783006\n1\n1 failed: line 1 of the header" in err
+
+
+def test_ctrl_c_ends_with_a_sentence(
+    team: Team, folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    team.errors["B"] = KeyboardInterrupt()
+    assert run(*folders) == 130
+    out, err = capsys.readouterr()
+    assert (out, err[:13]) == ("", "Interrupted. ")
+    assert [*written(folders[2])] == ["A.csv"]
+
+
+def test_drafts_of_killed_runs_are_deleted_and_those_of_running_ones_kept(
+    team: Team, folders: tuple[Path, Path, Path]
+) -> None:
+    outputs = folders[2]
+    outputs.mkdir()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    drafts = [outputs / f".A.csv.{number}.part" for number in (ended.pid, os.getpid(), 1)]
+    for draft in [*drafts, outputs / ".A.csv.notes.part"]:
+        draft.touch()
+    assert run(*folders) == 0
+    assert {name for name in written(outputs) if name[0] == "."} == {
+        ".A.csv.1.part", ".A.csv.notes.part"
+    }  # fmt: skip
+
+
+def test_older_outputs_of_other_records_are_named(
+    team: Team, folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    outputs = folders[2]
+    outputs.mkdir()
+    for name in ("A.csv", "Z.csv", "notes.txt"):
+        (outputs / name).write_text("older")
+    assert run(*folders) == 0
+    assert capsys.readouterr().err == (
+        f"Note: {outputs} holds 1 older outputs of other records (Z.csv); move them before you "
+        "score the folder.\n"
+    )
+    assert written(outputs)["Z.csv"] == "older"
 
 
 def test_a_signal_without_header_is_named_and_no_failure(

@@ -121,7 +121,7 @@ def test_bad_records_are_named_and_left_out(
         "Error: other: has no lead V2; its leads are I, II",
         "Error: short: the header names 3 leads, the signal has 2 rows; the lead of each row is "
         "unknown",
-        "Error: word: line 1 of the header must be NAME LEADS FS SAMPLES (list index out of range)",
+        "Error: word: line 1 of the header must be NAME LEADS FS SAMPLES; it is 'word'",
     ]
     assert sorted(path.name for path in out.iterdir()) == ["good.hea", "good.mat"]
 

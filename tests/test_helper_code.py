@@ -96,6 +96,25 @@ def test_parentheses_mean_nothing_in_the_first_dialect() -> None:
     assert helper.get_baselines(header, ("I", "II")).tolist() == [4.0, 3.0]
 
 
+def test_labels_of_lists_in_other_styles_are_read() -> None:
+    header = "X 1 500 9\nX.mat 16 1 16 0 0 0 0 I\n#Dx: {}\n"
+    for listed in ("1|2", "1;2", "[1, 2]", "1.0,2.0"):
+        assert helper.get_labels(header.format(listed)) == ["1", "2"]
+    assert helper.get_labels(header.format("1,,2,1")) == ["1", "", "2", "1"]  # as officially
+
+
+def test_lines_of_leads_may_have_comments_between_and_names_several_words() -> None:
+    lead = "X.mat 16 {}/mV 16 {} 0 0 0 {}"
+    lines = ["# first", "", "X\t2  500  9", lead.format(100, 3, "Lead I"), "#Age: 5", "  ",
+             lead.format(200, 4, "V6 \t# loose")]  # fmt: skip
+    header = "\n".join(lines)
+    assert helper.get_recording_id(header) == "X"
+    assert helper.get_leads(header) == ("Lead I", "V6")
+    assert helper.get_adc_gains(header, ("V6", "Lead I")).tolist() == [200.0, 100.0]
+    assert helper.get_baselines(header, ("V6", "Lead I")).tolist() == [4.0, 3.0]
+    assert (helper.get_num_samples(header), helper.get_age(header)) == (9.0, 5.0)
+
+
 @pytest.mark.parametrize("case", CASES["numbers"], ids=lambda case: str(case["x"]))
 def test_numbers(case: dict) -> None:
     x = float("nan") if case["x"] == "float nan" else case["x"]

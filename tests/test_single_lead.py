@@ -8,6 +8,7 @@ import torch
 
 import run_model
 import team_code
+from ecg import LeadwiseError
 from ecg.labels import AF_LETTERS
 from ecg.records import read_record, write_record
 from models import find
@@ -86,19 +87,34 @@ def test_an_epoch_is_scored_by_the_highest_class(
 
 def test_records_of_other_leads_are_answered_from_lead_i(model_2017: Path, tmp_path: Path) -> None:
     simulated = simulate(("AF",), seed=5, duration_s=9.0, fs=300.0)
-    predictions = []
-    for name, leads in (("ALL", simulated.leads), ("ONE", ("MLII",)), ("NONE", ("V1", "V2"))):
+    records = {}
+    for name, leads in (
+        ("ALL", simulated.leads), ("ONE", ("MLII",)), ("TWO", ("mlii", "V1")),
+        ("NONE", ("V1", "V2")), ("ECG1", ("ECG1",)),
+    ):  # fmt: skip
         write_record(tmp_path, name, simulated.signal[: len(leads)], leads, 300.0)
-        record = read_record(tmp_path / f"{name}.hea")
-        predictions.append(Model.load(model_2017, leads).predict(record))
-    assert [len(prediction.warnings) for prediction in predictions] == [0, 0, 1]
-    np.testing.assert_array_equal(predictions[0].probabilities, predictions[1].probabilities)
-    assert str(predictions[2].warnings[0]) == "NONE: ECG missing and not derivable; read as 0"
+        records[name] = read_record(tmp_path / f"{name}.hea")
+    model = Model.load(model_2017)
+    every, one, two = (model.predict(records[name]) for name in ("ALL", "ONE", "TWO"))
+    np.testing.assert_array_equal(every.probabilities, one.probabilities)
+    np.testing.assert_array_equal(every.probabilities, two.probabilities)
+    assert [warning.text for warning in every.warnings] == [
+        "II, III, aVR, aVL, aVF, V1, V2, V3, V4, V5, V6 not read; the network reads ECG"
+    ]
+    assert [warning.text for warning in two.warnings] == [
+        "MLII is read in place of lead I", "V1 not read; the network reads ECG"
+    ]  # fmt: skip
+    with pytest.raises(LeadwiseError, match=r"^NONE: its leads are V1, V2; the network reads ECG$"):
+        model.predict(records["NONE"])
+    with pytest.raises(LeadwiseError, match=r"name them: --rename ECG1=ECG$"):
+        model.predict(records["ECG1"])
 
 
-def test_a_model_of_twelve_leads_answers_a_record_of_2017_and_names_missing_leads(
+def test_a_model_of_twelve_leads_reads_a_record_of_2017_once_its_lead_is_named(
     folder_2017: Path, model_folder: Path
 ) -> None:
-    record = read_record(folder_2017 / "A00001.hea")
-    (warning,) = Model.load(model_folder, ("ECG",)).predict(record).warnings
-    assert str(warning) == "A00001: I, II missing and not derivable; read as 0"
+    model = Model.load(model_folder)
+    with pytest.raises(LeadwiseError, match=r"A00001: its leads are ECG; .* --rename ECG=I$"):
+        model.predict(read_record(folder_2017 / "A00001.hea"))
+    (warning,) = model.predict(read_record(folder_2017 / "A00001.hea", (("ECG", "I"),))).warnings
+    assert str(warning) == "A00001: II missing and not derivable; read as 0"

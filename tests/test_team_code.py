@@ -228,7 +228,7 @@ UNUSUAL = {
     "clipped": (STANDARD, 5000, 500, lambda signal: np.clip(signal, -50, 50)),
     "spiked": (STANDARD, 5000, 500, lambda signal: np.where(signal > 900, 32767, signal)),
     "one lead": (("V5",), 5000, 500, lambda signal: signal),
-    "unknown leads": (("X", "Y", "Z"), 5000, 500, lambda signal: signal),
+    "an unknown lead": (("X", "I", "II"), 5000, 500, lambda signal: signal),
     "one lead twice": (("I", "I", "II"), 5000, 500, lambda signal: signal),
     "a lead without a name": (("I", "", "II"), 5000, 500, lambda signal: signal),
     "other order and case": (("v2", "ii", "i"), 5000, 500, lambda signal: signal),
@@ -306,6 +306,7 @@ def test_rules_change_the_labels_after_the_decision(
         (header(("I", "II"), 9), np.zeros(9), "the signal has the shape"),
         (header(("I", "II"), 9, gain="much"), np.zeros((2, 9)), "a lead's line must be"),
         (header(("I", "II"), 9, fs=0), np.zeros((2, 9)), "no rate in Hz"),
+        (header(("X", "Y"), 9), np.ones((2, 9)), "X: its leads are X, Y; the network reads I, II"),
     ],
 )
 def test_a_record_that_cannot_be_answered_is_named_and_empty(

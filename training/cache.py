@@ -27,7 +27,7 @@ from ecg.annotations import beat_mask, wave_mask
 from ecg.files import atomic_write, remove_drafts
 from ecg.headers import Message
 from ecg.labels import POLICIES
-from ecg.leads import STANDARD, sort_leads
+from ecg.leads import STANDARD, lead_warnings, serving_set, sort_leads
 from ecg.lock import locked
 from ecg.parallel import map_in_order
 from ecg.progress import log, progress_bar
@@ -260,13 +260,14 @@ def _make_room(path: Path, dense: Sequence[str], keep: bool) -> None:
 def fingerprint(records: Sequence[Record], recipe: Recipe) -> str:
     """Hash names, sizes and times of the files that a training reads.
 
-    These are header and signal files, and for dense heads the annotation files.
+    These are header and signal files, and for dense heads the annotation files.  New names of leads
+    are hashed, too.
     """
     dense = any(head.dense for head in recipe.heads)
     digest = hashlib.sha256()
     for record in records:
         stamps = [_stamp(path) for path in _files_of(record, dense)]
-        digest.update(repr((record.name, stamps)).encode())
+        digest.update(repr((record.name, stamps, *record.header.rename)).encode())
     return digest.hexdigest()
 
 
@@ -356,6 +357,8 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
         text = str(error).removeprefix(f"{record.name}: ")
         return Prepared(None, (Message(record.name, "unusable signal", text),), {})
     warnings = [*record.header.warnings, *reading.warnings]
+    lead_set = serving_set(record.leads, recipe.lead_sets)
+    warnings += [Message(record.name, *one) for one in lead_warnings(record.leads, lead_set)]
     if inputs.missing:
         text = f"{', '.join(inputs.missing)} missing and not derivable; read as 0"
         warnings.append(Message(record.name, "missing leads", text))

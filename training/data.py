@@ -10,8 +10,8 @@ from datasets.reference import labelled
 from datasets.sources import labelled_classes, source_of
 from ecg import LeadwiseError
 from ecg.headers import Message
-from ecg.labels import AF_LETTERS, CODES, POLICIES, class_name, label_matrix
-from ecg.leads import LEAD_SETS
+from ecg.labels import AF_LETTERS, CODES, POLICIES, class_name, is_code, label_matrix
+from ecg.leads import LEAD_SETS, Rename, refusal, serving_set
 from ecg.progress import log
 from ecg.records import Record, find_records, summarise
 from models import find
@@ -98,7 +98,9 @@ def _with_lead_sets(recipe: Recipe, sizes: Sequence[int]) -> Recipe:
     return replace(recipe, lead_sets=tuple(LEAD_SETS[size] for size in sizes), transfer=transfer)
 
 
-def labelled_records(folder: str, heads: Sequence[Head]) -> tuple[list[Record], list[Message]]:
+def labelled_records(
+    folder: str, heads: Sequence[Head], rename: Rename = ()
+) -> tuple[list[Record], list[Message]]:
     """Read the headers of a training folder, and its REFERENCE.csv; see `datasets.reference`.
 
     A record without a code is left out, unless the recipe has a dense head, which reads annotations
@@ -108,6 +110,8 @@ def labelled_records(folder: str, heads: Sequence[Head]) -> tuple[list[Record], 
     ----------
     heads : sequence of Head
         At least one class of each record head must occur.
+    rename : tuple of (str, str)
+        New names of leads (`ecg.leads.read_rename`).
 
     Returns
     -------
@@ -121,7 +125,7 @@ def labelled_records(folder: str, heads: Sequence[Head]) -> tuple[list[Record], 
     LeadwiseError
         No usable record is left.
     """
-    headers, left_out = find_records(folder)
+    headers, left_out = find_records(folder, rename)
     records, problems = labelled(folder, headers)
     left_out += problems
     if not any(head.dense for head in heads):
@@ -136,6 +140,8 @@ def labelled_records(folder: str, heads: Sequence[Head]) -> tuple[list[Record], 
     for head in (head for head in heads if not head.dense):
         records, without_class = _with_classes(folder, records, head)
         left_out += without_class
+    records, unread = _with_readable_codes(records, heads)
+    left_out += unread
     if not records:
         raise LeadwiseError(f"{folder}: no record can be used for training; {_reasons(left_out)}")
     return records, left_out
@@ -164,6 +170,49 @@ def _with_classes(
         for index in np.flatnonzero(counts != 1)
     ]
     return [records[index] for index in np.flatnonzero(counts == 1)], left_out
+
+
+def _with_readable_codes(
+    records: list[Record], heads: Sequence[Head]
+) -> tuple[list[Record], list[Message]]:
+    """Leave out records whose labels are all words that no class has, and log the other words."""
+    codes = [record.header.codes for record in records]
+    classes = {
+        code
+        for head in heads
+        if not head.dense
+        for joined in POLICIES[head.classes](codes)
+        for code in joined.split("|")
+    }
+    readable, lost, partly = [], [], []
+    for record, own in zip(records, codes, strict=True):
+        words = [code for code in own if not is_code(code) and code not in classes]
+        text = f"'{', '.join(words)}' of its labels is no code and no name of a class"
+        message = Message(record.name, "unknown label", text)
+        if words and len(words) == len(own):
+            lost.append(message)
+        else:
+            readable.append(record)
+            partly += [message] if words else []
+    for line in summarise(partly):
+        log(f"Note: {line}")
+    return readable, lost
+
+
+def with_known_leads(
+    records: Sequence[Record], recipe: Recipe
+) -> tuple[list[Record], list[Message]]:
+    """Leave out records that no network of the recipe's lead sets reads (`ecg.leads.refusal`)."""
+    known, left_out = [], []
+    for record in records:
+        lead_set = serving_set(record.leads, recipe.lead_sets)
+        if reason := refusal(record.leads, lead_set):
+            left_out.append(Message(record.name, "unknown leads", reason))
+        else:
+            known.append(record)
+    if not known:
+        raise LeadwiseError(f"no record can be used for training; {_reasons(left_out)}")
+    return known, left_out
 
 
 def _reasons(left_out: Sequence[Message]) -> str:

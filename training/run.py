@@ -33,6 +33,7 @@ from training.data import (
     log_problems,
     log_rates,
     split_data,
+    with_known_leads,
 )
 from training.decisions import FITS, USES, read_answers
 from training.evaluate import LeadSetRun, fit_heads
@@ -237,7 +238,9 @@ def _train_lead_sets(
     """Prepare the records, train each lead set, and write a usable model after each."""
     state, workers = folder / "state", workers_of(settings)
     precision = precision_of(settings.precision, device)
-    records, left_out = labelled_records(data_folder, recipe.heads)
+    records, left_out = labelled_records(data_folder, recipe.heads, settings.rename or ())
+    records, unknown = with_known_leads(records, recipe)
+    left_out += unknown
     data_key = fingerprint(records, recipe)  # before reading, to detect later changes
     cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)
     cache = open_cache(records, recipe, cache_folder, workers, keep=keep)

@@ -6,7 +6,7 @@ from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from ecg import LeadwiseError
-from ecg.leads import LEAD_SETS
+from ecg.leads import LEAD_SETS, Rename, read_rename
 
 DEFAULT_RECIPE = "house-pair"
 PRECISIONS = ("float32", "bfloat16")
@@ -79,6 +79,11 @@ class Settings:
     )
     init_from: str | None = _setting(
         str, "model folder that initialises all weights but those of the last layers", "model"
+    )
+    rename: Rename | None = _setting(
+        read_rename,
+        "new names of leads, OLD=NEW,OLD=NEW; NEW is one of I to V6 or ECG, each once",
+        "MLII=II,C1=V1",
     )
 
 

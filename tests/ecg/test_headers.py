@@ -1,6 +1,8 @@
 """Headers against wfdb where it reads them, every peculiarity of the Challenge's, and bad ones."""
 
 import math
+import pickle
+import time
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,10 @@ def test_blank_lines_line_ends_and_comments_anywhere_are_skipped() -> None:
         ("R1 1 99.5", 99.5, None),
         ("R1 1", 250.0, None),  # WFDB's default
         ("R1 1 1e3 2", 1000.0, 2),
+        ("R1 1 500 0", 500.0, None),  # not stated
+        ("R1 1 500 1.5e3", 500.0, 1500),
+        ("R1 1 500 10000000000", 500.0, 10**10),
+        ("R1 1 500 # 10", 500.0, None),
     ],
 )
 def test_line_1(top: str, fs: float, samples: int | None) -> None:
@@ -107,7 +113,7 @@ def test_line_1(top: str, fs: float, samples: int | None) -> None:
         ("R1.mat 16x1+24 1000.0(0)/mV 16 9 1 2 0 I", 0.001, 0),
         ("R1.mat 16 200(-5)/mv 16 9 1 2 0 I", 0.005, -5),
         ("R1.mat 212 200 12 1024 1 2 0 I", 0.005, 1024),
-        ("R1.mat 16:3+24 2/uV 16 0 1 2 0 I", 0.0005, 0),
+        ("R1.mat 16:0+24 2/uV 16 0 1 2 0 I", 0.0005, 0),
         ("R1.mat 16 2/µV 16 0 1 2 0 I", 0.0005, 0),
         ("R1.mat 16 2/μV 16 0 1 2 0 I", 0.0005, 0),  # Greek mu
         ("R1.mat 16 5/V 16 0 1 2 0 I", 200.0, 0),
@@ -152,6 +158,35 @@ def test_assumptions_give_warnings() -> None:
         "R1: unknown unit mmHg in the header; mV is assumed"
     ]
     assert warnings_of(TOP + LINE) == []
+    assert warnings_of(TOP.replace("5000", "long") + LINE) == [
+        "R1: the number of samples 'long' in line 1 cannot be read and is ignored"
+    ]
+    assert warnings_of("R1 1\n" + LINE) == [
+        "R1: no sampling frequency in the header; 250 Hz is assumed, as by WFDB"
+    ]
+    skewed = LINE.replace("16+24", "16x1:3+24").replace("II", "V1")
+    assert warnings_of("R1 3 500 9\n" + LINE + skewed + LINE.replace("II", "I")) == [
+        "R1: the header states a skew of V1; it is applied when the signal is read from its files"
+    ]
+
+
+def test_many_leads_are_refused_or_read_in_linear_time() -> None:
+    started = time.perf_counter()
+    with pytest.raises(LeadwiseError, match=r"^R1: the header states 20000 leads; an ECG has at"):
+        parse("R1 20000 500 9\n" + LINE * 20000)
+    assert len(parse("R1 500 500 9\n" + LINE * 500 + LINE * 20000).warnings) == 1
+    assert time.perf_counter() - started < 2
+
+
+def test_control_characters_reach_neither_messages_nor_lines() -> None:
+    name = "R\n\x1b[2J\u2028#1"
+    with pytest.raises(LeadwiseError) as raised:
+        parse_header("R1 1 500\x1b[31m\n" + LINE, name)
+    assert str(raised.value).isprintable()
+    assert str(raised.value).startswith(r"R\n\x1b[2J\u2028#1: the sampling frequency '500\x1b[31m'")
+    (warning,) = parse_header("R1 1\n" + LINE, name).warnings
+    assert str(warning).isprintable()
+    assert tuple(pickle.loads(pickle.dumps(warning))) == tuple(warning)
 
 
 SHAPE = r"a lead's line must be FILE FORMAT GAIN BITS ZERO FIRST CHECKSUM BLOCK LEAD; it is '"
@@ -168,9 +203,19 @@ SHAPE = r"a lead's line must be FILE FORMAT GAIN BITS ZERO FIRST CHECKSUM BLOCK 
         ("R1 1 500 5000\n", "^R1: the header states 1 leads and has 0 lines of leads$"),
         ("R1 3 500 5000\n" + LINE, "^R1: the header states 3 leads and has 1 lines of leads$"),
         ("R1 0 500 5000\n", "^R1: the header states 0 leads and has 0 lines of leads$"),
-        ("R1 1 0 5\n" + LINE, "^R1: the sampling frequency '0' in line 1 is no rate in Hz$"),
+        (
+            "R1 1 0 5\n" + LINE,
+            "^R1: the sampling frequency '0' in line 1 is no rate in Hz; correct it$",
+        ),
         ("R1 1 1e999 5\n" + LINE, "frequency '1e999' in line 1"),
         ("R1 1 5-5 5\n" + LINE, "frequency '5-5' in line 1"),
+        ("R1 1 500Hz 5\n" + LINE, "frequency '500Hz' in line 1 is no rate in Hz; correct it$"),
+        ("R1 1 500,0 5\n" + LINE, "frequency '500,0' in line 1"),
+        ("R1 1 49.9 5\n" + LINE, r"^R1: 49.9 Hz is not the .* of an ECG \(50 to 10000 Hz\); if"),
+        ("R1 1 10001 5\n" + LINE, r"^R1: 10001 Hz is not the sampling frequency"),
+        ("R1 1 500 10000000001\n" + LINE, "states 1e.10 samples, more than an ECG has; correct"),
+        ("R1 1 500 " + "9" * 5000 + "\n" + LINE, "states inf samples, more than an ECG has"),
+        ("R1 501 500\n" + 501 * LINE, "^R1: the header states 501 leads; an ECG has at most 500$"),
         (TOP + "R1.mat\n", SHAPE + "R1.mat'$"),
         (TOP + LINE.replace("16+24", "mat"), SHAPE),
         (TOP + LINE.replace("1000/mV", "much"), SHAPE),
@@ -224,5 +269,5 @@ def test_what_is_written_is_read(leads: list[tuple], fs: int, samples: int) -> N
     ]
     header = parse("\n".join([f"R1 {len(leads)} {fs} {samples}", *lines]))
     gains, baselines, firsts, checksums, names = zip(*leads, strict=True)
-    assert (header.fs, header.samples, header.leads) == (float(fs), samples, names)
+    assert (header.fs, header.samples, header.leads) == (float(fs), samples or None, names)
     assert header.lines[1:2] + header.lines[4:7] == (gains, baselines, firsts, checksums)

@@ -106,7 +106,11 @@ def test_the_first_of_equal_names_is_used_and_the_input_is_unchanged() -> None:
         (("V1", "i"), 2.0),
         (("II", "I", "ECG"), 3.0),
         (("II", "III"), -1.0),  # lead I is II - III
-        (("V1", "II"), None),  # neither lead I nor the only one
+        (("V1", "II"), 2.0),  # II resembles I more than V1 does
+        (("V1", "mlii"), 2.0),
+        (("V1", "V2"), None),  # neither lead I nor the only one
+        (("X",), None),
+        (("HR", "X"), None),
         ((), None),
     ],
 )

@@ -17,7 +17,18 @@ def test_all_can_be_set() -> None:
         {name: str(entry.metadata["example"]) for name, entry in VARIABLES.items()}
     )
     assert settings == Settings(
-        "house-pair", 30.0, (12, 2), "cpu", "float32", 2, "cache", 0, 75, "8", "model"
+        "house-pair",
+        30.0,
+        (12, 2),
+        "cpu",
+        "float32",
+        2,
+        "cache",
+        0,
+        75,
+        "8",
+        "model",
+        (("MLII", "II"), ("C1", "V1")),
     )
 
 
