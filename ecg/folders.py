@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ecg import LeadwiseError, printable
+from ecg import LeadwiseError
 from ecg.headers import Message
 from ecg.segments import segment_headers
 
@@ -32,7 +32,7 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Messa
     """
     root = Path(folder)
     if not root.is_dir():
-        raise LeadwiseError(f"{printable(str(root))}: no such folder")
+        raise LeadwiseError(f"{root}: no such folder")
     headers: dict[str, Path] = {}
     problems: list[Message] = []
     segments: set[Path] = set()
@@ -43,11 +43,11 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Messa
             name, ending = os.path.splitext(file)
             if ending.lower() == ".hea":
                 path = parent / file
-                if (shown := printable(name)) != name:
-                    text = "the file name has characters that cannot be printed; rename its files"
-                    problems.append(Message(shown, "unusable name", text))
+                if not _is_unicode(name):
+                    text = "its file name is not UTF-8; rename its files"
+                    problems.append(Message(name, "unusable name", text))
                 elif name in headers:
-                    text = f"two records of this name; {printable(str(path))} is left out"
+                    text = f"two records of this name; {path} is left out"
                     problems.append(Message(name, "name twice", text))
                 else:
                     headers[name] = path
@@ -55,7 +55,7 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Messa
                         segments |= segment_headers(path)
             elif ending == ".mat" and name not in with_header:
                 text = "has a signal but no header"
-                problems.append(Message(printable(name), "no header", text))
+                problems.append(Message(name, "no header", text))
     if not headers:
         reasons = "".join(f"; {problem}" for problem in problems if problem.kind != "no header")
         raise LeadwiseError(
@@ -64,20 +64,29 @@ def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Messa
     return [headers[name] for name in sorted(headers) if headers[name] not in segments], problems
 
 
+def _is_unicode(name: str) -> bool:
+    """Check a file name; Python replaces its bytes that are not UTF-8 by surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _folders(root: Path, problems: list[Message]) -> Iterator[tuple[Path, list[str]]]:
     """Walk through a folder: each folder once, with its visible files, sorted."""
 
     def report(error: OSError) -> None:
         name = os.path.relpath(error.filename, root)
         text = f"the folder cannot be read: {error.strerror}; its records are left out"
-        problems.append(Message(printable(name), "unreadable folder", text))
+        problems.append(Message(name, "unreadable folder", text))
 
     home = os.path.realpath(root)
     visited: set[str] = set()
     for parent, folders, files in os.walk(root, onerror=report, followlinks=True):
         actual = os.path.realpath(parent)
         if above := actual != home and os.path.commonpath([home, actual]) == actual:
-            name = printable(os.path.relpath(parent, root))
+            name = os.path.relpath(parent, root)
             problems.append(Message(name, "link upwards", "links to a folder above; not followed"))
         if above or actual in visited:
             folders.clear()
