@@ -63,7 +63,7 @@ def test_bad_ones_are_named_and_the_others_used(
         "cut212": "cut212.dat is cut off: it holds 750 of 1500 samples",
         "cut24": "cut24.dat is cut off: it holds 750 of 1500 samples",
         "cut516": "wfdb cannot read the signal",
-        "zeros": "the header states 40,000,000 samples of 3 leads",
+        "zeros": "zeros.dat states 40,000,000 samples in",
         "fmt56": "signal format 56 is not one of WFDB's",
         "fmt24": "the header states the formats 16 and 24 for one file, fmt24.dat",
     }
