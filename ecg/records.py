@@ -295,7 +295,7 @@ def _signal_sizes(stem: str, header: Header) -> dict[str, int]:
             path: file_size(path)
             for path in own or (os.path.join(folder, file) for file in set(header.lines.files))
         }
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # the latter for a name with a null byte
         text = f"has a header but no signal ({header.name}.mat)"
     except OSError as error:
         text = f"the signal cannot be read: {error.strerror} ({error.filename})"
