@@ -135,7 +135,7 @@ def _named(code: str) -> str:
 def _reason(name: str, error: Exception) -> str:
     """Describe why a record failed, with the class of errors that are not `LeadwiseError`."""
     kind = "" if isinstance(error, LeadwiseError) else f"{type(error).__name__}: "
-    return f"{name} failed: {kind}{str(error).removeprefix(f'{name}: ')}"
+    return f"{name} failed: {kind}{str(error).removeprefix(f'{printable(name)}: ')}"
 
 
 def _print(text: str) -> None:

@@ -48,8 +48,10 @@ def load_model(model_directory: str, leads: Sequence[str]) -> Model:
         The folder holds no usable model.
     """
     model = Model(read_model(Path(model_directory)), device_of(read_settings().device))
-    model.network_for(leads)  # loaded now: damage ends the run.  Records choose by their header,
-    return model  # because the organisers' helper misreads leads in unusual headers.
+    # These leads load their network, so that damage ends the run.  The header of a record chooses
+    # its network: the organisers' helper misreads the leads of unusual headers.
+    model.network_for(leads)
+    return model
 
 
 def run_model(model: Model, header: str, recording: np.ndarray) -> Answers:

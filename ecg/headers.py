@@ -26,9 +26,8 @@ MV_PER_UNIT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 MAX_LEADS = 500  # body surface maps have 300
 
 # A lead's line: FILE FORMAT GAIN BITS ZERO FIRST CHECKSUM BLOCK NAME, optional from GAIN on.
-_FORMAT = re.compile(
-    r"\d+(?:x\d+)?(?::(?P<skew>\d+))?(?:\+\d+)?"
-)  # 16x1:0+24: per frame, skew, skip
+# 16x1:0+24: samples per frame, skew, bytes to skip
+_FORMAT = re.compile(r"\d+(?:x\d+)?(?::(?P<skew>\d+))?(?:\+\d+)?")
 _GAIN = re.compile(r"(?P<gain>[\d.eE+-]+)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<unit>\S+))?")
 _ABSENT = ("", "", "0", "0", "0", "", "", "0", "")  # values of missing fields
 _SEX = {"female": "female", "f": "female", "male": "male", "m": "male"}
@@ -244,7 +243,9 @@ def format_header(header: Header, text: str) -> str:
         The record's own header, whose comments are kept.
     """
     lines = [f"{header.identity} {len(header.leads)} {header.fs:.10g} {header.samples}"]
-    lines += [f"{header.identity}.mat 16 1(0)/mV 16 0 0 0 0 {lead}" for lead in header.leads]
+    old = {new: name for name, new in header.rename}  # who reads it renames leads again
+    leads = [old.get(lead, lead) for lead in header.leads]
+    lines += [f"{header.identity}.mat 16 1(0)/mV 16 0 0 0 0 {lead}" for lead in leads]
     return "\n".join([*lines, *split_header(text).comments]) + "\n"
 
 

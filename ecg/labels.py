@@ -69,7 +69,7 @@ def read_codes(header: str) -> tuple[str, ...]:
     r"""Read the codes of a header's Dx lines, in either dialect (`#Dx: 1,2` and `# Dx: 1,2`).
 
     Codes may also be separated by bars, semicolons or blanks, in brackets or quotes, or end in
-    `.0`.  In lists without a code, names of the class table (`AF`, `sinus rhythm`) become codes.
+    `.0`.  Names stay as written: they may be classes of the user's own (`code_of`).
 
     Parameters
     ----------
@@ -79,14 +79,14 @@ def read_codes(header: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Codes, and words that are none as written; without empty entries and repeats.
+        Codes and names, without empty entries and repeats.
 
     Examples
     --------
     >>> read_codes("X 1 500 10\n# Dx: 426783006, 164889003,,426783006\n")
     ('426783006', '164889003')
     >>> read_codes("# Dx: ['AF'; 'sinus rhythm']"), read_codes("# Dx: 1.0|2 x")
-    (('164889003', '426783006'), ('1', '2', 'x'))
+    (('AF', 'sinus rhythm'), ('1', '2', 'x'))
     """
     codes: dict[str, None] = {}
     for line in dx_lines(header):
@@ -99,19 +99,14 @@ def _listed(text: str) -> tuple[str, ...]:
     """Read a list of codes or names."""
     pieces = [piece.strip(_BRACKETS) for piece in _SEPARATOR.split(text)]
     pieces = [piece for piece in pieces if piece.casefold() not in _NOTHING]
-    words = [_DECIMALS.sub("", word) for piece in pieces for word in _words(piece)]
-    if any(map(is_code, words)):
-        return tuple(words)
-    named = [_code_by_any_name().get(word.casefold(), word) for word in words]
-    return tuple(named if all(map(is_code, named)) else words)
+    return tuple(_DECIMALS.sub("", word) for piece in pieces for word in _words(piece))
 
 
 def _words(piece: str) -> list[str]:
     """Split an entry at blanks, if it is no name of several words."""
-    names = _code_by_any_name()
     words = [word.strip(_BRACKETS) for word in _BETWEEN_WORDS.split(piece)]
-    apart = any(word.casefold() in names or is_code(_DECIMALS.sub("", word)) for word in words)
-    return words if apart and piece.casefold() not in names else [piece]
+    apart = any(is_code(code_of(_DECIMALS.sub("", word))) for word in words)
+    return words if apart and not is_code(code_of(piece)) else [piece]
 
 
 def is_code(word: str) -> bool:
@@ -123,6 +118,17 @@ def is_code(word: str) -> bool:
     (True, False)
     """
     return word.isascii() and word.isdigit()
+
+
+def code_of(name: str) -> str:
+    """Give the code of an abbreviation or name of the class table; other words are unchanged.
+
+    Examples
+    --------
+    >>> code_of("af"), code_of("Atrial Fibrillation"), code_of("NORM"), code_of("164889003")
+    ('164889003', '164889003', 'NORM', '164889003')
+    """
+    return _code_by_any_name().get(name.casefold(), name)
 
 
 def same_as(code: str) -> str:
@@ -142,7 +148,7 @@ def label_matrix(codes: Sequence[Iterable[str]], classes: Sequence[str] = CODES)
     Parameters
     ----------
     codes : sequence of iterables of str
-        One entry per record.
+        One entry per record; a name that is no class itself counts as its code (`code_of`).
     classes : sequence of str
         As `same_as` gives them; a bar joins codes of one class, as in the weights tables.
 
@@ -159,8 +165,9 @@ def label_matrix(codes: Sequence[Iterable[str]], classes: Sequence[str] = CODES)
     labels = np.zeros((len(codes), len(classes)), dtype=bool)
     for row, listed in enumerate(codes):
         for code in map(same_as, listed):
-            if code in index:
-                labels[row, index[code]] = True
+            column = index.get(code, index.get(same_as(code_of(code))))
+            if column is not None:
+                labels[row, column] = True
     return labels
 
 

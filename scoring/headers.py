@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.labels import dx_lines, is_code, read_codes
+from ecg.labels import code_of, dx_lines, is_code, read_codes
 from scoring.outputs import list_names, read_text
 
 
@@ -138,7 +138,10 @@ def read_labels(
     return Labels(labels, repeated, unread)
 
 
-_codes = lru_cache(maxsize=65536)(read_codes)  # 88,253 headers have few different lines
+@lru_cache(maxsize=65536)  # 88,253 headers have few different lines
+def _codes(line: str) -> tuple[str, ...]:
+    """Read the codes of a Dx line, names of the class table included."""
+    return tuple(map(code_of, read_codes(line)))
 
 
 def _has_text(line: str) -> bool:

@@ -470,3 +470,29 @@ def test_an_interrupted_training_tells_how_to_continue(
         assert train_model.main([str(folders[1]), str(folders[0])]) == status
         assert signal.getsignal(number) == before
         assert capsys.readouterr().err.startswith("Interrupted; the same command continues")
+
+
+@pytest.mark.parametrize("rename", ["", "I=II,II=I"])
+def test_a_multi_segment_record_is_answered_as_the_whole_one(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rename: str
+) -> None:
+    from simulate import simulate
+
+    record = simulate(("AF",), seed=4, duration_s=4.0, fs=250.0)
+    data = tmp_path / "data"
+    data.mkdir()
+    write_record(data, "whole", record.signal, record.leads, 250)
+    for name, part in (("m1", slice(0, 400)), ("m2", slice(400, 1000))):
+        write_record(data, name, record.signal[:, part], record.leads, 250)
+    (data / "m.hea").write_text("m/2 12 250 1000\nm1 400\nm2 600\n# Age: 50\n")
+    words = [str(model_folder), str(data), str(tmp_path / "out")]
+    if rename:
+        monkeypatch.setenv("LEADWISE_RENAME", "")  # the option sets it
+        words += ["--rename", rename]
+    assert run_model.main(words) == 0
+    rows = {path.stem: path.read_text().splitlines() for path in (tmp_path / "out").iterdir()}
+    assert sorted(rows) == ["m", "whole"]
+    assert rows["m"][0] == "#m"
+    whole, joined = ([float(cell) for cell in rows[name][3].split(",")] for name in ("whole", "m"))
+    assert joined == pytest.approx(whole, abs=1e-6)
+    assert rows["m"][2] == rows["whole"][2]

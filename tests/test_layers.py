@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "helper_code": {"ecg", "scoring"},
     "evaluate_model": {"ecg", "scoring"},
     "extract_leads_wfdb": {"ecg", "helper_code"},
-    "run_model": {"ecg", "helper_code", "scoring", "team_code"},
+    "run_model": {"ecg", "scoring", "team_code", "training"},
     "test_model": {"run_model"},
     "leadwise": {
         "evaluate_model",

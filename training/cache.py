@@ -27,7 +27,7 @@ from ecg.annotations import beat_mask, wave_mask
 from ecg.files import atomic_write, remove_drafts
 from ecg.headers import Message
 from ecg.labels import POLICIES
-from ecg.leads import STANDARD, lead_warnings, serving_set, sort_leads
+from ecg.leads import STANDARD, lead_warnings, sort_leads
 from ecg.lock import locked
 from ecg.parallel import map_in_order
 from ecg.progress import log, progress_bar
@@ -357,8 +357,8 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
         text = str(error).removeprefix(f"{record.name}: ")
         return Prepared(None, (Message(record.name, "unusable signal", text),), {})
     warnings = [*record.header.warnings, *reading.warnings]
-    lead_set = serving_set(record.leads, recipe.lead_sets)
-    warnings += [Message(record.name, *one) for one in lead_warnings(record.leads, lead_set)]
+    ignored = lead_warnings(record.leads, cached_leads(recipe))
+    warnings += [Message(record.name, *warning) for warning in ignored]
     if inputs.missing:
         text = f"{', '.join(inputs.missing)} missing and not derivable; read as 0"
         warnings.append(Message(record.name, "missing leads", text))

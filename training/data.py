@@ -10,7 +10,7 @@ from datasets.reference import labelled
 from datasets.sources import labelled_classes, source_of
 from ecg import LeadwiseError
 from ecg.headers import Message
-from ecg.labels import AF_LETTERS, CODES, POLICIES, class_name, is_code, label_matrix
+from ecg.labels import AF_LETTERS, CODES, POLICIES, class_name, code_of, is_code, label_matrix
 from ecg.leads import LEAD_SETS, Rename, refusal, serving_set
 from ecg.progress import log
 from ecg.records import Record, find_records, summarise
@@ -186,9 +186,9 @@ def _with_readable_codes(
     }
     readable, lost, partly = [], [], []
     for record, own in zip(records, codes, strict=True):
-        words = [code for code in own if not is_code(code) and code not in classes]
+        words = [word for word in own if not is_code(code_of(word)) and word not in classes]
         text = f"'{', '.join(words)}' of its labels is no code and no name of a class"
-        message = Message(record.name, "unknown label", text)
+        message = Message(record.name, "unreadable label", text)
         if words and len(words) == len(own):
             lost.append(message)
         else:
@@ -202,7 +202,13 @@ def _with_readable_codes(
 def with_known_leads(
     records: Sequence[Record], recipe: Recipe
 ) -> tuple[list[Record], list[Message]]:
-    """Leave out records that no network of the recipe's lead sets reads (`ecg.leads.refusal`)."""
+    """Leave out records that no network of the recipe's lead sets reads (`ecg.leads.refusal`).
+
+    Raises
+    ------
+    LeadwiseError
+        No record is left.
+    """
     known, left_out = [], []
     for record in records:
         lead_set = serving_set(record.leads, recipe.lead_sets)

@@ -8,7 +8,7 @@ import pytest
 
 import evaluate_model
 import train_model
-from ecg.labels import read_codes
+from ecg.labels import CODES, all_classes, code_of, label_matrix, read_codes
 from ecg.records import read_record
 from models import find
 from models.folder import read_model
@@ -20,7 +20,9 @@ STYLES = ("bar", "blank", "comma", "float", "list", "names", "quoted", "semicolo
 
 @pytest.mark.parametrize("style", STYLES)
 def test_codes_are_read(case: Callable[[str], Path], style: str) -> None:
-    assert read_record(case("dx-separators") / "data" / f"{style}.hea").header.codes == (AF, NSR)
+    codes = read_record(case("dx-separators") / "data" / f"{style}.hea").header.codes
+    assert tuple(map(code_of, codes)) == (AF, NSR)
+    assert label_matrix([codes]).nonzero()[1].tolist() == [CODES.index(AF), CODES.index(NSR)]
 
 
 @pytest.mark.parametrize(
@@ -32,12 +34,11 @@ def test_codes_are_read(case: Callable[[str], Path], style: str) -> None:
         (f"['{AF}', '{NSR}']", (AF, NSR)),
         (f"({AF}; {NSR};)", (AF, NSR)),
         (f'"{AF}", "{NSR}.0"', (AF, NSR)),
-        ("Atrial Fibrillation, sinus rhythm", (AF, NSR)),
-        ("af nsr", (AF, NSR)),
-        ("['AF'|'NSR']", (AF, NSR)),
-        (f"{AF},NORM", (AF, "NORM")),  # the user's own class beside a code
+        ("Atrial Fibrillation, sinus rhythm", ("Atrial Fibrillation", "sinus rhythm")),
+        ("af nsr", ("af", "nsr")),
+        ("['AF'|'NSR']", ("AF", "NSR")),
+        (f"{AF},NSR", (AF, "NSR")),
         ("NORM,IMI", ("NORM", "IMI")),
-        ("AF,NORM", ("AF", "NORM")),  # PTB-XL's statements, of which one has our name
         (f"{AF}0e-1", (f"{AF}0e-1",)),
         ("Unknown", ()),
         ("NaN", ()),
@@ -47,6 +48,16 @@ def test_codes_are_read(case: Callable[[str], Path], style: str) -> None:
 def test_neighbours(listed: str, codes: tuple[str, ...]) -> None:
     assert read_codes(f"R 1 500 9\n# Dx: {listed}\n# Rx: Unknown\n") == codes
     assert read_codes(f"#dx:{listed}\r\n") == codes
+
+
+def test_names_are_codes_where_the_classes_are_codes_and_else_classes_themselves() -> None:
+    codes = [read_codes(f"# Dx: {listed}") for listed in ("AF,LVH", f"{AF},nsr", "LVH", "1,NORM")]
+    assert [row.nonzero()[0].tolist() for row in label_matrix(codes, (AF, NSR))] == [
+        [0], [0, 1], [], []
+    ]  # fmt: skip
+    classes = all_classes(codes[2:])
+    assert classes == ("1", "LVH", "NORM")
+    assert label_matrix(codes[2:], classes).astype(int).tolist() == [[0, 1, 0], [1, 0, 1]]
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """Leads: order, the limb leads' formulas, and the trained lead set for a record."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecg import LeadwiseError
 from ecg.leads import (
     LEAD_SETS,
     LIMB,
@@ -14,8 +16,12 @@ from ecg.leads import (
     canonical_name,
     choose,
     derivable_leads,
+    lead_warnings,
+    read_rename,
+    refusal,
     serving_set,
     sort_leads,
+    standard_names,
 )
 
 GENERATOR = np.random.default_rng(4)
@@ -149,3 +155,81 @@ def test_a_single_lead_record_has_no_derived_leads() -> None:
 def test_serving_set(have: tuple[str, ...], serves: int) -> None:
     assert serving_set(have, LEAD_SETS.values()) == LEAD_SETS[serves]
     assert serving_set([lead.lower() for lead in have], LEAD_SETS.values()) == LEAD_SETS[serves]
+
+
+@pytest.mark.parametrize(
+    ("given", "standard"),
+    [
+        (("Lead I", "lead_ii", "LEAD-III", "Lead: avr"), ("I", "II", "III", "aVR")),
+        (("DI", "dii", "ML2", "mlii", "ecg"), ("I", "II", "MLII", "MLII", "ECG")),
+        (("c1", "C2", "lead c6"), ("V1", "V2", "V6")),
+        (("C1", "V1", "C2"), ("C1", "V1", "V2")),
+        (("-aVR", "ECG_I", "V7", "C7", "Lead", "lI", "VI"),) * 2,
+        (("", " "), ("", "")),
+    ],
+)
+def test_standard_names(given: tuple[str, ...], standard: tuple[str, ...]) -> None:
+    assert standard_names(given) == standard
+
+
+def test_new_names_precede_the_usual_ones() -> None:
+    assert standard_names(("C1", "C2"), (("c1", "V2"),)) == ("V2", "C2")
+    assert standard_names(("I", "II"), (("I", "II"), ("II", "I"))) == ("II", "I")
+    assert standard_names(("V1", "V1"), (("MLII", "II"),)) == ("V1", "V1")
+    with pytest.raises(LeadwiseError, match="MLII cannot be renamed to II: another of its leads"):
+        standard_names(("II", "MLII"), (("MLII", "II"),))
+    with pytest.raises(LeadwiseError, match="x cannot be renamed to I"):
+        standard_names(("X", "x"), (("x", "I"),))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "A", "A=", "=I", "A=B=I", "A=V7", "A=MLII", "A=I,B=i", "A=I,"]
+)
+def test_wrong_new_names(text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        read_rename(text)
+
+
+@pytest.mark.parametrize(
+    ("have", "lead_set", "refused"),
+    [
+        (("I", "II"), ("I", "II"), False),
+        (("aVR", "aVL", "X"), ("I", "II"), False),  # determined
+        (("I",), ("I", "II"), False),  # with a warning
+        (("I", "X"), ("I", "II"), True),  # X may be II
+        (("I", ""), ("I", "II"), True),
+        (("V1",), ("I", "II"), True),  # all zero
+        ((), ("I", "II"), True),
+        (("MLII", "V1"), ("I", "II", "V1"), True),
+        (("MLII", "V1"), ("MLII", "V1"), False),  # a recipe's own lead set
+        (("MLII", "V1"), ("ECG",), False),
+        (("X",), ("ECG",), True),
+        (("V1",), ("ECG",), False),
+        (("V1", "X"), ("ECG",), True),
+        (("ECG", "X"), ("ECG",), False),
+    ],
+)
+def test_refusal(have: tuple[str, ...], lead_set: tuple[str, ...], refused: bool) -> None:
+    reason = refusal(have, lead_set)
+    assert bool(reason) == refused
+    if refused:
+        names = ", ".join(lead or "(no name)" for lead in have)
+        assert reason.startswith(f"its leads are {names}; the network reads {', '.join(lead_set)}")
+
+
+@pytest.mark.parametrize(
+    ("have", "lead_set", "kinds"),
+    [
+        (STANDARD, STANDARD, []),
+        (STANDARD[:6], ("I", "II"), []),  # determined by I and II
+        (STANDARD, ("I", "II"), ["unread leads"]),
+        (("I", "II", "X", ""), ("I", "II"), ["unknown leads"]),
+        (("MLII", "V1"), ("ECG",), ["other single lead", "unread leads"]),
+        (("V1",), ("ECG",), ["other single lead"]),
+        (("I",), ("ECG",), []),
+    ],
+)
+def test_ignored_leads_are_named(
+    have: tuple[str, ...], lead_set: tuple[str, ...], kinds: list[str]
+) -> None:
+    assert [kind for kind, _ in lead_warnings(have, lead_set)] == kinds
