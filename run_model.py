@@ -20,11 +20,13 @@ import numpy as np
 from tqdm import tqdm
 
 from ecg import FAILURES, LeadwiseError, printable
-from ecg.files import make_folder, read_bytes
+from ecg.files import make_folder
+from ecg.folders import LOST
 from ecg.headers import format_header
 from ecg.labels import class_name
 from ecg.leads import sort_leads
 from ecg.records import Record, find_headers, read_record
+from ecg.segments import read_header_text
 from scoring.outputs import list_names, save_outputs
 from training.settings import read_settings
 
@@ -56,7 +58,7 @@ def run_model(
     _check_outputs(Path(output_directory), headers)
     for problem in problems:
         _print(str(problem))
-    failed = [problem.record for problem in problems if problem.kind == "name twice"]
+    failed = [problem.record for problem in problems if problem.kind in LOST]
     records = len(headers) + len(failed)
 
     import team_code  # slow (torch), so only after the checks
@@ -82,27 +84,13 @@ def run_model(
 
 
 def _check_outputs(folder: Path, headers: Sequence[Path]) -> None:
-    """Delete the drafts of killed runs, and name outputs of other records."""
-    for draft in folder.glob(".*.csv.*.part"):
-        if not _runs(draft.name.split(".")[-2]):
-            draft.unlink(missing_ok=True)
+    """Name outputs of other records."""
     expected = {f"{path.stem}.csv" for path in headers}
     if others := sorted(path.name for path in folder.glob("*.csv") if path.name not in expected):
         _print(
             f"Note: {folder} holds {len(others)} older outputs of other records "
             f"({list_names(others)}); move them before you score the folder."
         )
-
-
-def _runs(process: str) -> bool:
-    """Return whether another process of this number runs, which may write the draft."""
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except (ValueError, OSError):  # no number, or not ours
-        return True
-    return int(process) != os.getpid()  # in a container each run may have the same number
 
 
 def _read(path: Path) -> Record:
@@ -123,7 +111,7 @@ def _lead_sets(headers: Sequence[Path]) -> set[tuple[str, ...]]:
 
 def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, record: Record) -> Answer:
     """Call the team's code for one record and check its answer."""
-    header = read_bytes(path).decode("utf-8", errors="replace")
+    header = read_header_text(path, path.stem)
     if record.header.segments:
         header = format_header(record.header, header)
     recording = np.require(record.digital(), requirements=("C", "W"))

@@ -1,24 +1,42 @@
 """Files: read in one call; written under a temporary name and renamed, so none is incomplete."""
 
+import errno
 import os
+import platform
+import shutil
+import stat
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ecg import LeadwiseError
 
+DAY_S = 86400.0
+_KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "named pipe", stat.S_IFCHR: "device",
+          stat.S_IFBLK: "device", stat.S_IFSOCK: "socket"}  # fmt: skip
 
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
+
+def read_bytes(path: str | os.PathLike[str], most: int | None = None) -> bytes:
     """Read a whole file with half the system calls of `open`, which is faster for small files.
+
+    Parameters
+    ----------
+    most : int, optional
+        Size in bytes above which the file is not read.
 
     Raises
     ------
     OSError
-        The file cannot be read.
+        The file cannot be read, is no regular file (a pipe would block) or is too large.
     """
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        size = os.fstat(descriptor).st_size
+        status = os.fstat(descriptor)
+        size = _regular(status, path)
+        if most is not None and size > most:
+            raise OSError(errno.EFBIG, f"{size:,} bytes, at most {most:,} are read", str(path))
         content = os.read(descriptor, size)
         while len(content) < size and (more := os.read(descriptor, size - len(content))):
             content += more  # one call reads at most 2 GB
@@ -27,11 +45,38 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     return content
 
 
+def file_size(path: str | os.PathLike[str]) -> int:
+    """Give the size in bytes of a regular file.
+
+    Raises
+    ------
+    OSError
+        It does not exist, or is no regular file.
+    """
+    return _regular(os.stat(path), path)
+
+
+def _regular(status: os.stat_result, path: str | os.PathLike[str]) -> int:
+    if kind := _KINDS.get(stat.S_IFMT(status.st_mode)):
+        raise OSError(errno.EINVAL, f"It is a {kind}, not a file", os.fspath(path))
+    return status.st_size
+
+
+def most_unpacked(size: int) -> int:
+    """Give the number of bytes that a compressed signal of `size` bytes may unpack to.
+
+    Genuine signals unpack to 2 to 20 times their size; flat ones to 1,000 times, but are short.
+    """
+    return max(2**27, 50 * size)
+
+
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Provide a temporary path to write to; it replaces `path` when the block succeeds.
 
-    The new file is synced to disk before it is renamed.  If the block fails, it is deleted.
+    The new file is synced to disk before it is renamed.  If the block fails, it is deleted.  A link
+    stays, and the file it refers to is replaced.  What is no regular file, such as a device or a
+    named pipe, is never replaced: the content is written into it.
 
     Raises
     ------
@@ -39,20 +84,49 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         The file cannot be written (no permission, disk full, …).
     """
     path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield draft
-        with open(draft, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(draft, path)
+        if _is_stream(path):
+            with tempfile.TemporaryDirectory() as folder:
+                draft = Path(folder, path.name)
+                yield draft
+                _write_through(draft, path)
+            return
+        target = Path(os.path.realpath(path))
+        draft = target.with_name(f".{target.name}.{platform.node()}.{os.getpid()}.part")
+        try:
+            yield draft
+            with open(draft, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(draft, target)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
-        raise LeadwiseError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+        reason = error.strerror or error
+        if error.filename not in (None, str(path), str(draft)):  # another file, used in the block
+            raise LeadwiseError(f"{error.filename}: {reason}") from error
+        raise LeadwiseError(f"{path}: cannot be written: {reason}") from error
+
+
+def _is_stream(path: Path) -> bool:
+    """Check whether a path exists and is no regular file, or names an open file."""
+    if path.parent == Path("/dev") or path.match("/proc/*/fd/*") or path.match("/dev/fd/*"):
+        return path.exists()  # /dev/stdout may be a regular file, which others write, too
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode)
+
+
+def _write_through(draft: Path, path: Path) -> None:
+    with open(draft, "rb") as source, open(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as out:
+        shutil.copyfileobj(source, out)
 
 
 def make_folder(path: Path) -> None:
     """Create a folder and its parents, and check that it is writable.
+
+    Temporary files of killed processes are deleted.
 
     Raises
     ------
@@ -67,8 +141,26 @@ def make_folder(path: Path) -> None:
     try:
         probe.touch()
         probe.unlink()
+        for draft in path.glob(".*.[0-9]*.part"):
+            if _is_left(draft):
+                draft.unlink(missing_ok=True)
     except OSError as error:
         raise LeadwiseError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _is_left(draft: Path) -> bool:
+    """Check that the process that wrote a temporary file has ended, or that the file is old."""
+    *_, host, process, _ = draft.name.rsplit(".", 3)
+    if host == platform.node().rpartition(".")[2] and process.isdecimal():
+        if int(process) == os.getpid():  # of an earlier process, as in containers
+            return True
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):
+            return False
+    return time.time() - draft.stat().st_mtime > DAY_S
 
 
 def remove_drafts(folder: Path, names: str = "*") -> None:

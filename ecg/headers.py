@@ -358,7 +358,7 @@ def _warnings(header: Header) -> Iterator[Message]:
         yield Message(name, "unknown unit", text)
     if skewed := _skewed(lines.formats):
         text = f"the header states a skew of {list_leads([leads[row] for row in skewed])}; it is"
-        yield Message(name, "skew", f"{text} not applied")
+        yield Message(name, "skew", f"{text} applied when the signal is read from its files")
 
 
 @lru_cache(maxsize=1024)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.files import read_bytes
+from ecg.files import most_unpacked, read_bytes
 
 # Version 4: tens digit of the type number of a matrix; version 5: types of data elements.
 _TYPES_4 = {0: "f8", 10: "f4", 20: "i4", 30: "i2", 40: "u2", 50: "u1"}
@@ -108,7 +108,7 @@ def _choose(content: bytes, key: str | None) -> np.ndarray:
     for variable, matrix in _variables(content):
         if variable == target:
             break
-        others[variable] = matrix
+        others[variable] = None if others else matrix  # of several, none is used
     else:
         if key or len(others) != 1:
             present = ", ".join(others) or "nothing"
@@ -152,22 +152,40 @@ def _variables_of_4(content: bytes) -> Iterator[_Variable]:
         if kind % 10 or imaginary:
             yield variable, None
         else:
-            matrix = np.frombuffer(content, order + numbers, count, start)
-            yield variable, matrix.reshape(columns, rows).T
+            values = np.frombuffer(content, order + numbers, count, start)
+            yield variable, _native(values, columns, rows)
         position = end
 
 
 def _variables_of_5(content: memoryview, order: str) -> Iterator[_Variable]:
-    position = 128
+    position, room = 128, most_unpacked(len(content))
     while position < len(content):
         kind, body, position = _element(content, position, order)
         if kind == _COMPRESSED:
-            kind, body, _ = _element(memoryview(zlib.decompress(body)), 0, order)
+            unpacked = _unpack(body, order, room)
+            room -= len(unpacked)
+            kind, body, _ = _element(memoryview(unpacked), 0, order)
         if kind != _MATRIX:
             raise ValueError(f"is damaged (element of type {kind}){_AGAIN}")
         variable, matrix = _matrix(body, order)
         if variable:  # MATLAB's own notes have no name
             yield variable, matrix
+
+
+def _unpack(packed: memoryview, order: str, most: int) -> bytes:
+    """Unpack a compressed element, unless its head states more than `most` bytes."""
+    head = zlib.decompressobj().decompress(packed, 8)
+    size = struct.unpack_from(order + "I", head, 4)[0] + len(head)
+    if size > most:
+        raise ValueError(
+            f"states {size / 1e6:,.0f} MB in {len(packed) / 1e6:,.3f} MB; no ECG is compressed so "
+            "far, and it is not unpacked"
+        )
+    reader = zlib.decompressobj()
+    unpacked = reader.decompress(packed, size + 8)
+    if not reader.eof:
+        raise ValueError(f"is cut off or damaged: {len(unpacked)} of {size} bytes{_AGAIN}")
+    return unpacked
 
 
 def _element(content: memoryview, position: int, order: str) -> tuple[int, memoryview, int]:
@@ -200,5 +218,10 @@ def _matrix(body: memoryview, order: str) -> _Variable:
     numbers = _TYPES_5.get(kind)
     if numbers is None or min(rows, columns) < 0 or rows * columns * int(numbers[1]) != len(values):
         raise ValueError(f"is damaged ({rows} × {columns} numbers of type {kind}){_AGAIN}")
-    matrix = np.frombuffer(values, order + numbers).reshape(columns, rows).T
-    return variable, matrix.astype(matrix.dtype.newbyteorder("="), copy=False)
+    return variable, _native(np.frombuffer(values, order + numbers), columns, rows)
+
+
+def _native(numbers: np.ndarray, columns: int, rows: int) -> np.ndarray:
+    """Shape a matrix stored by columns, in the byte order of the machine."""
+    numbers = numbers.astype(numbers.dtype.newbyteorder("="), copy=False)
+    return numbers.reshape(columns, rows).T

@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ecg import printable
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 
 def log(text: str) -> None:
-    """Write a line to stderr, above a progress bar if one is shown."""
+    """Write a line to stderr, above a progress bar if one is shown; control characters escaped."""
     from tqdm import tqdm
 
-    tqdm.write(text, file=sys.stderr)
+    tqdm.write("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
     sys.stderr.flush()
 
 

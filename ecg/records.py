@@ -15,13 +15,14 @@ import numpy as np
 from ecg import LeadwiseError
 from ecg.annotation_files import annotation_files, read_annotations
 from ecg.annotations import Annotations
-from ecg.checks import header_errors, signal_warnings
-from ecg.files import read_bytes
+from ecg.checks import check_sizes, header_errors, signal_warnings
+from ecg.files import file_size
+from ecg.folders import find_headers
 from ecg.headers import Header, Message, parse_header, segments_of
 from ecg.leads import Rename
 from ecg.matlab import map_mat, read_mat, write_mat
-from ecg.segments import join_segments, read_multi_segment, segment_headers
-from ecg.wfdb_signals import read_signal
+from ecg.segments import join_segments, read_header_text, read_multi_segment
+from ecg.wfdb_signals import layout_of, read_signal, shifted, stored_samples
 
 INVALID = -32768  # WFDB's value of a missing sample in 16-bit signals
 
@@ -94,9 +95,9 @@ class Record:
         """
         if self.span:
             return self.span[1] - self.span[0]
-        if self.recording is None and not self._has_mat and self.header.samples:
-            return self.header.samples
-        return self._mapped().shape[1]
+        if self.recording is not None or self._has_mat:
+            return self._mapped().shape[1]
+        return self.header.samples or stored_samples(self.stem, self.name, self.header.lines)
 
     @property
     def signal(self) -> np.ndarray:
@@ -121,10 +122,16 @@ class Record:
         LeadwiseError
             As `signal` does.
         """
-        digital = np.ascontiguousarray(self.digital())  # lead by lead: faster below
-        signal = self._millivolts(digital)
-        errors = () if self.span else tuple(header_errors(self.header, digital))
-        warnings = (Message(self.name, *warning) for warning in signal_warnings(signal, self.leads))
+        try:
+            digital = np.ascontiguousarray(self.digital())  # lead by lead: faster below
+            signal = self._millivolts(digital)
+            errors = () if self.span else tuple(header_errors(self.header, digital))
+            warnings = [Message(self.name, *each) for each in signal_warnings(signal, self.leads)]
+        except MemoryError as error:
+            raise LeadwiseError(
+                f"{self.name}: too long to be read as a whole ({self.samples:,} samples of "
+                f"{len(self.leads)} leads); read it in windows"
+            ) from error
         return Reading(signal, errors, tuple(warnings))
 
     def digital(self) -> np.ndarray:
@@ -222,7 +229,7 @@ class Record:
 
     def _whole(self) -> np.ndarray:
         if self.recording is None and self._has_mat:
-            return read_mat(self.stem + ".mat", self.name)
+            return self._aligned(read_mat(self.stem + ".mat", self.name), 0, None)
         return self._mapped()
 
     def _mapped(self) -> np.ndarray:
@@ -231,12 +238,25 @@ class Record:
         if self.recording is not None:
             return np.asarray(self.recording)[..., first:last]
         if self._has_mat:
-            return map_mat(self.stem + ".mat", self.name)[:, first:last]
-        if not _has_signal(self.stem, self.header):
-            raise LeadwiseError(f"{self.name}: its signal is missing ({self.name}.mat)")
+            return self._aligned(map_mat(self.stem + ".mat", self.name), first, last)
+        _signal_sizes(self.stem, self.header)  # the files may have been deleted
         if self.header.segments:
             return join_segments(self.header, self._segment, first, last or self.samples)
-        return read_signal(self.stem, self.name, first, last)
+        lines, samples = self.header.lines, self.header.samples
+        return read_signal(self.stem, self.name, lines, samples, first, last)
+
+    def _aligned(self, matrix: np.ndarray, first: int, last: int | None) -> np.ndarray:
+        """Take the samples `[first, last)` of a `.mat` file, shifted by the leads' skews."""
+        layouts = [layout_of(word) for word in dict.fromkeys(self.header.lines.formats)]
+        if any(layout.frames > 1 for layout in layouts):
+            raise LeadwiseError(
+                f"{self.name}: the header states several samples per frame, which a .mat file "
+                "cannot have; convert the record from its source again"
+            )
+        if not any(layout.skew for layout in layouts) or matrix.ndim != 2:
+            return matrix[:, first:last]
+        skews = [layout_of(word).skew for word in self.header.lines.formats]
+        return shifted(matrix, skews, first, matrix.shape[1] if last is None else last)
 
     def _segment(self, name: str, first: int, last: int) -> tuple[tuple[str, ...], np.ndarray]:
         segment = read_record(
@@ -252,17 +272,34 @@ class Record:
         signal *= scale if len(set(lines.mv_per_adu)) > 1 else scale[0, 0]
         if any(lines.baselines):
             signal -= scale * np.array(lines.baselines, np.float32)[:, None]
-        if digital.dtype == np.int16 and digital.min() == INVALID:
-            signal[digital == INVALID] = np.nan
+        if digital.dtype == np.int16:
+            if digital.min() == INVALID:
+                signal[digital == INVALID] = np.nan
+        elif {layout_of(word).code for word in set(lines.formats)} == {"16"}:
+            signal[digital == INVALID] = np.nan  # 16-bit values in another type
         return signal
 
 
-def _has_signal(stem: str, header: Header) -> bool:
-    """Check that the .mat, or the files that the header names, exist."""
-    folder = os.path.dirname(stem)
-    return os.path.isfile(stem + ".mat") or all(
-        os.path.isfile(os.path.join(folder, file)) for file in header.lines.files
-    )
+def _signal_sizes(stem: str, header: Header) -> dict[str, int]:
+    """Give the size in bytes of the .mat, or of the files that the header names.
+
+    Raises
+    ------
+    LeadwiseError
+        One does not exist or is no regular file.
+    """
+    folder, mat = os.path.dirname(stem), f"{stem}.mat"
+    own = [mat] if os.path.lexists(mat) else []
+    try:
+        return {
+            path: file_size(path)
+            for path in own or (os.path.join(folder, file) for file in set(header.lines.files))
+        }
+    except (FileNotFoundError, ValueError):  # the latter for a name with a null byte
+        text = f"has a header but no signal ({header.name}.mat)"
+    except OSError as error:
+        text = f"the signal cannot be read: {error.strerror} ({error.filename})"
+    raise LeadwiseError(f"{header.name}: {text}")
 
 
 def read_record(path: str | os.PathLike[str], rename: Rename = ()) -> Record:
@@ -280,19 +317,13 @@ def read_record(path: str | os.PathLike[str], rename: Rename = ()) -> Record:
     """
     stem = os.path.splitext(path)[0]
     name = os.path.basename(stem)
-    try:
-        text = read_bytes(path).decode("utf-8", errors="replace")
-    except OSError as error:
-        raise LeadwiseError(
-            f"{name}: the header cannot be read: {error.strerror} ({path})"
-        ) from error
+    text = read_header_text(path, name)
     header = (
         read_multi_segment(text, stem, name, rename)
         if segments_of(text)
         else parse_header(text, name, rename)
     )
-    if not _has_signal(stem, header):
-        raise LeadwiseError(f"{name}: has a header but no signal ({name}.mat)")
+    check_sizes(header, _signal_sizes(stem, header))
     return Record(header, stem)
 
 
@@ -329,50 +360,6 @@ def record_of(
     lines = [f"{name} {len(leads)} {fs:.10g} {values.shape[1]}"]
     lines += [f"{name}.mat 16 1(0)/mV 16 0 0 0 0 {lead}" for lead in leads]
     return Record(parse_header("\n".join(lines) + "\n", name), recording=values)
-
-
-def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Message]]:
-    """Find the headers in a folder, flat or nested; hidden files and folders are skipped.
-
-    Returns
-    -------
-    headers : list of Path
-        By name of the record; without those of the segments of multi-segment records.
-    problems : list of Message
-        Signals without a header, and names that occur twice (the first record is used).
-
-    Raises
-    ------
-    LeadwiseError
-        The folder does not exist or holds no header.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        raise LeadwiseError(f"{root}: no such folder")
-    headers: dict[str, Path] = {}
-    problems: list[Message] = []
-    segments: set[Path] = set()
-    for parent, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        visible = sorted(name for name in files if not name.startswith("."))
-        files_here = set(visible)
-        with_header = {
-            os.path.splitext(name)[0] for name in visible if name.lower().endswith(".hea")
-        }
-        for file in visible:
-            name, ending = os.path.splitext(file)
-            if ending.lower() == ".hea" and name in headers:
-                text = f"two records of this name; {Path(parent, file)} is left out"
-                problems.append(Message(name, "name twice", text))
-            elif ending.lower() == ".hea":
-                headers[name] = Path(parent, file)
-                if not {f"{name}.mat", f"{name}.dat"} & files_here:
-                    segments |= segment_headers(Path(parent, file))
-            elif ending == ".mat" and name not in with_header:
-                problems.append(Message(name, "no header", "has a signal but no header"))
-    if not headers:
-        raise LeadwiseError(f"{root}: holds no record (no .hea file); is it the data folder?")
-    return [headers[name] for name in sorted(headers) if headers[name] not in segments], problems
 
 
 def find_records(

@@ -7,8 +7,27 @@ from pathlib import Path
 import numpy as np
 
 from ecg import LeadwiseError
+from ecg.files import read_bytes
 from ecg.headers import GAP, Header, parse_header, parse_multi_segment, segments_of
 from ecg.leads import Rename
+
+MOST_HEADER_BYTES = 1_000_000  # the longest genuine ones, of 1,000 segments, have 20 kB
+
+
+def read_header_text(path: str | os.PathLike[str], name: str) -> str:
+    """Read the text of a header; bytes that are not UTF-8 are replaced.
+
+    Raises
+    ------
+    LeadwiseError
+        The file cannot be read, is no regular file, or is larger than `MOST_HEADER_BYTES`.
+    """
+    try:
+        return read_bytes(path, MOST_HEADER_BYTES).decode("utf-8", errors="replace")
+    except OSError as error:
+        raise LeadwiseError(
+            f"{name}: the header cannot be read: {error.strerror} ({path})"
+        ) from error
 
 
 def read_multi_segment(text: str, stem: str, name: str, rename: Rename = ()) -> Header:
@@ -27,16 +46,16 @@ def read_multi_segment(text: str, stem: str, name: str, rename: Rename = ()) -> 
             f"{name}: a multi-segment record without the header of its segment "
             f"{', '.join(missing[:3])} ({len(missing)} of {len(names)} are missing)"
         )
-    path = Path(folder, f"{names[0]}.hea")
-    first = parse_header(path.read_text(encoding="utf-8", errors="replace"), names[0], rename)
+    text_of_first = read_header_text(os.path.join(folder, f"{names[0]}.hea"), names[0])
+    first = parse_header(text_of_first, names[0], rename)
     return parse_multi_segment(text, name, first)
 
 
 def segment_headers(path: Path) -> set[Path]:
     """List the headers of the segments of a record; empty for other records."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        text = read_header_text(path, path.stem)
+    except LeadwiseError:
         return set()  # reading the record reports it
     return {path.with_name(f"{segment}.hea") for segment, _ in segments_of(text)}
 

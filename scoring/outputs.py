@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.files import atomic_write
+from ecg.files import atomic_write, read_bytes
 
 TRUE = ("True", "true", "T", "t")
 
@@ -86,8 +86,7 @@ def save_outputs(
 def read_text(path: str, errors: str = "strict") -> str:
     """Read a text file with every line end as LF; raise LeadwiseError if it cannot be read."""
     try:
-        with open(path, "rb", buffering=0) as file:  # unbuffered: 20 % faster for small files
-            text = file.read().decode("utf-8", errors)
+        text = read_bytes(path).decode("utf-8", errors)
     except OSError as error:
         raise LeadwiseError(f"{path} cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -225,12 +226,13 @@ def test_drafts_of_killed_runs_are_deleted_and_those_of_running_ones_kept(
     outputs.mkdir()
     ended = subprocess.Popen(["true"])
     ended.wait()
-    drafts = [outputs / f".A.csv.{number}.part" for number in (ended.pid, os.getpid(), 1)]
+    host = platform.node()
+    drafts = [outputs / f".A.csv.{host}.{process}.part" for process in (ended.pid, os.getpid(), 1)]
     for draft in [*drafts, outputs / ".A.csv.notes.part"]:
         draft.touch()
     assert run(*folders) == 0
     assert {name for name in written(outputs) if name[0] == "."} == {
-        ".A.csv.1.part", ".A.csv.notes.part"
+        f".A.csv.{host}.1.part", ".A.csv.notes.part"
     }  # fmt: skip
 
 

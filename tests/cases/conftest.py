@@ -9,6 +9,9 @@ import pytest
 
 import run_model
 import team_code
+from models import find
+from training.cache import open_cache
+from training.data import labelled_records
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
 
@@ -51,3 +54,28 @@ def answer(
 
 
 FAILED = ["", "", ""]
+
+
+class Learned(NamedTuple):
+    """Names of the records that a training uses, and what it left out or noted, as text."""
+
+    names: list[str]
+    left_out: str
+    notes: str
+
+
+@pytest.fixture
+def learn(tmp_path: Path) -> Callable[[Path], Learned]:
+    """Read a folder as a training of a Challenge recipe does."""
+
+    def learned(data: Path) -> Learned:
+        recipe = find("isibrno-basic")
+        records, left_out = labelled_records(str(data), recipe.heads)
+        cache = open_cache(records, recipe, tmp_path / f"cache-{data.name}", 1, keep=True)
+        names = [records[index].name for index in cache.usable]
+        return Learned(
+            names, "\n".join(map(str, [*left_out, *cache.left_out])),
+            "\n".join(map(str, cache.warnings)),
+        )  # fmt: skip
+
+    return learned

@@ -10,7 +10,7 @@ import pytest
 
 import run_model
 import train_model
-from ecg.leads import STANDARD
+from ecg.leads import LIMB, STANDARD
 from ecg.records import find_records, write_record
 from models import find
 from models.folder import read_model
@@ -20,6 +20,10 @@ from tests.conftest import small
 
 def write(folder: Path, name: str, leads: tuple[str, ...], codes: tuple[str, ...] = ()) -> None:
     signal = np.random.default_rng(len(leads)).normal(scale=0.3, size=(len(leads), 1500))
+    if {"I", "II"} <= set(leads):  # the other limb leads follow from them
+        first, second = signal[leads.index("I")], signal[leads.index("II")]
+        for lead in LIMB.keys() & set(leads):
+            signal[leads.index(lead)] = LIMB[lead] @ np.stack([first, second])
     write_record(folder, name, signal, leads, 250.0, codes=codes)
 
 

@@ -166,7 +166,7 @@ def test_assumptions_give_warnings() -> None:
     ]
     skewed = LINE.replace("16+24", "16x1:3+24").replace("II", "V1")
     assert warnings_of("R1 3 500 9\n" + LINE + skewed + LINE.replace("II", "I")) == [
-        "R1: the header states a skew of V1; it is not applied"
+        "R1: the header states a skew of V1; it is applied when the signal is read from its files"
     ]
 
 

@@ -111,7 +111,7 @@ def test_cells_and_empty_files(tmp_path: Path) -> None:
 def test_a_missing_file_and_a_folder_of_its_name(tmp_path: Path) -> None:
     with pytest.raises(LeadwiseError, match="^R1: the signal cannot be read: No such file"):
         read_mat(str(tmp_path / "R1.mat"), "R1")
-    with pytest.raises(LeadwiseError, match="^R1: the signal cannot be read: Is a directory"):
+    with pytest.raises(LeadwiseError, match="^R1: the signal cannot be read: It is a folder"):
         read_mat(str(tmp_path), "R1")
 
 

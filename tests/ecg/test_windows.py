@@ -218,7 +218,7 @@ def test_a_missing_signal_is_reported(tmp_path: Path) -> None:
     record = read_record(tmp_path / "R1.hea")
     (tmp_path / "R1.dat").unlink()
     for window in (record, record.window(0, 1)):
-        with pytest.raises(LeadwiseError, match="^R1: its signal is missing"):
+        with pytest.raises(LeadwiseError, match="^R1: has a header but no signal"):
             _ = window.signal
     with pytest.raises(LeadwiseError, match="^R1: wfdb cannot read the signal"):
-        read_signal(record.stem, record.name)
+        read_signal(record.stem, record.name, record.header.lines)

@@ -182,7 +182,7 @@ def test_what_cannot_be_used_is_said_and_the_rest_is_drawn(
         "Left out: p00007_s00: all leads are flat",
         "Left out: p00007_s01: lasts 28.0 s, but a crop at least 30 s",
         f"Left out: p00007_s02: {here / 'p00007_s02'}.atr: unknown rhythm 'VT' at sample 100",
-        "Left out: p00007_s05: wfdb cannot read the signal",
+        "Left out: p00007_s05: p00007_s05.dat is cut off: it holds 0 of 10000 samples",
         "Left out: p00008: no .hea file or no .atr file; download the folder again",
     ):
         assert text in said.err
