@@ -24,7 +24,7 @@ from models.folder import read_model
 from models.model import Model
 from models.recipe import Head, Recipe, part, recipe_from_json, recipe_to_json
 from simulate import write_records
-from training.run import check_recipe, try_batch
+from training.checks import check_recipe, try_batch
 
 ROOT = Path(__file__).resolve().parent.parent
 # A training that is killed when the state of its second epoch is written.

@@ -26,7 +26,7 @@ from training.augment import (
     scale,
     shift,
 )
-from training.run import check_recipe
+from training.checks import check_recipe
 
 FS = 500.0
 HEADS = (Head(),)
