@@ -229,5 +229,5 @@ def test_the_trial_batch_has_the_length_that_the_post_transforms_give(
     monkeypatch.setitem(models.house2026.NETWORKS, "fixed", lambda _, size: Fixed(2 * 2000, size))
     fixed = replace(RECIPE, heads=HEADS[2:], network=part("fixed"), max_s=20.0)
     try_batch(fixed)
-    with pytest.raises(LeadwiseError, match="fail on a trial batch of two records of 1000 samples"):
+    with pytest.raises(LeadwiseError, match="fail on a trial batch of 2 records of 1000 samples"):
         try_batch(replace(fixed, max_s=10.0))
