@@ -17,6 +17,7 @@ from models.typed import Range, suggestion
 
 DRAWS = 256  # label vectors per record; twice as many change the metric on fold 8 by 0.0005
 _AT_ONCE = 64  # records: limits memory, does not change results
+Odds = Annotated[float, Range(-1000, 1000)]  # fitted numbers are far inside
 _GAIN = 1e-5  # smaller gains are float32 rounding errors, which depend on the other records
 
 
@@ -57,7 +58,7 @@ def highest(probabilities: np.ndarray) -> np.ndarray:
 
 
 def expected_metric(
-    probabilities: np.ndarray, *, slope: float, offset: float, rewards: Sequence[Sequence[float]]
+    probabilities: np.ndarray, *, slope: Odds, offset: Odds, rewards: Sequence[Sequence[Odds]]
 ) -> np.ndarray:
     """Choose for each record the labels with the highest expected Challenge metric.
 

@@ -30,7 +30,7 @@ from models.json_file import read_json, readable
 from models.network import build, skeleton
 from models.recipe import Names, Part, Recipe, recipe_from_json, recipe_to_json
 from models.rules import combine
-from models.typed import Filled, Range, Unlimited, plain, shown, typed
+from models.typed import Filled, Range, Unlimited, one_line, plain, shown, typed
 
 FORMAT = 3
 SHOWN = 3  # faults of a weights file in a message
@@ -234,7 +234,7 @@ def read_weights(model: ModelFolder, trained: TrainedSet) -> dict[str, torch.Ten
     try:
         weights: dict[str, torch.Tensor] = load(content)
     except (SafetensorError, *FAILURES, TypeError) as error:
-        raise LeadwiseError(f"{file}: is no safetensors file: {error}; train again") from error
+        raise LeadwiseError(f"{file}: is no safetensors file: {one_line(error)}") from error
     for name, weight in weights.items():
         if weight.is_floating_point() and not torch.isfinite(weight.float()).all():
             raise LeadwiseError(f"{file}: {shown(name)} holds NaN or infinity; train again")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ecg import LeadwiseError
-from models.typed import shown
+from models.typed import one_line, shown
 
 LARGEST = 64 << 20  # bytes; a model.json of the Challenge's classes has 20 kB
 
@@ -39,7 +39,7 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise LeadwiseError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise LeadwiseError(f"{path}: cannot be read: not JSON ({error})") from error
+        raise LeadwiseError(f"{path}: cannot be read: not JSON ({one_line(error)})") from error
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

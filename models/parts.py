@@ -6,7 +6,7 @@ from inspect import Parameter, signature
 from typing import Any, get_type_hints
 
 from ecg import FAILURES, LeadwiseError
-from models.typed import Part, Range, shown, suggestion, typed
+from models.typed import Part, Range, one_line, shown, suggestion, typed
 
 # Ranges of numbers by their name or its end: no network, filter or augmentation needs others, and
 # they would take hours or more memory than there is.
@@ -115,5 +115,4 @@ def reported(what: str) -> Iterator[None]:
     except LeadwiseError:
         raise
     except (*FAILURES, AssertionError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise LeadwiseError(f"{what}: {type(error).__name__}: {reason}") from error
+        raise LeadwiseError(f"{what}: {type(error).__name__}: {one_line(error)}") from error

@@ -114,6 +114,12 @@ def shown(value: object) -> str:
     return _SHOWN.repr(value)
 
 
+def one_line(error: Exception) -> str:
+    """Return an error's text on one line, shortened and without control characters."""
+    text = " ".join(str(error).split())[:300]
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def typed(hint: Any, content: Any, where: str) -> Any:
     """Check JSON content against a type hint, and return it with tuples, parts and dataclasses.
 
