@@ -112,7 +112,9 @@ def reported(what: str) -> Iterator[None]:
     """Turn an error that wrong numbers cause into a LeadwiseError that names what failed."""
     try:
         yield
-    except LeadwiseError:
-        raise
+    except LeadwiseError as error:
+        if str(error).startswith(what.partition(":")[0]):  # names the recipe already
+            raise
+        raise LeadwiseError(f"{what}: {error}") from error
     except (*FAILURES, AssertionError, AttributeError, TypeError) as error:
         raise LeadwiseError(f"{what}: {type(error).__name__}: {one_line(error)}") from error

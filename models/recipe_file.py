@@ -4,6 +4,7 @@
 
 prints a recipe as JSON, with all fields, or without an argument the names of all recipes.  A file
 with a base holds what differs: `{"base": "house-resnet", "epochs": 3, "loss": {"name": "bce"}}`.
+Without a name it has that of the file.
 """
 
 import argparse
@@ -33,7 +34,7 @@ def read_recipe(path: Path) -> Recipe:
         raise LeadwiseError(f"{path}: no such recipe file") from error
     try:
         if isinstance(content, dict) and "base" in content:
-            content = with_base(content)
+            content = with_base({"name": path.stem, **content})
         return recipe_from_json(content)
     except LeadwiseError as error:
         raise LeadwiseError(f"{path}: {error}") from error
