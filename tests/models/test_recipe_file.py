@@ -13,6 +13,7 @@ from ecg import LeadwiseError
 from models import find, recipes_by_name
 from models.recipe import Head, part, recipe_from_json, recipe_to_json, vary
 from models.recipe_file import main, read_recipe, with_base
+from training.checks import check_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 RESNET = find("house-resnet")
@@ -61,6 +62,14 @@ def test_heads_of_a_base_are_changed_by_name(monkeypatch: pytest.MonkeyPatch) ->
     assert recipe_from_json(with_base(content)) == replace(two, heads=(Head(), changed))
     with pytest.raises(LeadwiseError, match="weight: the heads are several; write it into the one"):
         with_base({"base": "two", "weight": 2.0})
+
+
+def test_the_example_of_the_page_passes_the_checks(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "adding-a-system.md").read_text(encoding="utf-8")
+    recipe = read_recipe(written(tmp_path, text.partition("```json\n")[2].partition("```")[0]))
+    assert recipe.augment[2] == part("noise", mv=0.02)
+    assert recipe.optimiser.options["lr"] == 0.001
+    check_recipe(recipe)
 
 
 @pytest.mark.parametrize(
