@@ -9,10 +9,11 @@ import numpy as np
 from datasets.ludb import CLASS_OF, WITHOUT_CLASS
 from ecg import LeadwiseError
 from ecg.files import atomic_write
-from ecg.labels import class_name, codes_by_name
+from ecg.labels import POLICIES, class_name, codes_by_name
 from ecg.rules import RULES, Rule
 from ecg.signals import Transform, butterworth_band_pass, fir_band_pass
 from models import recipes_by_name
+from models.network import skeleton
 from models.recipe import Recipe
 from training.settings import VARIABLES, read_settings
 
@@ -61,9 +62,19 @@ def systems_table() -> list[str]:
 
 
 def recipes_table() -> list[str]:
-    """Make the table of the recipes."""
-    rows = (f"`{one.name}` | {one.summary} | {one.source}" for one in recipes_by_name().values())
-    return table("recipe | what | source", rows)
+    """Make the table of the recipes; weights are those of the network of the first lead set."""
+    rows = (
+        f"`{one.name}` | {one.summary} | {_weights(one) / 1e6:.1f} M | {one.source}"
+        for one in recipes_by_name().values()
+    )
+    return table("recipe | what | weights | source", rows)
+
+
+def _weights(recipe: Recipe) -> int:
+    """Count the weights of a recipe's first network."""
+    classes = {head.name: POLICIES[head.classes]([["1"]]) for head in recipe.heads}
+    network = skeleton(recipe, recipe.lead_sets[0], classes)
+    return sum(weight.numel() for weight in network.parameters())
 
 
 def rules_sections() -> list[str]:

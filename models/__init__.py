@@ -2,67 +2,73 @@
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecg import LeadwiseError
 from ecg.signals import TRANSFORMS
-from models.recipe import Recipe
+from models.typed import suggestion
+
+if TYPE_CHECKING:  # `python -m models.recipe` imports it after this file
+    from models.recipe import Recipe
 
 SYSTEMS = ("isibrno2020", "revenger2021", "house2026", "dualnet2017")
 
 
-def find(name: str) -> Recipe:
+def find(name: str) -> "Recipe":
     """Find a recipe by name; only its own system is imported.
 
     Raises
     ------
     LeadwiseError
-        The recipe does not exist; the message lists similar names, or all.
+        The recipe does not exist; the message lists similar names.
     """
     for system in SYSTEMS:
         family = re.sub(r"\d+$", "-", system)  # a recipe's name starts with it
         if name.startswith(family) and name in (recipes := _module(system).RECIPES):
             return recipes[name]
-    known = recipes_by_name()
-    close = get_close_matches(name, known, 3) or sorted(known)
-    hint = "similar are" if len(close) < len(known) else "known are"
-    raise LeadwiseError(f"no recipe '{name}'; {hint} {', '.join(close)} (all: docs/recipes.md)")
+    similar = suggestion(name, recipes_by_name())
+    raise LeadwiseError(f"no recipe '{name}'; {similar} (all: python -m models.recipe)")
 
 
-def recipes_by_name() -> dict[str, Recipe]:
+def recipes_by_name() -> dict[str, "Recipe"]:
     """Collect all recipes of all systems."""
     return {name: recipe for system in SYSTEMS for name, recipe in _module(system).RECIPES.items()}
 
 
-def lookup(recipe: Recipe, kind: str, name: str, shared: Mapping[str, Any] | None = None) -> Any:
+def lookup(recipe: "Recipe", kind: str, name: str, shared: Mapping[str, Any] | None = None) -> Any:
     """Find a part by name, first in the recipe's system, then among the shared ones.
 
     Parameters
     ----------
     kind : str
-        Name of the dict: `TRANSFORMS`, `NETWORKS`, `LOSSES` or `AUGMENTATIONS`.
+        Name of the dict: `TRANSFORMS`, `NETWORKS`, `LOSSES`, `AUGMENTATIONS`, `FITS` or
+        `DECISIONS`.
     shared : mapping, optional
         Shared parts; by default those of `ecg.signals` and `models.losses`.
 
     Raises
     ------
     LeadwiseError
-        Neither dict has the name; the message lists the known ones.
+        Neither dict has the name; the message lists the known or similar ones.
     """
     if recipe.system not in SYSTEMS:
         raise LeadwiseError(
             f"{recipe.name}: no system '{recipe.system}'; known are {', '.join(SYSTEMS)}"
         )
-    common = _shared(kind) if shared is None else shared
-    known = {**common, **getattr(_module(recipe.system), kind, {})}
+    known = known_parts(recipe, kind, shared)
     if name not in known:
-        raise LeadwiseError(
-            f"{recipe.name}: no '{name}' among {kind}; known are {', '.join(sorted(known))}"
-        )
+        raise LeadwiseError(f"{recipe.name}: no '{name}' among {kind}; {suggestion(name, known)}")
     return known[name]
+
+
+def known_parts(
+    recipe: "Recipe", kind: str, shared: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Collect the parts that `lookup` finds, by name."""
+    common = _shared(kind) if shared is None else shared
+    return {**common, **getattr(_module(recipe.system), kind, {})}
 
 
 def _shared(kind: str) -> Mapping[str, Any]:

@@ -5,18 +5,23 @@ depend on the other records.  This file imports no PyTorch.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import numpy as np
 
 from ecg import LeadwiseError
-from models.recipe import Part
+from models import known_parts
+from models.parts import check_numbers, reported
+from models.recipe import Part, Recipe, Share
+from models.typed import Range, suggestion
 
 DRAWS = 256  # label vectors per record; twice as many change the metric on fold 8 by 0.0005
 _AT_ONCE = 64  # records: limits memory, does not change results
+Odds = Annotated[float, Range(-1000, 1000)]  # fitted numbers are far inside
 _GAIN = 1e-5  # smaller gains are float32 rounding errors, which depend on the other records
 
 
-def thresholds(probabilities: np.ndarray, *, values: Sequence[float]) -> np.ndarray:
+def thresholds(probabilities: np.ndarray, *, values: Sequence[Share]) -> np.ndarray:
     """Label a class positive if its probability is at least its threshold."""
     if len(values) != probabilities.shape[1]:
         raise LeadwiseError(f"{len(values)} thresholds for {probabilities.shape[1]} classes")
@@ -26,10 +31,10 @@ def thresholds(probabilities: np.ndarray, *, values: Sequence[float]) -> np.ndar
 def near_ties(
     probabilities: np.ndarray,
     *,
-    threshold: float,
-    tie: float,
-    least: float,
-    fallback: Sequence[int],
+    threshold: Share,
+    tie: Share,
+    least: Share,
+    fallback: Sequence[Annotated[int, Range(0, 1000)]],
 ) -> np.ndarray:
     """Label classes by a threshold; if none reaches it, the most likely class and its near ties.
 
@@ -46,13 +51,14 @@ def near_ties(
 
 def highest(probabilities: np.ndarray) -> np.ndarray:
     """Label the class with the highest probability positive; of equal classes the first."""
+    _check_finite(probabilities)
     labels = np.zeros(probabilities.shape, dtype=bool)
     labels[np.arange(len(labels)), probabilities.argmax(axis=1)] = True
     return labels
 
 
 def expected_metric(
-    probabilities: np.ndarray, *, slope: float, offset: float, rewards: Sequence[Sequence[float]]
+    probabilities: np.ndarray, *, slope: Odds, offset: Odds, rewards: Sequence[Sequence[Odds]]
 ) -> np.ndarray:
     """Choose for each record the labels with the highest expected Challenge metric.
 
@@ -136,17 +142,47 @@ DECISIONS: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
-def decide(decision: Part, probabilities: np.ndarray) -> np.ndarray:
+def decide(decision: Part, probabilities: np.ndarray, recipe: Recipe | None = None) -> np.ndarray:
     """Turn probabilities (records, classes) into labels by a fitted decision.
+
+    Parameters
+    ----------
+    recipe : Recipe, optional
+        Its system's own `DECISIONS` are known too.
 
     Raises
     ------
     LeadwiseError
-        The decision is unknown or its numbers do not fit.
+        The decision is unknown, its numbers do not fit, or a probability is not finite.
     """
-    if decision.name not in DECISIONS:
-        raise LeadwiseError(f"no decision '{decision.name}'; known are {', '.join(DECISIONS)}")
-    try:
-        return DECISIONS[decision.name](probabilities, **decision.options)
-    except (TypeError, ValueError, IndexError) as error:
-        raise LeadwiseError(f"the decision '{decision.name}' has wrong numbers: {error}") from error
+    function = _function_of(decision, recipe)
+    _check_finite(probabilities)
+    with reported(f"the decision '{decision.name}' has wrong numbers"):
+        labels: np.ndarray = function(probabilities, **decision.options)
+    return labels
+
+
+def check_decision(decision: Part, classes: int, recipe: Recipe) -> None:
+    """Check the numbers of a fitted decision, and try it on one record.
+
+    Raises
+    ------
+    LeadwiseError
+        As `decide`, or a number has the wrong type.
+    """
+    check_numbers("decision", decision, _function_of(decision, recipe), 1)
+    decide(decision, np.zeros((1, classes)), recipe)
+
+
+def _function_of(decision: Part, recipe: Recipe | None) -> Callable[..., np.ndarray]:
+    known = DECISIONS if recipe is None else known_parts(recipe, "DECISIONS", DECISIONS)
+    if decision.name not in known:
+        raise LeadwiseError(f"no decision '{decision.name}'; {suggestion(decision.name, known)}")
+    return known[decision.name]
+
+
+def _check_finite(probabilities: np.ndarray) -> None:
+    if not np.isfinite(probabilities).all():
+        raise LeadwiseError(
+            "the network's probabilities are not finite (NaN), so there is no label; train again"
+        )

@@ -7,27 +7,33 @@ model.
 """
 
 import hashlib
-import json
 import platform
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from ecg import LeadwiseError, __version__
+from ecg import FAILURES, LeadwiseError, __version__
 from ecg.files import atomic_write
+from ecg.labels import POLICIES
 from ecg.rules import RULES
-from models.decision import decide
+from models.decision import check_decision
 from models.format2 import upgraded_model
-from models.recipe import Head, Part, Recipe, frozen, plain, recipe_from_json, recipe_to_json
+from models.inputs import check_transforms
+from models.json_file import read_json, readable
+from models.network import build, skeleton
+from models.recipe import Names, Part, Recipe, recipe_from_json, recipe_to_json
 from models.rules import combine
+from models.typed import Filled, Range, Unlimited, one_line, plain, shown, typed
 
 FORMAT = 3
+SHOWN = 3  # faults of a weights file in a message
 _WEIGHTS_FILE = re.compile(r"[\w-]+\.safetensors")  # only files in this folder
 
 
@@ -40,18 +46,18 @@ class FittedHead:
     """
 
     decision: Part
-    scores: dict[str, float]
-    rules: tuple[Part, ...] = ()
+    scores: dict[str, Annotated[float, Unlimited()]]
+    rules: tuple[Part, ...] = field(default=(), metadata={"stored": True})
 
 
 @dataclass(frozen=True)
 class TrainedSet:
     """The trained network of one lead set: weights file, its sha256, best epoch, fitted heads."""
 
-    leads: tuple[str, ...]
+    leads: Names
     file: str
     sha256: str
-    epoch: int
+    epoch: Annotated[int, Range(1, 1e6)]
     heads: dict[str, FittedHead]
 
 
@@ -68,6 +74,19 @@ class ModelFolder:
     classes: dict[str, tuple[str, ...]]
     lead_sets: tuple[TrainedSet, ...]
     training: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Content:
+    """The fields of `model.json`; the recipe is read apart, since it may be of format 2."""
+
+    format: int
+    recipe: dict[str, Any]
+    classes: dict[str, Names]
+    lead_sets: Annotated[tuple[TrainedSet, ...], Filled()]
+    training: dict[str, Any]
+    about: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 def write_weights(folder: Path, name: str, weights: Mapping[str, torch.Tensor]) -> tuple[str, str]:
@@ -92,7 +111,7 @@ def write_model(model: ModelFolder) -> None:
         "training": model.training,
     }
     with atomic_write(model.path / "model.json") as draft:
-        draft.write_text(_readable(content) + "\n", encoding="utf-8")
+        draft.write_text(readable(content) + "\n", encoding="utf-8")
     used = {trained.file for trained in model.lead_sets}
     for path in model.path.glob("*.safetensors"):
         if path.name not in used:
@@ -107,12 +126,6 @@ def _trained_to_json(trained: TrainedSet) -> dict[str, Any]:
         for name, head in trained.heads.items()
     }  # fmt: skip
     return {**asdict(trained), "heads": heads}
-
-
-def _readable(content: Any) -> str:
-    """Write indented JSON, but each innermost list or object on one line."""
-    text = json.dumps(content, indent=1, ensure_ascii=False)
-    return re.sub(r"[\[{][^\[\]{}]*[\]}]", lambda match: re.sub(r"\s*\n\s*", " ", match[0]), text)
 
 
 def versions() -> dict[str, str]:
@@ -131,71 +144,73 @@ def read_model(path: Path) -> ModelFolder:
     Raises
     ------
     LeadwiseError
-        The folder holds no model, an incomplete one, or one of an unknown format.
+        The folder holds no model, an incomplete one, or one of an unknown format; a field is
+        unknown, missing or wrong.
     """
     file = path / "model.json"
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
     except FileNotFoundError as error:
         if not path.is_dir():
             raise LeadwiseError(f"{path}: no such model folder; train a model first") from error
         state = " (its training has not finished)" if (path / "state").is_dir() else ""
         raise LeadwiseError(f"{path}: holds no model.json{state}; train a model first") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise LeadwiseError(f"{file}: cannot be read ({error}); train again") from error
     version = content.get("format") if isinstance(content, dict) else None
-    if version not in (2, FORMAT):
-        raise LeadwiseError(f"{file}: has format {version}, this Leadwise reads 2 and {FORMAT}")
+    if version not in (2, FORMAT) or isinstance(version, bool | float):
+        raise LeadwiseError(
+            f"{file}: has format {shown(version)}, this Leadwise reads 2 and {FORMAT}"
+        )
     try:
         if version == 2:
             content = upgraded_model(content)
-        recipe = recipe_from_json(content["recipe"])
-        classes = {name: tuple(map(str, codes)) for name, codes in content["classes"].items()}
-        if list(classes) != [head.name for head in recipe.heads]:
-            raise ValueError(f"classes of the heads {', '.join(classes)}")
-        lead_sets = tuple(_trained_set(entry, recipe, classes) for entry in content["lead_sets"])
-        training = dict(content["training"])
+        read: _Content = typed(_Content, content, "model")
+        recipe = recipe_from_json(read.recipe, "model.recipe")
+        check_transforms(recipe)
+        _check_classes(read.classes, recipe)
+        for number, trained in enumerate(read.lead_sets):
+            _check_trained(trained, recipe, read.classes, f"model.lead_sets[{number}]")
+        if len({trained.leads for trained in read.lead_sets}) < len(read.lead_sets):
+            raise LeadwiseError("model.lead_sets: two have the same leads")
     except LeadwiseError as error:
-        raise LeadwiseError(f"{file}: {error}") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise LeadwiseError(f"{file}: {error}; copy the folder again or train again") from error
+    return ModelFolder(path, recipe, read.classes, read.lead_sets, read.training)
+
+
+def _check_classes(classes: Mapping[str, tuple[str, ...]], recipe: Recipe) -> None:
+    """Check that each head has its classes, in their order."""
+    if list(classes) != [head.name for head in recipe.heads]:
         raise LeadwiseError(
-            f"{file}: a field is missing or wrong ({error}); train again"
-        ) from error
-    if not lead_sets:
-        raise LeadwiseError(f"{file}: names no trained lead set; train again")
-    return ModelFolder(path, recipe, classes, lead_sets, training)
+            f"model.classes: are those of {', '.join(classes)}; the recipe's heads are "
+            f"{', '.join(head.name for head in recipe.heads)}"
+        )
+    for head in recipe.heads:
+        names = classes[head.name]
+        fixed = POLICIES[head.classes]([])  # empty if they depend on the records
+        if len(set(names)) < len(names) or (fixed and names != fixed):
+            raise LeadwiseError(
+                f"model.classes.{head.name}: are not the classes '{head.classes}' of the recipe"
+            )
 
 
-def _trained_set(
-    entry: dict[str, Any], recipe: Recipe, classes: Mapping[str, tuple[str, ...]]
-) -> TrainedSet:
-    trained = TrainedSet(
-        leads=tuple(str(lead) for lead in entry["leads"]),
-        file=str(entry["file"]),
-        sha256=str(entry["sha256"]),
-        epoch=int(entry["epoch"]),
-        heads={
-            head.name: _fitted_head(entry["heads"][head.name], head, classes[head.name])
-            for head in recipe.heads
-        },
-    )
+def _check_trained(
+    trained: TrainedSet, recipe: Recipe, classes: Mapping[str, tuple[str, ...]], where: str
+) -> None:
+    """Check a lead set's file name, and try its decisions and rules before the first record."""
     if not _WEIGHTS_FILE.fullmatch(trained.file):
-        raise ValueError(f"the weights file of {len(trained.leads)} leads")
-    return trained
-
-
-def _fitted_head(entry: dict[str, Any], head: Head, classes: tuple[str, ...]) -> FittedHead:
-    fitted = FittedHead(
-        decision=frozen(entry["decision"]),
-        scores={str(key): float(value) for key, value in entry["scores"].items()},
-        rules=tuple(map(frozen, entry["rules"])),
-    )
-    if not all(isinstance(part, Part) for part in (fitted.decision, *fitted.rules)):
-        raise ValueError(f"decision or rules of {head.name}")
-    if not head.dense:  # find errors before the first record
-        labels = decide(fitted.decision, np.zeros((1, len(classes))))
-        combine(labels, np.zeros((1, len(RULES)), np.int8), fitted.rules, classes)
-    return fitted
+        raise LeadwiseError(f"{where}.file: {shown(trained.file)} is no weights file in the folder")
+    if trained.leads not in recipe.lead_sets:
+        raise LeadwiseError(f"{where}.leads: are none of the recipe's lead_sets")
+    if trained.heads.keys() != classes.keys():
+        raise LeadwiseError(f"{where}.heads: must be {', '.join(classes)}")
+    for head in recipe.heads:
+        fitted, names = trained.heads[head.name], classes[head.name]
+        try:
+            if not head.dense:
+                check_decision(fitted.decision, len(names), recipe)
+                labels = np.zeros((1, len(names)), bool)
+                combine(labels, np.zeros((1, len(RULES)), np.int8), fitted.rules, names)
+        except LeadwiseError as error:
+            raise LeadwiseError(f"{where}.heads.{head.name}: {error}") from error
 
 
 def read_weights(model: ModelFolder, trained: TrainedSet) -> dict[str, torch.Tensor]:
@@ -204,7 +219,7 @@ def read_weights(model: ModelFolder, trained: TrainedSet) -> dict[str, torch.Ten
     Raises
     ------
     LeadwiseError
-        The file is missing or has another sha256.
+        The file is missing, has another sha256, is no safetensors file, or holds NaN or infinity.
     """
     file = model.path / trained.file
     try:
@@ -216,7 +231,14 @@ def read_weights(model: ModelFolder, trained: TrainedSet) -> dict[str, torch.Ten
             f"{file}: is not the file that model.json describes (sha256 differs); copy the folder "
             "again or train again"
         )
-    return load(content)
+    try:
+        weights: dict[str, torch.Tensor] = load(content)
+    except (SafetensorError, *FAILURES, TypeError) as error:
+        raise LeadwiseError(f"{file}: is no safetensors file: {one_line(error)}") from error
+    for name, weight in weights.items():
+        if weight.is_floating_point() and not torch.isfinite(weight.float()).all():
+            raise LeadwiseError(f"{file}: {shown(name)} holds NaN or infinity; train again")
+    return weights
 
 
 def halved(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -224,17 +246,42 @@ def halved(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: one.half() if one.is_floating_point() else one for name, one in weights.items()}
 
 
-def load_weights(model: ModelFolder, trained: TrainedSet, network: torch.nn.Module) -> None:
-    """Load the weights of a lead set into its network, strictly.
+def load_network(model: ModelFolder, trained: TrainedSet) -> torch.nn.Module:
+    """Build the network of a lead set and load its weights.
+
+    Names, shapes and types are compared before the network takes memory.
 
     Raises
     ------
     LeadwiseError
-        As `read_weights`, or they do not fit the recipe.
+        As `read_weights`, or the recipe's network cannot be built, or the weights do not fit it.
     """
-    try:
-        network.load_state_dict(read_weights(model, trained), strict=True)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        file = model.path / trained.file
-        raise LeadwiseError(f"{file}: does not fit its recipe: {reason}") from error
+    expected = skeleton(model.recipe, trained.leads, model.classes).state_dict()
+    weights, file = read_weights(model, trained), model.path / trained.file
+    faults = [
+        *(f"missing {name}" for name in expected if name not in weights),
+        *(f"unknown {shown(name)}" for name in weights if name not in expected),
+        *(
+            f"{name} is {_described(weights[name])}, not {_described(one)}"
+            for name, one in expected.items()
+            if name in weights and not _fits(weights[name], one)
+        ),
+    ]
+    if faults:
+        more = f"; {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        raise LeadwiseError(
+            f"{file}: does not fit its recipe: {'; '.join(faults[:SHOWN])}{more}; train again"
+        )
+    network = build(model.recipe, trained.leads, model.classes)
+    network.load_state_dict(weights, strict=True)
+    return network
+
+
+def _fits(weight: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Compare shape and type; weights may be rounded to float16 (`halved`)."""
+    rounded = weight.dtype == torch.float16 and expected.is_floating_point()
+    return weight.shape == expected.shape and (rounded or weight.dtype == expected.dtype)
+
+
+def _described(weight: torch.Tensor) -> str:
+    return f"{str(weight.dtype).removeprefix('torch.')} {tuple(weight.shape)}"

@@ -5,7 +5,10 @@ Content is not checked here but when format 3 is read.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from models.typed import typed
 
 FIELDS = {"steps": "transforms", "finish": "post_transforms", "average": "ema", "teach": "transfer"}
 HEAD_FIELDS = {
@@ -38,9 +41,9 @@ def upgraded_recipe(content: Mapping[str, Any]) -> dict[str, Any]:
             recipe[FIELDS.get(name, name)] = _renamed(name, value)
     if "decision" in head:
         head["decision"] = DECISIONS.get(str(head["decision"]), head["decision"])
-    for field, stated in (("transforms", "fs"), ("post_transforms", "max_s")):
-        if isinstance(parts := recipe.get(field), list):
-            recipe[field] = [_without_copy(part, recipe.get(stated)) for part in parts]
+    for name, stated in (("transforms", "fs"), ("post_transforms", "max_s")):
+        if isinstance(parts := recipe.get(name), list):
+            recipe[name] = [_without_copy(part, recipe.get(stated)) for part in parts]
     return {**recipe, "heads": [head]}
 
 
@@ -59,26 +62,59 @@ def _renamed(field: str, value: Any) -> Any:
 def _without_copy(part: Any, stated: Any) -> Any:
     """Remove a part's rate or length if it equals that of the recipe, which is the default."""
     copied = {"resample": "to_hz", "fit_length": "seconds"}
-    if not isinstance(part, Mapping) or part.get("name") not in copied:
+    if not isinstance(part, Mapping) or str(part.get("name")) not in copied:
         return part
-    number = copied[part["name"]]
+    number = copied[str(part["name"])]
     return {key: value for key, value in part.items() if key != number or value != stated}
 
 
-def upgraded_model(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the content of a `model.json` of format 2 to format 3."""
-    recipe = upgraded_recipe(content["recipe"])
+@dataclass(frozen=True)
+class _TrainedSet:
+    """A lead set in the `model.json` of format 2."""
+
+    leads: Any
+    file: Any
+    sha256: Any
+    epoch: Any
+    decision: dict[str, Any]
+    scores: Any
+    rules: tuple[Any, ...] = ()  # older folders have none
+
+
+@dataclass(frozen=True)
+class _Model:
+    """The fields of `model.json` of format 2 that change."""
+
+    recipe: dict[str, Any]
+    classes: Any
+    lead_sets: tuple[_TrainedSet, ...]
+    training: dict[str, Any]
+    format: int
+    about: Any = ""
+    versions: Any = field(default_factory=dict)
+
+
+def upgraded_model(content: Any) -> dict[str, Any]:
+    """Convert the content of a `model.json` of format 2 to format 3.
+
+    Raises
+    ------
+    LeadwiseError
+        A field that format 3 names otherwise is missing or wrong.
+    """
+    model: _Model = typed(_Model, content, "model")
+    recipe = upgraded_recipe(model.recipe)
     name = "diagnosis"
     recipe["heads"][0]["name"] = name
     lead_sets = []
-    for entry in content["lead_sets"]:
-        decision = dict(entry["decision"])
-        decision["name"] = DECISIONS.get(str(decision["name"]), decision["name"])
-        rest = {key: entry[key] for key in ("leads", "file", "sha256", "epoch")}
-        fitted = {"decision": decision, "scores": entry["scores"], "rules": entry.get("rules", [])}
-        lead_sets.append({**rest, "heads": {name: fitted}})
+    for entry in model.lead_sets:
+        known = entry.decision.get("name")
+        decision = {**entry.decision, "name": DECISIONS.get(str(known), known)}
+        fitted = {"decision": decision, "scores": entry.scores, "rules": list(entry.rules)}
+        kept = {key: getattr(entry, key) for key in ("leads", "file", "sha256", "epoch")}
+        lead_sets.append({**kept, "heads": {name: fitted}})
     return {
-        **content, "format": 3, "recipe": recipe, "classes": {name: content["classes"]},
+        **content, "format": 3, "recipe": recipe, "classes": {name: model.classes},
         "lead_sets": lead_sets,
-        "training": {TRAINING.get(key, key): item for key, item in content["training"].items()},
+        "training": {TRAINING.get(key, key): item for key, item in model.training.items()},
     }  # fmt: skip

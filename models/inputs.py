@@ -11,7 +11,10 @@ from ecg import LeadwiseError
 from ecg.leads import Choice, choose
 from ecg.signals import CROPPING
 from models import lookup
+from models.parts import check_numbers, reported
 from models.recipe import Part, Recipe
+
+RATE_TOLERANCE = 0.05  # of the recipe's rate; ISIBrno 2020 reads 257 Hz as 250 Hz
 
 
 def prepare(
@@ -33,10 +36,16 @@ def prepare(
     Choice
         `signal` of shape (channels, samples at the recipe's rate), float32, and the missing leads.
         Channels are the wanted leads, then each kind of derived channels (envelopes) of all leads.
+
+    Raises
+    ------
+    LeadwiseError
+        The transforms end at a rate that the network does not read.
     """
     chosen, missing = choose(signal, have, want)
     for part in recipe.transforms:
         chosen, fs = _apply(recipe, part, chosen, fs)
+    _check_rate(recipe, fs)
     return Choice(chosen.astype(np.float32, copy=False), missing)
 
 
@@ -58,13 +67,21 @@ def post_transform(recipe: Recipe, signal: np.ndarray) -> tuple[np.ndarray, np.n
     if recipe.post_transforms:
         signal = signal.astype(np.float32, copy=False)
     for part in recipe.post_transforms:
-        signal, _ = _apply(recipe, part, signal, recipe.fs)
+        signal, fs = _apply(recipe, part, signal, recipe.fs)
+        _check_rate(recipe, fs)
         if part.name in CROPPING:  # + 1, because padding becomes 0
             shifted, _ = _apply(recipe, part, positions[None] + 1.0, recipe.fs)
             positions = shifted[0].astype(np.int64) - 1
     if recipe.post_transforms:
         signal = signal.astype(np.float32, copy=False)
     return signal, positions
+
+
+def _check_rate(recipe: Recipe, fs: float) -> None:
+    if abs(fs - recipe.fs) > RATE_TOLERANCE * recipe.fs:
+        raise LeadwiseError(
+            f"{recipe.name}: its transforms end at {fs:g} Hz, but fs is {recipe.fs:g} Hz"
+        )
 
 
 def _apply(recipe: Recipe, part: Part, signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
@@ -81,32 +98,54 @@ def _parameters(function: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(function).parameters)
 
 
-def check_rate(recipe: Recipe) -> None:
-    """Check that transforms end at the recipe's rate, and post-transforms keep the length.
+def check_transforms(recipe: Recipe) -> None:
+    """Check the transforms' numbers, that they end at the recipe's rate, and what they return.
 
     Raises
     ------
     LeadwiseError
-        They end at another rate, or a post-transform not in `CROPPING` changes the length.
+        A number is wrong, a transform fails on noise, they end at another rate, or a post-transform
+        not in `CROPPING` changes the length.
     """
+    for part in (*recipe.transforms, *recipe.post_transforms):
+        transform = lookup(recipe, "TRANSFORMS", part.name)
+        check_numbers(recipe.name, part, transform, 2, stated=("to_hz", "seconds"))
+    noise = np.random.default_rng(0).normal(size=(2, 256)).astype(np.float32)
     for record_fs in (2 * recipe.fs, recipe.fs / 2):
-        signal, fs = np.zeros((1, 256), np.float32), record_fs
+        signal, fs = noise, record_fs
         for part in recipe.transforms:
-            signal, fs = _apply(recipe, part, signal, fs)
+            signal, fs = _tried(recipe, part, signal, fs)
         if fs != recipe.fs:
             raise LeadwiseError(
                 f"{recipe.name}: its transforms give {fs:g} Hz for a record of {record_fs:g} Hz, "
                 f"but fs is {recipe.fs:g} Hz; add part('resample') to them without to_hz"
             )
     for part in recipe.post_transforms:
-        lengths = (3 * recipe.max_samples // 4, 2 * recipe.max_samples)
-        trials = [np.zeros((1, samples), np.float32) for samples in lengths]
-        changed = [_apply(recipe, part, trial, recipe.fs)[0].shape[1] for trial in trials]
+        lengths = (max(1, 3 * recipe.max_samples // 4), 2 * recipe.max_samples)
+        trials = [np.zeros((2, samples), np.float32) for samples in lengths]
+        changed = [_tried(recipe, part, trial, recipe.fs)[0].shape[1] for trial in trials]
         if tuple(changed) != lengths and part.name not in CROPPING:
             raise LeadwiseError(
                 f"{recipe.name}: the post-transform '{part.name}' changes the length; only "
                 f"{', '.join(sorted(CROPPING))} may"
             )
+        if part.name in CROPPING and changed[0] > recipe.max_samples:
+            raise LeadwiseError(
+                f"{recipe.name}: the post-transform '{part.name}' makes {changed[0]} samples of "
+                f"{lengths[0]}, but the network reads at most {recipe.max_samples} (max_s)"
+            )
+
+
+def _tried(recipe: Recipe, part: Part, signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
+    """Apply one transform to a trial signal, and check what it returns."""
+    with reported(f"{recipe.name}: the transform '{part.name}' fails on a trial signal"):
+        changed, new_fs = _apply(recipe, part, signal, fs)
+        channels, samples = changed.shape
+    if samples < 1 or channels % 2 or channels < 2 or not np.isfinite(changed).all():
+        raise LeadwiseError(
+            f"{recipe.name}: the transform '{part.name}' gives no finite channels of each lead"
+        )
+    return changed, new_fs
 
 
 def unfit(recipe: Recipe, fs: float) -> Iterator[str]:

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ecg import LeadwiseError
 from ecg.annotations import Annotations
 from ecg.headers import Message
 from ecg.labels import class_name
@@ -19,9 +18,9 @@ from ecg.records import Record
 from ecg.rules import Finding
 from models.decision import decide
 from models.decode import decode
-from models.folder import ModelFolder, TrainedSet, load_weights, read_model
+from models.folder import ModelFolder, TrainedSet, load_network, read_model
 from models.inputs import prepare, unfit
-from models.network import SignalOutput, build, predict_signal
+from models.network import SignalOutput, predict_signal
 from models.recipe import Head
 from models.rules import answers_of, combine, findings_of
 
@@ -120,7 +119,7 @@ class Model:
         self.folder, self.recipe, self.device = folder, folder.recipe, device
         self._leads = None if leads is None else tuple(leads)
         self._lock = Lock()
-        self._networks: dict[tuple[str, ...], torch.nn.Module | LeadwiseError] = {}
+        self._networks: dict[tuple[str, ...], torch.nn.Module] = {}
 
     @classmethod
     def load(
@@ -157,33 +156,21 @@ class Model:
     def network_for(self, leads: Sequence[str]) -> tuple[TrainedSet, torch.nn.Module]:
         """Return the best network for records with these leads (`ecg.leads.serving_set`).
 
-        Networks with damaged weights are skipped.
-
         Raises
         ------
         LeadwiseError
-            No network is usable.
+            The weights of this network are damaged; no other network answers in its place.
         """
         trained = {entry.leads: entry for entry in self.folder.lead_sets}
-        damage: list[str] = []
-        while trained:
-            entry = trained.pop(serving_set(leads, trained))
-            network = self._loaded(entry)
-            if isinstance(network, torch.nn.Module):
-                return entry, network
-            damage.append(str(network))
-        raise LeadwiseError("; ".join(damage))
+        entry = trained[serving_set(leads, trained)]
+        return entry, self._loaded(entry)
 
-    def _loaded(self, entry: TrainedSet) -> torch.nn.Module | LeadwiseError:
-        """Load a network once; return the error if its weights are damaged."""
+    def _loaded(self, entry: TrainedSet) -> torch.nn.Module:
+        """Load a network once."""
         with self._lock:
             if entry.leads not in self._networks:
-                try:
-                    network = build(self.recipe, entry.leads, self.folder.classes)
-                    load_weights(self.folder, entry, network)
-                    self._networks[entry.leads] = network.to(self.device).eval()
-                except LeadwiseError as error:
-                    self._networks[entry.leads] = error
+                network = load_network(self.folder, entry)
+                self._networks[entry.leads] = network.to(self.device).eval()
             return self._networks[entry.leads]
 
     def predict(self, record: Record) -> Prediction:
@@ -219,7 +206,7 @@ class Model:
             )
         classes, fitted = self.folder.classes[head.name], trained.heads[head.name]
         probabilities = output.probabilities[head.name]
-        labels = decide(fitted.decision, probabilities[None])[0]
+        labels = decide(fitted.decision, probabilities[None], self.recipe)[0]
         rules = [rule for rule in fitted.rules if rule.options["mode"] != "off"]
         findings: tuple[Finding, ...] = ()
         if rules:

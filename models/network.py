@@ -1,16 +1,26 @@
 """From a recipe to its network, and from a prepared signal to probabilities."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
+from torch.overrides import TorchFunctionMode
 
+from ecg import LeadwiseError
 from models import lookup
 from models.inputs import channels_per_lead, post_transform, window_bounds
+from models.parts import check_numbers, reported
 from models.recipe import Head, Recipe
 
 WINDOWS_AT_ONCE = 4  # of a long record: limits memory, does not change results
+MOST_WEIGHTS = 300_000_000  # 1.2 GB; the largest published network has 130 million
+MOST_TENSORS = 20_000
+DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_)
 
 Classes = Mapping[str, Sequence[str]]  # of each head, by name
 
@@ -48,6 +58,52 @@ def build(recipe: Recipe, leads: Sequence[str], classes: Classes) -> torch.nn.Mo
         len(leads) * channels_per_lead(recipe), size, **recipe.network.options
     )
     return built
+
+
+class _Undrawn(TorchFunctionMode):
+    """Skip random initialisation, for which PyTorch imports 800 modules on the meta device."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return the tensor that `func` would fill, or call `func`."""
+        numbers = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init" or func in DRAWS:
+            return args[0] if args else numbers["tensor"]
+        return func(*args, **numbers)
+
+
+def skeleton(recipe: Recipe, leads: Sequence[str], classes: Classes) -> torch.nn.Module:
+    """Build a network without memory for its weights (PyTorch's meta device), to check its size.
+
+    Raises
+    ------
+    LeadwiseError
+        The numbers of the network do not fit each other, or it is too large.
+    """
+    part, modules, weights = recipe.network, 0, 0
+
+    def count(module: torch.nn.Module, name: str, tensor: torch.Tensor | None) -> None:
+        nonlocal modules, weights
+        modules, weights = modules + 1, weights + (tensor.numel() if tensor is not None else 0)
+        if modules > MOST_TENSORS or weights > MOST_WEIGHTS:
+            raise LeadwiseError(
+                f"{recipe.name}: the network '{part.name}' has more than {MOST_WEIGHTS:,} weights "
+                f"or {MOST_TENSORS:,} tensors; make it smaller"
+            )
+
+    check_numbers(recipe.name, part, lookup(recipe, "NETWORKS", part.name), 2)
+    hooks = [
+        register_module_parameter_registration_hook(count),
+        register_module_buffer_registration_hook(count),
+    ]
+    try:
+        with reported(f"{recipe.name}: the network '{part.name}' cannot be built"):
+            with torch.device("meta"), _Undrawn():
+                return build(recipe, leads, classes)
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def outputs_of(

@@ -5,42 +5,29 @@ A recipe is frozen, hashable and equal after a round trip through JSON.  A varia
 shared one, so a model folder cannot run other code.
 """
 
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, get_type_hints
+import sys
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any
 
 from ecg import LeadwiseError
+from ecg.labels import POLICIES
 from ecg.leads import LEAD_SETS
 from models.format2 import OLD_FIELDS, upgraded_recipe
+from models.typed import Filled, OneOf, Part, Range, part, plain, typed
+
+__all__ = ["Head", "Part", "Recipe", "part", "recipe_from_json", "recipe_to_json", "vary"]
 
 KINDS = ("record", "samples", "beats")
 
 
-@dataclass(frozen=True)
-class Part:
-    """A named part with its numbers as sorted pairs, which unlike a dict are frozen."""
-
-    name: str
-    numbers: tuple[tuple[str, Any], ...] = ()
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Return the numbers as keyword arguments."""
-        return dict(self.numbers)
-
-
-def part(name: str, **numbers: Any) -> Part:
-    """Make a part.
-
-    Examples
-    --------
-    >>> part("resample", tolerance=0.03)
-    Part(name='resample', numbers=(('tolerance', 0.03),))
-    """
-    return Part(name, tuple(sorted(numbers.items())))
+# Types of fields, with the values that are accepted.
+Name = Annotated[str, Filled()]
+Names = Annotated[tuple[Name, ...], Filled()]
+Share = Annotated[float, Range(0, 1)]
+Seconds = Annotated[float, Range(0, 86_400)]
+MOST_SAMPLES = 2_000_000  # that a network reads at once: limits memory
 
 
 @dataclass(frozen=True)
@@ -73,13 +60,13 @@ class Head:
         with the best metric of the first head is used.
     """
 
-    name: str = "diagnosis"
-    kind: str = "record"
-    classes: str = "scored"
+    name: Name = "diagnosis"
+    kind: Annotated[str, OneOf(KINDS)] = "record"
+    classes: Annotated[str, OneOf(POLICIES)] = "scored"
     exclusive: bool = False
     mask: str = "off"
     loss: Part = Part("bce")
-    weight: float = 1.0
+    weight: Annotated[float, Range(0, 1e6, above=True)] = 1.0
     decision: str = "global"
     rules: str = "off"
     metric: str = "challenge"
@@ -126,28 +113,28 @@ class Recipe:
         One network is trained per lead set.
     """
 
-    name: str
-    system: str
+    name: Name
+    system: Name
     source: str
     summary: str
-    fs: float
-    max_s: float
+    fs: Annotated[float, Range(1, 10_000)]
+    max_s: Annotated[float, Range(0, 86_400, above=True)]
     transforms: tuple[Part, ...]
     network: Part
     optimiser: Part
     schedule: Part
-    epochs: int
-    batch: int
-    heads: tuple[Head, ...] = (Head(),)
+    epochs: Annotated[int, Range(1, 1e6)]
+    batch: Annotated[int, Range(1, 1e6)]
+    heads: Annotated[tuple[Head, ...], Filled()] = (Head(),)
     post_transforms: tuple[Part, ...] = ()
-    stride_s: float = 0.0
+    stride_s: Seconds = 0.0
     augment: tuple[Part, ...] = ()
-    ema: float = 0.0
+    ema: Share = 0.0
     stop: Part = Part("never")
     transfer: Part = Part("none")
-    minutes: float = field(default=2600.0)  # 43 of the 48 h that the organisers allow with a GPU
-    seed: int = 0
-    lead_sets: tuple[tuple[str, ...], ...] = tuple(LEAD_SETS.values())
+    minutes: Annotated[float, Range(0, 1e9, above=True)] = 2600.0  # 43 of the 48 h with a GPU
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 0
+    lead_sets: Annotated[tuple[Names, ...], Filled()] = tuple(LEAD_SETS.values())
 
     @property
     def head(self) -> Head:
@@ -191,84 +178,51 @@ def recipe_to_json(recipe: Recipe) -> dict[str, Any]:
     return {entry.name: plain(getattr(recipe, entry.name)) for entry in fields(Recipe)}
 
 
-def plain(value: Any) -> Any:
-    """Convert parts, heads and tuples to dicts and lists."""
-    if isinstance(value, Part):
-        return {"name": value.name, **{key: plain(item) for key, item in value.numbers}}
-    if isinstance(value, Head):
-        return {entry.name: plain(getattr(value, entry.name)) for entry in fields(Head)}
-    return [plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-# JSON types that a field of each type accepts; all other fields are tuples.
-_JSON_TYPES: dict[Any, Any] = {float: (int, float), int: int, str: str, bool: bool, Part: Part}
-
-
-def recipe_from_json(content: Any) -> Recipe:
+def recipe_from_json(content: Any, where: str = "recipe") -> Recipe:
     """Convert JSON to a recipe, also JSON of model folder format 2.
 
-    A missing field has its default.
+    A missing field has its default, except `heads`.
 
     Raises
     ------
     LeadwiseError
-        A field is missing, unknown or of the wrong type.
+        A field is missing, unknown or of the wrong type, or its value is outside its range; the
+        message names it.
     """
     if isinstance(content, dict) and "heads" not in content and content.keys() & OLD_FIELDS:
         content = upgraded_recipe(content)
-    heads = content.get("heads") if isinstance(content, dict) else None
-    if not isinstance(heads, list) or not heads:
-        raise LeadwiseError("not a recipe of this version: it needs a list of heads")
-    typed = tuple(_typed(Head, head, "head") for head in heads)
-    if len({head.name for head in typed}) < len(typed):
-        raise LeadwiseError("two heads of the recipe have the same name")
-    rest = {key: value for key, value in content.items() if key != "heads"}
-    return replace(_typed(Recipe, rest, "recipe"), heads=typed)
+    if isinstance(content, dict) and "heads" not in content:
+        raise LeadwiseError(f"{where}: missing field heads, a list")
+    recipe: Recipe = typed(Recipe, content, where)
+    _check_lengths(recipe, where)
+    _check_different([head.name for head in recipe.heads], f"{where}.heads")
+    _check_different([frozenset(leads) for leads in recipe.lead_sets], f"{where}.lead_sets")
+    for index, leads in enumerate(recipe.lead_sets):
+        _check_different(leads, f"{where}.lead_sets[{index}]")
+    return recipe
 
 
-def _typed(kind: type, content: Any, word: str) -> Any:
-    """Make a Head or Recipe from a dict; check names and types of its fields."""
-    required = {entry.name for entry in fields(kind) if entry.default is MISSING}
-    known = {entry.name for entry in fields(kind)}
-    if not isinstance(content, dict):
-        raise LeadwiseError(f"not a {word} of this version: {content!r}")
-    given = set(content)
-    if wrong := (required - given) | (given - known):
-        names = ", ".join(sorted(wrong))
-        raise LeadwiseError(f"not a {word} of this version: check the fields {names}")
-    values = {key: frozen(value) for key, value in content.items()}
-    hints = get_type_hints(kind)
-    for key, value in values.items():
-        expected: Any = _JSON_TYPES.get(hints[key], tuple)
-        valid = isinstance(value, expected) and isinstance(value, bool) == (expected is bool)
-        if valid and hints[key] == tuple[Part, ...]:
-            valid = all(isinstance(one, Part) for one in value)
-        if not valid:
-            raise LeadwiseError(f"the {word}'s {key} is {content[key]!r}, which is not valid")
-    return kind(**values)
+def _check_different(names: Sequence[Hashable], where: str) -> None:
+    if len(set(names)) < len(names):
+        raise LeadwiseError(f"{where}: two have the same name")
 
 
-def read_recipe(path: Path) -> Recipe:
-    """Read a recipe from a JSON file, for example a variant of a system's recipe.
-
-    Raises
-    ------
-    LeadwiseError
-        The file cannot be read or holds no recipe.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise LeadwiseError(f"{path}: cannot be read as a recipe ({error})") from error
-    try:
-        return recipe_from_json(content)
-    except LeadwiseError as error:
-        raise LeadwiseError(f"{path}: {error}") from error
+def _check_lengths(recipe: Recipe, where: str) -> None:
+    """Check the lengths of windows in samples, and that windows leave out no sample."""
+    samples = recipe.max_s * recipe.fs
+    if not 1 <= samples <= MOST_SAMPLES:
+        raise LeadwiseError(
+            f"{where}.max_s: {recipe.max_s:g} s at {recipe.fs:g} Hz are {samples:g} samples; "
+            f"a network reads 1 to {MOST_SAMPLES}"
+        )
+    if recipe.stride_s and not recipe.max_s / 100 <= recipe.stride_s <= recipe.max_s:
+        raise LeadwiseError(
+            f"{where}.stride_s: must be 0, or from max_s / 100 to max_s ({recipe.max_s:g} s), not "
+            f"{recipe.stride_s:g}"
+        )
 
 
-def frozen(value: Any) -> Any:
-    """Convert dicts and lists back to parts and tuples."""
-    if isinstance(value, Mapping):
-        numbers = {key: frozen(item) for key, item in value.items() if key != "name"}
-        return part(str(value.get("name")), **numbers)
-    return tuple(frozen(item) for item in value) if isinstance(value, list) else value
+if __name__ == "__main__":
+    from models.recipe_file import main  # imports this module under its own name
+
+    sys.exit(main())

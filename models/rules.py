@@ -13,6 +13,7 @@ from ecg import LeadwiseError
 from ecg.leads import choose
 from ecg.rules import RULES, Finding, judge
 from models.recipe import Part, part
+from models.typed import shown, suggestion
 
 YES, NO, CANNOT_SAY = 1, 0, -1
 
@@ -80,7 +81,7 @@ def _known_mode(rule: Part) -> str:
     mode = rule.options.get("mode")
     for kind, name, known in (("rule", rule.name, RULES), ("mode of a rule", mode, MODES)):
         if name not in known:
-            raise LeadwiseError(f"no {kind} '{name}'; known are {', '.join(known)}")
+            raise LeadwiseError(f"no {kind} {shown(name)}; {suggestion(name, known)}")
     return str(mode)
 
 

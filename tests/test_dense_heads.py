@@ -24,7 +24,7 @@ from models.folder import read_model
 from models.model import Model
 from models.recipe import Head, Recipe, part, recipe_from_json, recipe_to_json
 from simulate import write_records
-from training.run import check_recipe, try_batch
+from training.checks import check_recipe, try_batch
 
 ROOT = Path(__file__).resolve().parent.parent
 # A training that is killed when the state of its second epoch is written.
@@ -229,5 +229,5 @@ def test_the_trial_batch_has_the_length_that_the_post_transforms_give(
     monkeypatch.setitem(models.house2026.NETWORKS, "fixed", lambda _, size: Fixed(2 * 2000, size))
     fixed = replace(RECIPE, heads=HEADS[2:], network=part("fixed"), max_s=20.0)
     try_batch(fixed)
-    with pytest.raises(LeadwiseError, match="fail on a trial batch of two records of 1000 samples"):
+    with pytest.raises(LeadwiseError, match="fail on a trial batch of 2 records of 1000 samples"):
         try_batch(replace(fixed, max_s=10.0))

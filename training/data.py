@@ -16,7 +16,8 @@ from ecg.progress import log
 from ecg.records import Record, find_records, summarise
 from models import find
 from models.inputs import unfit
-from models.recipe import Head, Recipe, part, read_recipe
+from models.recipe import Head, Recipe, part
+from models.recipe_file import read_recipe
 from models.sample import UNKNOWN
 from training.cache import Cache
 from training.dataset import Dataset, dataset_of

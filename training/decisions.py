@@ -18,8 +18,9 @@ from ecg.parallel import map_in_order
 from ecg.progress import log, progress_bar
 from ecg.records import Record
 from ecg.rules import RULES
+from models import known_parts, lookup
 from models.decision import decide, logit
-from models.recipe import Part, part
+from models.recipe import Part, Recipe, part
 from models.rules import CANNOT_SAY, MODES, PUBLISHED, answers_of, combine, findings_of
 from scoring.challenge import Prepared, prepare, rewards
 from scoring.measures import count, f_measure, macro
@@ -187,6 +188,17 @@ FITS: dict[str, Fit] = {
     "highest": lambda *_: part("highest"),  # exclusive classes need no fit
     "expected_metric": _fit_expected,
 }
+
+
+def fit_of(recipe: Recipe, name: str) -> Fit:
+    """Find the fit of a decision: the system's own, or a shared one.
+
+    A system's decision (`DECISIONS`) without an entry in its `FITS` has no numbers to fit.
+    """
+    if name in known_parts(recipe, "DECISIONS") and name not in known_parts(recipe, "FITS", FITS):
+        return lambda *_: part(name)
+    fit: Fit = lookup(recipe, "FITS", name, FITS)
+    return fit
 
 
 def read_answers(

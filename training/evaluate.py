@@ -16,7 +16,7 @@ from models.sample import follow
 from scoring import DENSE_METRICS, METRICS
 from scoring.segments import confusion
 from training.dataset import Dataset, pad_targets
-from training.decisions import FITS, fit_rules, global_threshold, measure_of, rule_lines
+from training.decisions import fit_of, fit_rules, global_threshold, measure_of, rule_lines
 from training.state import TrainingState
 
 Weights = Mapping[str, torch.Tensor]
@@ -96,8 +96,9 @@ def fit_heads(
             continue
         probabilities, labels = predictions[head.name], validation_part.labels[head.name]
         classes = run.classes[head.name]
-        decision = FITS[head.decision](probabilities, labels, classes, run.recipe.seed)
-        outputs = decide(decision, probabilities)
+        fit = fit_of(run.recipe, head.decision)
+        decision = fit(probabilities, labels, classes, run.recipe.seed)
+        outputs = decide(decision, probabilities, run.recipe)
         rules = fit_rules(head.rules, outputs, answers, labels, classes)
         for line in rule_lines(rules):
             log(f"{run.name}: {line}")

@@ -28,6 +28,7 @@ from models.folder import ModelFolder, read_model, read_weights
 from models.inputs import channels_of, channels_per_lead, post_transform
 from models.network import build
 from models.recipe import Recipe
+from models.typed import suggestion
 from training.dataset import Dataset
 from training.evaluate import LeadSetRun, Weights, predict
 
@@ -97,7 +98,7 @@ def check_transfer(recipe: Recipe) -> None:
         The transfer is unknown or does not fit.
     """
     if (name := recipe.transfer.name) not in TRANSFERS:
-        raise LeadwiseError(f"no transfer '{name}'; known are {', '.join(TRANSFERS)}")
+        raise LeadwiseError(f"no transfer '{name}'; {suggestion(name, TRANSFERS)}")
     TRANSFERS[name].check(recipe, **recipe.transfer.options)
 
 

@@ -11,7 +11,7 @@ from experiments.outputs import MEASURES
 from experiments.sections import SECTIONS
 from models import find
 from models.recipe import Recipe, recipe_from_json, recipe_to_json
-from training.run import check_recipe
+from training.checks import check_recipe
 
 
 def differing(recipe: Recipe, other: Recipe) -> set[str]:

@@ -8,7 +8,7 @@ import pytest
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from models import decision
-from models.decision import decide, expected_metric, thresholds
+from models.decision import decide, expected_metric, highest, thresholds
 from models.recipe import Part, part
 from scoring.challenge import challenge_metric, rewards
 
@@ -127,3 +127,14 @@ def test_every_class_is_drawn_with_its_probability() -> None:
 def test_wrong_decisions_are_refused(decided_by: Part, message: str) -> None:
     with pytest.raises(LeadwiseError, match=message):
         decide(decided_by, np.zeros((1, 2)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_probabilities_that_are_not_finite_have_no_label(value: float) -> None:
+    """`argmax` would give class 0 for a row of NaN, and thresholds no class."""
+    probabilities = np.array([[0.2, 0.8], [value, value]])
+    with pytest.raises(LeadwiseError, match="probabilities are not finite"):
+        highest(probabilities)
+    for decided_by in (part("highest"), part("thresholds", values=(0.5, 0.5))):
+        with pytest.raises(LeadwiseError, match="probabilities are not finite"):
+            decide(decided_by, probabilities)

@@ -12,7 +12,7 @@ from models import find
 from models.dualnet2017 import RECIPES, Network
 from models.dualnet2017.encoders import Transformer
 from models.dualnet2017.spectrogram import frame_count, log_spectrogram, window_count, windows
-from models.inputs import check_rate, post_transform, prepare
+from models.inputs import check_transforms, post_transform, prepare
 from models.network import build, pad
 from models.recipe import Recipe, part
 from models.sample import Sample
@@ -262,7 +262,7 @@ def test_invalid_options_raise_an_error() -> None:
 def test_recipes_have_one_lead_and_weights_for_all_classes(name: str) -> None:
     recipe, head = RECIPES[name], RECIPES[name].head
     assert recipe.lead_sets == (("ECG",),)
-    check_rate(recipe)
+    check_transforms(recipe)
     if head.exclusive:
         assert len(head.loss.options["weights"]) == len(POLICIES[head.classes]([]))
     else:  # PTB-XL's records have several codes

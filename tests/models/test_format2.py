@@ -10,7 +10,8 @@ from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS
 from models import find
 from models.format2 import upgraded_model, upgraded_recipe
-from models.recipe import Recipe, part, read_recipe, recipe_from_json, recipe_to_json, vary
+from models.recipe import Recipe, part, recipe_from_json, recipe_to_json, vary
+from models.recipe_file import read_recipe
 
 GUARD = Path(__file__).resolve().parent.parent / "data" / "guard"
 TWELVE_AND_TWO = (LEAD_SETS[12], LEAD_SETS[2])
@@ -87,13 +88,13 @@ def test_only_a_rate_or_length_that_repeats_the_recipes_is_dropped() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": None}, "transforms is None, which is not valid"),
-        ({"finish": 3}, "post_transforms is 3, which is not valid"),
-        ({"loss": "bce"}, "loss is 'bce', which is not valid"),
-        ({"exclusive": "no"}, "exclusive is 'no', which is not valid"),
-        ({"average": "much"}, "ema is 'much', which is not valid"),
-        ({"steps": [None]}, r"transforms is \[None\], which is not valid"),
-        ({"colour": 1}, "check the fields colour"),
+        ({"steps": None}, "recipe.transforms: must be a list, not None"),
+        ({"finish": 3}, "recipe.post_transforms: must be a list, not 3"),
+        ({"loss": "bce"}, r"recipe.heads\[0\].loss: must be an object of fields, not 'bce'"),
+        ({"exclusive": "no"}, r"recipe.heads\[0\].exclusive: must be true or false, not 'no'"),
+        ({"average": "much"}, "recipe.ema: must be a number, not 'much'"),
+        ({"steps": [None]}, r"recipe.transforms\[0\]: must be an object of fields, not None"),
+        ({"colour": 1}, "recipe: unknown field 'colour'"),
     ],
 )
 def test_wrong_content_is_an_error(change: dict[str, Any], message: str) -> None:
@@ -105,7 +106,7 @@ def test_wrong_content_is_an_error(change: dict[str, Any], message: str) -> None
 def test_a_missing_field_is_named() -> None:
     content = json.loads((GUARD / "isibrno.json").read_text())
     del content["steps"], content["fs"]
-    with pytest.raises(LeadwiseError, match="check the fields fs, transforms"):
+    with pytest.raises(LeadwiseError, match="recipe: missing fields fs, transforms"):
         recipe_from_json(content)
 
 

@@ -110,7 +110,9 @@ def test_a_recipe_of_format_2_equals_that_of_format_3(name: str) -> None:
 def test_format_3_accepts_no_old_names() -> None:
     content = recipe_to_json(find("isibrno-basic"))
     content["steps"] = content.pop("transforms")
-    with pytest.raises(LeadwiseError, match="check the fields steps, transforms"):
+    with pytest.raises(
+        LeadwiseError, match=r"unknown field 'steps' \(.*\); missing field transforms"
+    ):
         recipe_from_json(content)
 
 
@@ -135,24 +137,27 @@ def test_a_folder_older_than_the_rules_has_none(copy: Path, model_folder: Path) 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda content: content.pop("classes"), "a field is missing or wrong"),
-        (lambda content: content.pop("recipe"), "a field is missing or wrong"),
-        (lambda content: content.pop("training"), "a field is missing or wrong"),
-        (lambda content: content.update(training=1), "a field is missing or wrong"),
-        (lambda content: content.update(recipe=["isibrno"]), "a field is missing or wrong"),
-        (lambda content: content["recipe"].pop("fs"), "check the fields fs"),
-        (lambda content: content["recipe"].update(surprise=1), "check the fields surprise"),
+        (lambda content: content.pop("classes"), "model: missing field classes; copy the"),
+        (lambda content: content.pop("recipe"), "model: missing field recipe"),
+        (lambda content: content.pop("training"), "model: missing field training"),
+        (lambda content: content.update(training=1), "model.training: must be an object"),
+        (lambda content: content.update(recipe=["isibrno"]), "model.recipe: must be an obj"),
+        (lambda content: content["recipe"].pop("fs"), "model.recipe: missing field fs"),
+        (
+            lambda content: content["recipe"].update(surprise=1),
+            "unknown field 'surprise'",
+        ),
         (lambda content: content["recipe"]["steps"][0].update(name="exec"), "no 'exec' among TRA"),
         (lambda content: content["recipe"]["network"].update(name="eval"), "no 'eval' among NETW"),
-        (lambda content: content["lead_sets"][0].pop("scores"), "a field is missing or wrong"),
-        (lambda content: content["lead_sets"][0].update(decision="0.5"), "a field is missing or"),
+        (lambda content: content["lead_sets"][0].pop("scores"), "missing field scores"),
+        (lambda content: content["lead_sets"][0].update(decision="0.5"), "decision: must be an"),
         (
             lambda content: content["lead_sets"][0]["decision"].update(name="eval"),
             "no decision 'eval'; known are thresholds, near ties",
         ),
         (
             lambda content: content["lead_sets"][0].update(rules=[{"name": "eval", "mode": "or"}]),
-            "no rule 'eval'; known are tachycardia",
+            r"lead_sets\[0\].heads.diagnosis: no rule 'eval'; similar are pacing",
         ),
     ],
 )

@@ -14,7 +14,7 @@ from ecg.leads import LEAD_SETS, STANDARD
 from models import find
 from models.inputs import (
     channels_of,
-    check_rate,
+    check_transforms,
     post_transform,
     prepare,
     unfit,
@@ -92,7 +92,7 @@ def test_rate_and_length_that_a_part_leaves_out_are_those_of_the_recipe() -> Non
     prepared = prepare(recipe, np.ones((1, 2000)), ["I"], ["I"], 500.0).signal
     assert prepared.shape == (1, 400)
     assert post_transform(recipe, prepared)[0].shape == (1, 300)
-    check_rate(recipe)
+    check_transforms(recipe)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_rate_and_length_that_a_part_leaves_out_are_those_of_the_recipe() -> Non
 )
 def test_transforms_that_end_at_another_rate_or_length_are_refused(changes, message: str) -> None:
     with pytest.raises(LeadwiseError, match=message):
-        check_rate(replace(PLAIN, **changes))
+        check_transforms(replace(PLAIN, **changes))
 
 
 @pytest.mark.parametrize(

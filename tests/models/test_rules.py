@@ -71,7 +71,7 @@ def test_of_two_rules_of_one_class_the_later_one_is_applied_last(
 
 def test_errors_for_unknown_rules_and_modes_list_the_known_ones() -> None:
     labels, answers = np.zeros((1, 26), bool), np.zeros((1, len(RULES)), np.int8)
-    with pytest.raises(LeadwiseError, match="no rule 'palm reading'; known are tachycardia"):
+    with pytest.raises(LeadwiseError, match="no rule 'palm reading'; similar are pacing"):
         combine(labels, answers, [part("palm reading", mode="or")], CODES)
     with pytest.raises(LeadwiseError, match="no mode of a rule 'xor'; known are off, or, veto, re"):
         combine(labels, answers, [part(RULE, mode="xor")], CODES)

@@ -12,8 +12,8 @@ from models import find
 from models.recipe import Head, vary
 from tests.conftest import mapped_arrays
 from training.cache import Cache
+from training.checks import check_recipe
 from training.data import MASKS, chosen_recipe, labelled_records, split_data
-from training.run import check_recipe
 from training.settings import Settings
 
 EXCLUSIVE = (Head(classes="af", exclusive=True),)
