@@ -30,9 +30,9 @@ from training.data import named_recipe
 from training.settings import lead_set_sizes, positive_int
 
 
-def main() -> None:
-    """Run a command and print its lines."""
-    options = vars(parser().parse_args())
+def main(*words: str) -> None:
+    """Run a command and print its lines; `words` come before those of the command line."""
+    options = vars(parser().parse_args([*words, *sys.argv[1:]]))
     command = options.pop("command")
     try:
         for line in command(**options) or ():

@@ -132,3 +132,9 @@ def left_over(model: Path) -> list[str]:
     known = ("model.json", "history.tsv", "problems.tsv", "training.png")
     weights = {trained.file for trained in read_model(model).lead_sets}
     return [name for name in files(model) if name not in {*known, *weights}]
+
+
+if __name__ == "__main__":
+    from experiments.__main__ import main
+
+    main("kills")

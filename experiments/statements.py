@@ -60,3 +60,9 @@ def write_statements(data: Path, table: Path, folder: Path) -> None:
         (draft / signal.name).symlink_to(signal.resolve())
     shutil.copy(data / "folds.tsv", draft)
     draft.rename(folder)
+
+
+if __name__ == "__main__":
+    from experiments.__main__ import main
+
+    main("statements")

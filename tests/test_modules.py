@@ -1,0 +1,55 @@
+"""Modules that run: `python -m MODULE --help` prints a usage and does nothing else."""
+
+import re
+import runpy
+import warnings
+from pathlib import Path
+
+import pytest
+
+from docs.generate import ROOT, pages
+from experiments.__main__ import COMMANDS
+
+ROOMS = ("benchmarks", "datasets", "docs", "ecg", "experiments", "leadwise", "models", "scoring",
+         "simulate", "training")  # fmt: skip
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__main__")
+
+
+RUNNABLE = sorted(
+    name_of(path) for room in ROOMS for path in (ROOT / room).rglob("*.py")
+    if path.name == "__main__.py" or 'if __name__ == "__main__"' in path.read_text("utf-8")
+    if "_tree" not in path.parts and "peers" not in path.parts
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("module", RUNNABLE)
+def test_help_prints_a_usage_and_writes_nothing(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [module, "--help"])
+    before = {page: page.stat().st_mtime_ns for page in pages()}
+    with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+        warnings.filterwarnings("ignore", "'.+' found in sys.modules")
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    assert not ended.value.code
+    assert capsys.readouterr().out.startswith("usage: ")
+    assert not list(tmp_path.iterdir())
+    assert before == {page: page.stat().st_mtime_ns for page in pages()}
+
+
+def test_each_command_of_the_experiments_runs_by_its_modules_name() -> None:
+    for command in COMMANDS:
+        if (ROOT / "experiments" / f"{command}.py").exists() and command != "rules":
+            assert f"experiments.{command}" in RUNNABLE
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_each_module_that_a_page_runs_is_one_that_runs(page: Path) -> None:
+    for module in re.findall(r"python -m ([\w.]+)", page.read_text(encoding="utf-8")):
+        if module.partition(".")[0] in ROOMS:
+            assert module in RUNNABLE, f"{page.name}: python -m {module}"
