@@ -1,7 +1,7 @@
 """Make the tables of README.md and of the pages: `make docs`; a test compares.
 
-A table between marks, `<!-- NAME -->` and `<!-- /NAME -->`, comes from the code (`PAGES`), or from a
-stored result: `tables/NAME.tsv` beside the page, which the command of the result writes.
+A table between marks, `<!-- NAME -->` and `<!-- /NAME -->`, comes from the code (`PAGES`), or from
+a stored result: `tables/NAME.tsv` beside the page, which the command of the result writes.
 """
 
 import argparse

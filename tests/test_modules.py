@@ -33,8 +33,8 @@ def test_help_prints_a_usage_and_writes_nothing(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", [module, "--help"])
     before = {page: page.stat().st_mtime_ns for page in pages()}
-    with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
-        warnings.filterwarnings("ignore", "'.+' found in sys.modules")
+    warnings.filterwarnings("ignore", "'.+' found in sys.modules")
+    with pytest.raises(SystemExit) as ended:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     assert not ended.value.code
     assert capsys.readouterr().out.startswith("usage: ")
