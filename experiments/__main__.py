@@ -3,6 +3,8 @@
     python -m experiments list
     python -m experiments run STUDY DATA RUNS [--epochs 4 --records 2000 --seeds 0,1,2 …]
     python -m experiments report STUDY RUNS [--page docs/results/NAME.md]
+    python -m experiments compare DATA OUT_A OUT_B
+    python -m experiments curves DATA OUTPUTS OUT
     python -m experiments export RUNS/STUDY/CELL/model FOLDER
 
 DATA is a folder of labelled records with its folds.tsv (2017: with its REFERENCE.csv).  `run`
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ecg import LeadwiseError
-from experiments import errors, kills, rules, table5, transfer
+from experiments import compare, curves, errors, kills, rules, table5, transfer
 from experiments.cells import cells_of, run_cells
 from experiments.export import export
 from experiments.grids import GRIDS, find_grid, leave_one_source_out, narrowed
@@ -126,6 +128,11 @@ COMMANDS: dict[str, tuple[Any, str, str, dict[str, Any]]] = {
     "report": (report, "tables and pictures of a study", "study runs",
                {"validation": VALIDATION, "page": PAGE}),
     "export": (export, "make a model folder ready to publish", "model folder", {}),
+    "compare": (compare.compare, "paired gains of one model's outputs over another's, overall and "
+                "per class; OUT_A, OUT_B: output folders, or folders of them, one per seed",
+                "data out_a out_b", {}),
+    "curves": (curves.draw_curves, "ROC, precision-recall and threshold curves of each class, as "
+               "pictures and a table in OUT", "data outputs out", {}),
     "statements": (write_statements, "data folder with PTB-XL's statements; TABLE: records.tsv or "
                    "ptbxl_database.csv", "data table folder", {}),
     "table5": (table5.table, "Kang & Wen's table 5: sizes, speeds, scores", "runs?",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ecg import LeadwiseError
 from ecg.headers import parse_header
+from experiments.runs import files_of
 
 
 def read_statements(table: Path) -> dict[str, tuple[str, ...]]:
@@ -55,9 +56,10 @@ def write_statements(data: Path, table: Path, folder: Path) -> None:
         text = header.read_text()
         codes = [*parse_header(text, header.stem).codes, *statements.get(header.stem, ())]
         text = re.sub(r"^# ?Dx:.*$", f"# Dx: {','.join(codes)}", text, flags=re.MULTILINE)
-        (draft / header.name).write_text(text)
-        signal = header.with_suffix(".mat")
-        (draft / signal.name).symlink_to(signal.resolve())
+        (draft / header.name).write_text(text, encoding="utf-8")
+        for path in files_of(header):
+            if path != header:
+                (draft / path.name).symlink_to(path.resolve())
     shutil.copy(data / "folds.tsv", draft)
     draft.rename(folder)
 
