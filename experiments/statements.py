@@ -31,13 +31,17 @@ def read_statements(table: Path) -> dict[str, tuple[str, ...]]:
         if {"record", "scp"} <= columns:
             return {row["record"]: tuple(filter(None, row["scp"].split(","))) for row in reader}
         if {"ecg_id", "scp_codes"} <= columns:
-            return {
-                f"HR{int(row['ecg_id']):05d}": tuple(ast.literal_eval(row["scp_codes"]))
-                for row in reader
-            }
+            return dict(_row(table, number, row) for number, row in enumerate(reader, 2))
     raise LeadwiseError(
         f"{table}: neither the columns record and scp nor ecg_id and scp_codes; is it PTB-XL's?"
     )
+
+
+def _row(table: Path, number: int, row: dict[str, str]) -> tuple[str, tuple[str, ...]]:
+    try:
+        return f"HR{int(row['ecg_id']):05d}", tuple(ast.literal_eval(row["scp_codes"]))
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise LeadwiseError(f"{table}, line {number}: is no row of PTB-XL's ({error})") from error
 
 
 def write_statements(data: Path, table: Path, folder: Path) -> None:
