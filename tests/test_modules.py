@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import tomllib
 import warnings
 from pathlib import Path
 
@@ -53,3 +54,14 @@ def test_each_module_that_a_page_runs_is_one_that_runs(page: Path) -> None:
     for module in re.findall(r"python -m ([\w.]+)", page.read_text(encoding="utf-8")):
         if module.partition(".")[0] in ROOMS:
             assert module in RUNNABLE, f"{page.name}: python -m {module}"
+
+
+def test_the_page_of_commands_has_all_of_them() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    modules = page.partition("## All modules")[2]
+    named = set(re.findall(r"`([\w.-]+)`", modules))
+    of_commands = {f"experiments.{command}" for command in COMMANDS}
+    assert {*RUNNABLE, *COMMANDS} - of_commands - named == set()
+    scripts = [path.name for path in ROOT.glob("*.py") if "__main__" in path.read_text("utf-8")]
+    scripts += tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+    assert [name for name in scripts if name not in page] == []
