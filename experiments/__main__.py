@@ -7,9 +7,10 @@
     python -m experiments curves DATA OUTPUTS OUT
     python -m experiments export RUNS/STUDY/CELL/model FOLDER
 
-DATA is a folder of labelled records with its folds.tsv (2017: with its REFERENCE.csv).  `run`
-resumes an interrupted study; `report` writes RUNS/STUDY/report.md with its pictures and prints
-the tables.  OUTPUTS is the output folder of `run_model.py` for the labelled RECORDS.
+STUDY is a name of the list, or a file NAME.json (experiments/grid_files.py).  DATA is a folder of
+labelled records with its folds.tsv (2017: with its REFERENCE.csv).  `run` resumes an interrupted
+study; `report` writes RUNS/STUDY/report.md with its pictures and prints the tables.  OUTPUTS is the
+output folder of `run_model.py` for the labelled RECORDS.
 
 On a cluster, start `dask scheduler` and, on each machine in this folder,
 `PYTHONPATH=. dask worker ADDRESS --nthreads 1`; DATA and RUNS must have the same paths on all.
@@ -25,7 +26,8 @@ from ecg import LeadwiseError
 from experiments import compare, curves, errors, kills, rules, table5, transfer
 from experiments.cells import cells_of, run_cells
 from experiments.export import export
-from experiments.grids import GRIDS, find_grid, leave_one_source_out, narrowed
+from experiments.grid_files import grid_of
+from experiments.grids import GRIDS, leave_one_source_out, narrowed
 from experiments.statements import write_statements
 from experiments.tables import write_report
 from training.data import named_recipe
@@ -62,7 +64,7 @@ def run(
     LeadwiseError
         The study is unknown, `base` is set for another study, or cells failed.
     """
-    grid = find_grid(study)
+    grid = grid_of(study)
     if base:
         grid = leave_one_source_out(named_recipe(base))
         if study != grid.name:
@@ -73,7 +75,7 @@ def run(
 def report(study: str, runs: Path, *, validation: bool, page: Path | None) -> list[str]:
     """Write and return the report of a study."""
     on = "validation" if validation else "test"
-    return write_report(find_grid(study), runs, on=on, page=page).splitlines()
+    return write_report(grid_of(study), runs, on=on, page=page).splitlines()
 
 
 def _path(text: str) -> Path:
