@@ -323,6 +323,8 @@ def main(words: Sequence[str] | None = None) -> int:
             drawn.add(draw_record(record, options.out, start_s=options.start,
                                   seconds=options.seconds))  # fmt: skip
             print(options.out / f"{record.name}.png", flush=True)
+        except BrokenPipeError:
+            raise  # the reader of our output has ended
         except FAILURES as error:
             failed = True
             known = isinstance(error, LeadwiseError)
