@@ -1,5 +1,6 @@
 """Draw the networks and the pipeline: `make docs` writes docs/networks/ and docs/pipeline.png."""
 
+import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -220,4 +221,5 @@ def draw_all(docs: Path = DOCS) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     draw_all()

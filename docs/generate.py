@@ -1,7 +1,15 @@
-"""Make the tables of README.md and of the pages from the code: `make docs`; a test compares."""
+"""Make the tables of README.md and of the pages: `make docs`; a test compares.
 
-from collections.abc import Iterable, Mapping
+A table between marks, `<!-- NAME -->` and `<!-- /NAME -->`, comes from the code (`PAGES`), or from
+a stored result: `tables/NAME.tsv` beside the page, which the command of the result writes.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -149,7 +157,7 @@ def ludb_others_table() -> list[str]:
     return table("LUDB's text | why it is no class", map(" | ".join, WITHOUT_CLASS.items()))
 
 
-# The tables of each page, between their marks: `<!-- settings -->` … `<!-- /settings -->`.
+# The tables of each page that the code gives.
 PAGES = {
     README: {"settings": settings_table},
     INDEX_PAGE: {"systems": systems_table},
@@ -160,11 +168,22 @@ PAGES = {
 }
 
 
+def pages() -> list[Path]:
+    """List all pages that may have tables."""
+    return [README, *sorted((ROOT / "docs").rglob("*.md"))]
+
+
 def with_tables(page: Path) -> str:
-    """Return a page's text with the tables that the code gives."""
-    text = page.read_text(encoding="utf-8")
-    for name, lines in PAGES[page].items():
-        text = put(text, name, lines())
+    """Return a page's text with the tables that the code and the stored results give.
+
+    Raises
+    ------
+    LeadwiseError
+        A table has neither code nor a stored result.
+    """
+    text, made = page.read_text(encoding="utf-8"), PAGES.get(page, {})
+    for name in re.findall(r"^<!-- ([a-z0-9-]+) -->$", text, re.MULTILINE):
+        text = put(text, name, made[name]() if name in made else read_stored(stored(page, name)))
     return text
 
 
@@ -177,25 +196,88 @@ def put(text: str, name: str, lines: Iterable[str]) -> str:
     return before + start + "\n".join(lines) + "\n" + end + rest.partition(end)[2]
 
 
+def stored(page: Path, name: str) -> Path:
+    """Path of the stored result of a page's table."""
+    return (ROOT / "docs" if page == README else page.parent) / "tables" / f"{name}.tsv"
+
+
+def read_stored(path: Path) -> list[str]:
+    """Make the lines of a page from a stored result.
+
+    A line with tabs is a row of a table, the first of successive ones its head; others are text.
+
+    Raises
+    ------
+    LeadwiseError
+        The file does not exist.
+    """
+    if not path.exists():
+        raise LeadwiseError(f"{path}: does not exist; which command makes the table {path.stem}?")
+    lines: list[str] = []
+    for row in path.read_text(encoding="utf-8").splitlines():
+        cells, head = row.split("\t"), not (lines and lines[-1].startswith("|"))
+        lines += [row] if len(cells) == 1 else table(" | ".join(cells), [])[: 2 if head else 1]
+    return lines
+
+
+def stored_rows(lines: Iterable[str]) -> Iterator[str]:
+    """Turn a page's lines into those of a stored result, the inverse of `read_stored`."""
+    for line in lines:
+        cells = re.split(r" \|(?= |$)", line[1:])[:-1] if line.startswith("| ") else [line]
+        row = "\t".join(cell.strip() for cell in cells)
+        if set(row.split("\t")) != {"---"}:
+            yield row
+
+
 def write_tables(page: Path, tables: Mapping[str, Iterable[str]]) -> None:
-    """Replace tables between their marks in a page, or in a page of the folder of the same name.
+    """Store tables, and replace them in a page, or in a page of the folder of the same name.
 
     With `docs/results.md` a table may be in that page or in one of `docs/results/*.md`.
 
     Raises
     ------
     LeadwiseError
-        No page has the marks.
+        No page has the marks, or a table has no row; then no page is changed.
     """
-    for name, rows in tables.items():
-        inner = sorted(page.with_suffix("").glob("*.md"))
-        marked = [one for one in (page, *inner) if f"<!-- {name} -->\n" in one.read_text("utf-8")]
-        target = marked[0] if marked else page
-        text = put(target.read_text(encoding="utf-8"), name, rows)
-        with atomic_write(target) as draft:
-            draft.write_text(text, encoding="utf-8")
+    candidates = [page, *sorted(page.with_suffix("").glob("*.md"))]
+    texts = {one: one.read_text(encoding="utf-8") for one in candidates}
+    changed: dict[Path, str] = {}
+    for name, lines in tables.items():
+        lines = list(lines)
+        rows = list(stored_rows(lines))
+        sizes = [len(list(group)) for of_table, group in groupby(rows, _is_row) if of_table]
+        if not rows or 1 in sizes:
+            raise LeadwiseError(f"{name}: there is no result for this table; no page is changed")
+        target = next((one for one in candidates if f"<!-- {name} -->\n" in texts[one]), page)
+        changed[stored(target, name)] = "\n".join(rows) + "\n"
+        changed[target] = texts[target] = put(texts[target], name, lines)
+    for path, text in changed.items():
+        _write(path, text)
+
+
+def _is_row(line: str) -> bool:
+    return "\t" in line
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with atomic_write(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Write the pages whose tables have changed."""
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    try:
+        texts = {page: with_tables(page) for page in pages()}
+        for page, text in texts.items():
+            if text != page.read_text(encoding="utf-8"):
+                _write(page, text)
+    except (LeadwiseError, OSError) as error:
+        sys.exit(f"Error: {error}")
 
 
 if __name__ == "__main__":
-    for page in PAGES:
-        page.write_text(with_tables(page), encoding="utf-8")
+    main()

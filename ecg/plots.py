@@ -1,22 +1,34 @@
-"""Drawings of a record on ECG paper, as PNG, SVG or PDF files, and what all figures share."""
+"""Drawings of records on ECG paper: `python -m ecg.plots RECORD…`; and what all figures share."""
 
+import argparse
+import math
+import os
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecg import LeadwiseError
-from ecg.files import atomic_write
+from ecg import FAILURES, LeadwiseError
+from ecg.beats import LOWEST_HZ, detect
+from ecg.files import atomic_write, make_folder, read_bytes
+from ecg.labels import class_name
 from ecg.leads import STANDARD, canonical_name
+from ecg.records import Record, read_record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 # The paper of an electrocardiograph: AHA/ACC/HRS recommendations 2007, part I (Kligfield et al.).
 MM_PER_S, MM_PER_MV = 25.0, 10.0
 SHOWN_S = 10.0
+MOST_S, MOST_LEADS = 60.0, 64  # of one picture
+AROUND_S = 5.0  # the detector reads so much before and after the drawn part
+TITLE = 80  # characters, so that it ends before the stamp
 COLUMNS = (("I", "II", "III"), ("aVR", "aVL", "aVF"), ("V1", "V2", "V3"), ("V4", "V5", "V6"))
 RHYTHM_LEAD = "II"
 ROW_MM = 35.0
@@ -24,12 +36,12 @@ LINE_MM = 20.0  # from the top of a row to its zero line; R waves are larger tha
 REACH_MV = 2.6  # traces are clipped here, to stay clear of the next row
 PULSE_MM = (2.0, 7.0)  # start and end of the calibration pulse, 1 mV for 0.2 s
 MARGIN_MM = 5.0  # around the traces
-HEAD_MM, FOOT_MM = 14.0, 9.0
+HEAD_MM, FOOT_MM = 14.0, 12.0
 LEFT_MM = MARGIN_MM + 10.0  # traces start after the pulse
-WIDTH_MM = LEFT_MM + SHOWN_S * MM_PER_S + MARGIN_MM
 MM_PER_INCH = 25.4
 DPI = 150
 PAPER, FINE, COARSE, INK = "#fffafa", "#f8dcdc", "#efb3b3", "#1a1a1a"
+MARK = "^"  # of R peaks
 ALARM, QUIET = "#b3261e", "#5f5f5f"
 FORMATS = ("png", "svg", "pdf")
 DISCLAIMER = "Research use, not a medical device."
@@ -45,13 +57,16 @@ def plot_record(
     *,
     title: str,
     note: str = "",
+    seconds: float = SHOWN_S,
+    start_s: float = 0.0,
+    r_peaks: Sequence[int] | np.ndarray = (),
 ) -> None:
     """Draw a record on ECG paper, true to scale at 25 mm/s and 10 mm/mV.
 
     Twelve leads are drawn in four columns of 2.5 s above ten seconds of lead II, as printed by
     electrocardiographs; other lead sets have one row per lead.  Only the first ten seconds are
     drawn, with a note.  Each trace is centred on its median and clipped at 2.6 mV from it and at
-    the edge of the paper; NaN are gaps.
+    the edge of the paper; NaN are gaps.  The axis below has the seconds of the last row.
 
     Parameters
     ----------
@@ -66,45 +81,60 @@ def plot_record(
     title : str
     note : str
         A line below the title; if it contains "simulated", SIMULATED is printed in the corner.
+    seconds : float
+        What is drawn, at most 60 s; twelve leads have columns of a quarter of it.
+    start_s : float
+        Time of the signal's first sample, for the axis.
+    r_peaks : sequence of int
+        Samples of the signal to mark below the last row.
 
     Raises
     ------
     LeadwiseError
-        The signal has no samples, or another number of leads.
+        The signal has no samples, another number of leads, or more than 64.
     """
     names = [canonical_name(lead) for lead in leads]
     if signal.ndim != 2 or len(signal) != len(names) or not signal.size:
         raise LeadwiseError(
             f"{title}: a signal of shape {signal.shape} cannot be drawn as {len(names)} leads."
         )
-    shown = signal[:, : round(SHOWN_S * fs)]
+    if len(names) > MOST_LEADS or not 0 < seconds <= MOST_S:
+        raise LeadwiseError(
+            f"{title}: a picture has at most {MOST_LEADS} leads and {MOST_S:g} s, not "
+            f"{len(names)} and {seconds:g} s."
+        )
+    shown = signal[:, : max(1, round(seconds * fs))]
     standard = sorted(names) == sorted(STANDARD)
     rows = 4 if standard else len(names)
     height_mm = HEAD_MM + rows * ROW_MM + FOOT_MM
-    figure, axes = _paper(height_mm)
+    figure, axes = _paper(height_mm, seconds)
     centres = [height_mm - HEAD_MM - ROW_MM * row - LINE_MM for row in range(rows)]
     if standard:
-        _draw_columns(axes, dict(zip(names, shown, strict=True)), fs, centres)
+        _draw_columns(axes, dict(zip(names, shown, strict=True)), fs, centres, seconds)
     else:
         for lead, trace, centre in zip(names, shown, centres, strict=True):
             _draw_trace(axes, lead, trace, fs, LEFT_MM, centre)
     for centre in centres:
         _draw_pulse(axes, centre)
-    _write_margins(axes, height_mm, title, note, signal.shape[1] / fs, columns=standard)
+    marks_s = np.array([peak / fs for peak in r_peaks if 0 <= peak < shown.shape[1]])
+    _draw_times(axes, seconds, start_s, marks_s)
+    _write_margins(axes, title, note)
+    _write_scale(axes, signal.shape[1] / fs, seconds, columns=standard, marks=len(marks_s) > 0)
     save(figure, path)
 
 
-def _paper(height_mm: float) -> tuple["Figure", "Axes"]:
+def _paper(height_mm: float, seconds: float) -> tuple["Figure", "Axes"]:
     """Create a sheet with its grid; coordinates are mm from the lower left corner."""
     from matplotlib.collections import LineCollection
 
-    figure = new_figure(WIDTH_MM / MM_PER_INCH, height_mm / MM_PER_INCH)
+    width_mm = LEFT_MM + max(SHOWN_S, seconds) * MM_PER_S + MARGIN_MM
+    figure = new_figure(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH)
     figure.set_facecolor("white")
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, WIDTH_MM), ylim=(0, height_mm))
+    axes.set(xlim=(0, width_mm), ylim=(0, height_mm))
     axes.axis("off")
     low, high = FOOT_MM, height_mm - HEAD_MM
-    left, right = MARGIN_MM, WIDTH_MM - MARGIN_MM
+    left, right = MARGIN_MM, width_mm - MARGIN_MM
     axes.fill_between([left, right], low, high, color=PAPER, linewidth=0)
     for step, colour, width in ((1.0, FINE, 0.4), (5.0, COARSE, 0.7)):
         upright = [((x, low), (x, high)) for x in np.arange(left, right + 0.1, step)]
@@ -114,11 +144,12 @@ def _paper(height_mm: float) -> tuple["Figure", "Axes"]:
 
 
 def _draw_columns(
-    axes: "Axes", shown: Mapping[str, np.ndarray], fs: float, centres: Sequence[float]
-) -> None:
+    axes: "Axes", shown: Mapping[str, np.ndarray], fs: float, centres: Sequence[float],
+    seconds: float,
+) -> None:  # fmt: skip
     """Draw twelve leads in four columns, and lead II below them."""
-    column_s = SHOWN_S / len(COLUMNS)
-    whole = len(shown[RHYTHM_LEAD]) >= SHOWN_S * fs
+    column_s = seconds / len(COLUMNS)
+    whole = len(shown[RHYTHM_LEAD]) >= round(seconds * fs)
     for index, column in enumerate(COLUMNS):
         first = round(index * column_s * fs) if whole else 0
         last = round((index + 1) * column_s * fs) if whole else round(column_s * fs)
@@ -141,7 +172,7 @@ def _draw_trace(
     paper = FOOT_MM + 0.5, axes.get_ylim()[1] - HEAD_MM - 0.5
     line = np.clip(centre + height, *paper)
     axes.plot(across, line, color=INK, linewidth=0.9, solid_joinstyle="round", zorder=3)
-    label = axes.text(left + 1.5, centre + 12.5, lead, fontsize=10, weight="bold", zorder=2)
+    label = _write(axes, left + 1.5, centre + 12.5, lead, fontsize=10, weight="bold", zorder=2)
     label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.8})
 
 
@@ -152,23 +183,46 @@ def _draw_pulse(axes: "Axes", centre: float) -> None:
     axes.plot(across, centre + MM_PER_MV * np.array([0, 0, 1, 1, 0, 0]), color=INK, linewidth=0.9)
 
 
-def _write_margins(
-    axes: "Axes", height_mm: float, title: str, note: str, duration_s: float, *, columns: bool
-) -> None:
-    """Write title and note above, scale, duration and disclaimer below."""
-    right = WIDTH_MM - MARGIN_MM
-    axes.text(MARGIN_MM, height_mm - 6.0, title, fontsize=12, weight="bold", color=INK)
-    axes.text(MARGIN_MM, height_mm - 11.5, note, fontsize=9, color=QUIET)
+def _draw_times(axes: "Axes", seconds: float, start_s: float, marks_s: np.ndarray) -> None:
+    """Write the seconds below the paper, and mark R peaks on its lower edge."""
+    for second in range(math.ceil(start_s), math.floor(start_s + seconds) + 1):
+        across = LEFT_MM + MM_PER_S * (second - start_s)
+        axes.plot([across, across], [FOOT_MM - 1.2, FOOT_MM], color=QUIET, linewidth=0.8)
+        _write(axes, across, FOOT_MM - 4.2, f"{second} s", fontsize=8, color=QUIET, ha="center")
+    across_mm = LEFT_MM + MM_PER_S * marks_s
+    axes.plot(across_mm, np.full(len(marks_s), FOOT_MM + 1.5), MARK, color=COLOURS[0], markersize=5)
+
+
+def _write(axes: "Axes", x: float, y: float, text: str, **style: Any) -> "Text":
+    """Write a text as it is: `$` starts no formula, control characters are replaced."""
+    shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return axes.text(x, y, shown, parse_math=False, **style)
+
+
+def _write_margins(axes: "Axes", title: str, note: str) -> None:
+    """Write title and note above the paper, the disclaimer below."""
+    right, height_mm = axes.get_xlim()[1] - MARGIN_MM, axes.get_ylim()[1]
+    short = title if len(title) <= TITLE else f"{title[: TITLE - 1]}…"
+    _write(axes, MARGIN_MM, height_mm - 6.0, short, fontsize=12, weight="bold", color=INK)
+    _write(axes, MARGIN_MM, height_mm - 11.5, note, fontsize=9, color=QUIET)
     if "simulated" in note.casefold():
-        stamp = axes.text(right, height_mm - 6.0, "SIMULATED", ha="right", color=ALARM)
+        stamp = _write(axes, right, height_mm - 6.0, "SIMULATED", ha="right", color=ALARM)
         stamp.set(fontsize=12, weight="bold")
+    _write(axes, right, 2.5, DISCLAIMER, fontsize=9, color=QUIET, ha="right")
+
+
+def _write_scale(
+    axes: "Axes", duration_s: float, seconds: float, *, columns: bool, marks: bool
+) -> None:
+    """Write scale, duration and the sign of R peaks below the paper."""
     scale = f"{MM_PER_S:g} mm/s   {MM_PER_MV:g} mm/mV"
-    if duration_s > SHOWN_S:
-        scale += f"   first {SHOWN_S:g} s of {duration_s:g} s"
-    elif duration_s < SHOWN_S:
-        scale += f"   {duration_s:g} s" + (", every column from 0 s on" if columns else "")
-    axes.text(MARGIN_MM, 3.5, scale, fontsize=9, color=INK)
-    axes.text(right, 3.5, DISCLAIMER, fontsize=9, color=QUIET, ha="right")
+    if duration_s > seconds:
+        scale += f"   first {seconds:g} s of {duration_s:g} s"
+    elif duration_s < seconds:
+        scale += f"   {duration_s:g} s" + (", every column from its start" if columns else "")
+    if marks:
+        scale += "   \N{BLACK UP-POINTING TRIANGLE} R peaks"
+    _write(axes, MARGIN_MM, 2.5, scale, fontsize=9, color=INK)
 
 
 def new_figure(width_in: float, height_in: float) -> "Figure":
@@ -195,5 +249,89 @@ def save(figure: "Figure", path: str | Path) -> None:
     ending = Path(path).suffix.removeprefix(".").lower()
     if ending not in FORMATS:
         raise LeadwiseError(f"{path}: pictures are written as {', '.join(FORMATS)}.")
-    with atomic_write(path) as draft:
+    with atomic_write(path) as draft, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # names in other scripts
         figure.savefig(draft, format=ending)
+
+
+def draw_record(record: Record, folder: Path, *, start_s: float, seconds: float) -> Path:
+    """Draw a part of a record with its R peaks; return the path of the picture, FOLDER/NAME.png.
+
+    R peaks are found in all leads, from 100 Hz on.
+
+    Raises
+    ------
+    LeadwiseError
+        The signal cannot be read or drawn, or ends before `start_s`.
+    """
+    part = record.window(start_s, start_s + seconds)
+    signal, duration_s = part.signal, record.samples / record.fs
+    before = round(start_s * record.fs) - round(max(0.0, start_s - AROUND_S) * record.fs)
+    r_peaks = np.zeros(0, int)
+    if record.fs >= LOWEST_HZ:
+        around = record.window(max(0.0, start_s - AROUND_S), start_s + seconds + AROUND_S)
+        r_peaks = detect(around.signal, record.fs) - before
+    words = [f"{len(record.leads)} leads" if len(record.leads) > 1 else "1 lead"]
+    words += [f"{record.fs:g} Hz", f"{duration_s:g} s"]
+    if not len(r_peaks):
+        words.append("no R peaks found" if record.fs >= LOWEST_HZ else "rate too low for R peaks")
+    header = Path(f"{record.stem}.hea")
+    if header.exists() and b"simulated" in read_bytes(header).lower():
+        words.append("simulated")
+    classes = ", ".join(map(class_name, record.header.codes))
+    path = folder / f"{record.name}.png"
+    plot_record(
+        path, signal, record.leads, record.fs,
+        title=f"{record.name}: {classes}" if classes else record.name, note=", ".join(words),
+        seconds=seconds, start_s=start_s, r_peaks=r_peaks,
+    )  # fmt: skip
+    return path
+
+
+def _header(text: str) -> Path:
+    """Path of a record's header: `NAME`, `NAME.hea` and the file of the signal are accepted."""
+    stem, ending = os.path.splitext(text)
+    if ending.lower() == ".hea":
+        return Path(text)
+    return Path(f"{stem if ending in ('.mat', '.dat') else text}.hea")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ecg.plots",
+        description="Draw records on ECG paper (25 mm/s, 10 mm/mV) with their R peaks, one PNG "
+        "file per record. Records that cannot be drawn are named; the others are drawn.",
+    )
+    parser.add_argument("records", metavar="RECORD", nargs="+", help="header, or path without .hea")
+    parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path(), help="(default: .)")
+    parser.add_argument("--start", metavar="S", type=float, default=0.0,
+                        help="first second to draw (default: 0)")  # fmt: skip
+    parser.add_argument("--seconds", metavar="S", type=float, default=SHOWN_S,
+                        help=f"at most {MOST_S:g} (default: %(default)g)")  # fmt: skip
+    options = parser.parse_args(words)
+    if not (options.start >= 0 and math.isfinite(options.start) and 0 < options.seconds <= MOST_S):
+        parser.error(f"--start must be at least 0, --seconds more than 0 and at most {MOST_S:g}")
+    drawn: set[Path] = set()
+    failed = False
+    for path in map(_header, options.records):
+        try:
+            if path.stem in {picture.stem for picture in drawn}:
+                raise LeadwiseError(f"{path.stem}: two records of this name; choose another --out")
+            make_folder(options.out)
+            record = read_record(path)
+            drawn.add(draw_record(record, options.out, start_s=options.start,
+                                  seconds=options.seconds))  # fmt: skip
+            print(options.out / f"{record.name}.png", flush=True)
+        except BrokenPipeError:
+            raise  # the reader of our output has ended
+        except FAILURES as error:
+            failed = True
+            known = isinstance(error, LeadwiseError)
+            text = str(error) if known else f"{path.stem}: cannot be drawn: {error}"
+            print(f"Error: {text}", file=sys.stderr)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,11 +3,14 @@
     python -m experiments list
     python -m experiments run STUDY DATA RUNS [--epochs 4 --records 2000 --seeds 0,1,2 …]
     python -m experiments report STUDY RUNS [--page docs/results/NAME.md]
+    python -m experiments compare DATA OUT_A OUT_B
+    python -m experiments curves DATA OUTPUTS OUT
     python -m experiments export RUNS/STUDY/CELL/model FOLDER
 
-DATA is a folder of labelled records with its folds.tsv (2017: with its REFERENCE.csv).  `run`
-resumes an interrupted study; `report` writes RUNS/STUDY/report.md with its pictures and prints
-the tables.  OUTPUTS is the output folder of `run_model.py` for the labelled RECORDS.
+STUDY is a name of the list, or a file NAME.json (experiments/grid_files.py).  DATA is a folder of
+labelled records with its folds.tsv (2017: with its REFERENCE.csv).  `run` resumes an interrupted
+study; `report` writes RUNS/STUDY/report.md with its pictures and prints the tables.  OUTPUTS is the
+output folder of `run_model.py` for the labelled RECORDS.
 
 On a cluster, start `dask scheduler` and, on each machine in this folder,
 `PYTHONPATH=. dask worker ADDRESS --nthreads 1`; DATA and RUNS must have the same paths on all.
@@ -20,19 +23,20 @@ from pathlib import Path
 from typing import Any
 
 from ecg import LeadwiseError
-from experiments import errors, kills, rules, table5, transfer
+from experiments import compare, curves, errors, kills, rules, table5, transfer
 from experiments.cells import cells_of, run_cells
 from experiments.export import export
-from experiments.grids import GRIDS, find_grid, leave_one_source_out, narrowed
+from experiments.grid_files import grid_of
+from experiments.grids import GRIDS, leave_one_source_out, narrowed
 from experiments.statements import write_statements
 from experiments.tables import write_report
 from training.data import named_recipe
 from training.settings import lead_set_sizes, positive_int
 
 
-def main() -> None:
-    """Run a command and print its lines."""
-    options = vars(parser().parse_args())
+def main(*words: str) -> None:
+    """Run a command and print its lines; `words` come before those of the command line."""
+    options = vars(parser().parse_args([*words, *sys.argv[1:]]))
     command = options.pop("command")
     try:
         for line in command(**options) or ():
@@ -60,7 +64,7 @@ def run(
     LeadwiseError
         The study is unknown, `base` is set for another study, or cells failed.
     """
-    grid = find_grid(study)
+    grid = grid_of(study)
     if base:
         grid = leave_one_source_out(named_recipe(base))
         if study != grid.name:
@@ -71,7 +75,7 @@ def run(
 def report(study: str, runs: Path, *, validation: bool, page: Path | None) -> list[str]:
     """Write and return the report of a study."""
     on = "validation" if validation else "test"
-    return write_report(find_grid(study), runs, on=on, page=page).splitlines()
+    return write_report(grid_of(study), runs, on=on, page=page).splitlines()
 
 
 def _path(text: str) -> Path:
@@ -126,6 +130,11 @@ COMMANDS: dict[str, tuple[Any, str, str, dict[str, Any]]] = {
     "report": (report, "tables and pictures of a study", "study runs",
                {"validation": VALIDATION, "page": PAGE}),
     "export": (export, "make a model folder ready to publish", "model folder", {}),
+    "compare": (compare.compare, "paired gains of one model's outputs over another's, overall and "
+                "per class; OUT_A, OUT_B: output folders, or folders of them, one per seed",
+                "data out_a out_b", {}),
+    "curves": (curves.draw_curves, "ROC, precision-recall and threshold curves of each class, as "
+               "pictures and a table in OUT", "data outputs out", {}),
     "statements": (write_statements, "data folder with PTB-XL's statements; TABLE: records.tsv or "
                    "ptbxl_database.csv", "data table folder", {}),
     "table5": (table5.table, "Kang & Wen's table 5: sizes, speeds, scores", "runs?",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from ecg.labels import class_name
 from ecg.plots import COLOURS, QUIET, new_figure, plain, save
 
 STYLES = ("-", "--", ":", "-.")  # the next one when all colours are used
+ACROSS = 4  # panels in a row
 Pairs = Sequence[tuple[float, float]]  # x, y
 
 
@@ -96,6 +98,7 @@ def plot_class_scores(
     *,
     title: str,
     value_name: str,
+    absent: str = "no positive",
 ) -> None:
     """Draw a score by class and lead set as dots, the best class (by mean) on top.
 
@@ -109,6 +112,8 @@ def plot_class_scores(
         Of each lead set; NaN where no record has the class, which the picture notes.
     title, value_name : str
         Above the picture and below its axis.
+    absent : str
+        The picture's note on a class without a score.
     """
     table = np.array([np.asarray(values, float) for values in scores.values()])  # (sets, classes)
     known = np.isfinite(table)
@@ -124,7 +129,7 @@ def plot_class_scores(
     low = float(np.min(table, where=known, initial=0.0))
     axes.set_xlim(low - 0.02, float(np.max(table, where=known, initial=1.0)) + 0.02)
     for row in height[~known.any(0)[order]].tolist():
-        word = axes.text(low, row, "no positive", va="center", fontsize=9, color=QUIET)
+        word = axes.text(low, row, absent, va="center", fontsize=9, color=QUIET)
         word.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})
     axes.set_yticks(height, [class_name(classes[index]) for index in order])
     axes.set(ylim=(-0.7, len(classes) - 0.3), xlabel=value_name, title=title)
@@ -164,4 +169,46 @@ def plot_reliability(
     shares.set_aspect("equal")
     counts.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     figure.tight_layout()
+    save(figure, path)
+
+
+class Panel(NamedTuple):
+    """A small chart: its title, and named lines of x and y, both 0 to 1."""
+
+    title: str
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+
+def plot_panels(
+    path: str | Path, panels: Sequence[Panel], x_name: str, y_name: str, drawstyle: str = "default"
+) -> None:
+    """Draw small charts of shares, four in a row; lines of one name share a colour and the legend.
+
+    Parameters
+    ----------
+    path : str or Path
+        .png, .svg or .pdf; written atomically.
+    drawstyle : str
+        Matplotlib's, for example `steps-pre`.
+    """
+    columns, rows = min(ACROSS, len(panels)), -(-len(panels) // ACROSS)
+    figure = new_figure(1 + 2.4 * columns, 0.8 + 2.2 * rows)
+    grid = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat)
+    for axes, panel in zip(grid, panels, strict=False):
+        for colour, (name, (x, y)) in zip(COLOURS, panel.lines.items(), strict=False):
+            axes.plot(x, y, color=colour, linewidth=1.4, label=name, drawstyle=drawstyle)
+        axes.set(title=panel.title, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        plain(axes)
+        axes.title.set_fontsize(9)
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    for axes in grid[len(panels) - columns : len(panels)]:
+        axes.tick_params(labelbottom=True)
+    figure.supxlabel(x_name, fontsize=10)
+    figure.supylabel(y_name, fontsize=10)
+    if len(panels[0].lines) > 1:
+        names = list(panels[0].lines)
+        figure.legend(*grid[0].get_legend_handles_labels(), ncols=len(names),
+                      frameon=False, loc="upper right", fontsize=9)  # fmt: skip
+    figure.tight_layout(rect=(0, 0, 1, 0.96 if len(panels[0].lines) > 1 else 1))
     save(figure, path)

@@ -35,3 +35,9 @@ def export(model: Path, folder: Path) -> None:
         about["init_from"] = {**source, "model": Path(source["model"]).name}
     write_model(replace(trained, path=folder, lead_sets=tuple(entries), training=about))
     write_expected(folder)
+
+
+if __name__ == "__main__":
+    from experiments.__main__ import main
+
+    main("export")

@@ -19,7 +19,7 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.records import find_headers
-from experiments.runs import ROOT
+from experiments.runs import ROOT, files_of
 from models.folder import read_model
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT)
@@ -75,7 +75,7 @@ def link_records(source: Path, target: Path, count: int) -> None:
     """Link the first records, and the table of folds."""
     target.mkdir(parents=True, exist_ok=True)
     for header in find_headers(source)[0][:count]:
-        for path in (header, header.with_suffix(".mat"), source / "folds.tsv"):
+        for path in (*files_of(header), source / "folds.tsv"):
             link = target / path.name
             if path.exists() and not link.exists():
                 link.symlink_to(path.resolve())
@@ -132,3 +132,9 @@ def left_over(model: Path) -> list[str]:
     known = ("model.json", "history.tsv", "problems.tsv", "training.png")
     weights = {trained.file for trained in read_model(model).lead_sets}
     return [name for name in files(model) if name not in {*known, *weights}]
+
+
+if __name__ == "__main__":
+    from experiments.__main__ import main
+
+    main("kills")

@@ -11,6 +11,7 @@ import numpy as np
 
 from datasets.reference import FILE as REFERENCE
 from datasets.reference import read_reference
+from ecg import LeadwiseError
 from ecg.labels import AF_LETTERS, CODES, label_matrix
 from ecg.records import read_record
 from models.decision import decide
@@ -19,7 +20,7 @@ from scoring.bootstrap import intervals
 from scoring.challenge import Prepared, load_weights, prepare
 from scoring.headers import find_pairs, read_labels
 from scoring.measures import accuracy, areas, count, f_measure, macro
-from scoring.outputs import read_outputs
+from scoring.outputs import read_outputs, read_text
 from training.decisions import read_answers
 from training.settings import read_settings, workers_of
 
@@ -127,6 +128,21 @@ def paired_gain(before: Scored, after: Scored, name: str = "challenge") -> Gain:
     return Gain(float(gain), float(np.nanstd(gains, ddof=1)))
 
 
+def classes_of(outputs: Path) -> tuple[str, ...]:
+    """Read the classes of a folder's outputs from the first file that has any.
+
+    Raises
+    ------
+    LeadwiseError
+        The folder holds no output with classes.
+    """
+    for path in sorted(outputs.glob("*.csv")):
+        rows = read_text(str(path)).splitlines()
+        if len(rows) > 1 and rows[1].strip():
+            return tuple(cell.strip() for cell in rows[1].split(","))
+    raise LeadwiseError(f"{outputs}: holds no output file (.csv) with classes")
+
+
 def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) -> Scored:
     """Read a folder's labels, from headers or REFERENCE.csv, and the outputs on its records.
 
@@ -144,7 +160,7 @@ def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) ->
     names = tuple(Path(header).stem for header in pairs.headers)
     groups = [tuple(name.split("|")) for name in classes]
     paths = pairs.outputs
-    if (records / REFERENCE).exists():
+    if not {*AF_LETTERS}.isdisjoint(code for group in groups for code in group):
         letters, _ = read_reference(records / REFERENCE)
         names = tuple(name for name in names if name in letters)
         paths = [str(outputs / f"{name}.csv") for name in names]

@@ -186,6 +186,8 @@ def report(ptbxl: Path, out: Path, published: Path) -> None:
     answers = read_published(published)
     lines = (ptbxl / "folds.tsv").read_text(encoding="utf-8").splitlines()[1:]
     fold_of = {line.split("\t")[0]: int(line.split("\t")[1]) for line in lines}
+    if fold_of.keys().isdisjoint(answers):
+        raise LeadwiseError(f"{published}: has no answer for a record of {ptbxl}")
     rows: dict[str, list[str]] = {name: [] for name in HEADS}
     for size in LEAD_SETS:
         measures = read_table(ptbxl, out, size)
@@ -256,6 +258,8 @@ def elsewhere(waves: Path, samples: Path) -> None:
     rows = []
     for folder, paced in PACED.items():
         answers = {path.stem: _is_paced(path) for path in sorted((waves / folder).glob("*.hea"))}
+        if absent := set(paced) - answers.keys():
+            raise LeadwiseError(f"{waves / folder}: lacks {', '.join(sorted(absent))}; unpack it")
         rows.append(_pacing_row(folder, answers, set(paced)))
     fast = {name: answer["pacing"].answer for name, (r, answer) in genuine.items() if r.fs >= 250}
     labelled = {name for name, (r, _) in genuine.items() if PACEMAKER in r.header.codes}

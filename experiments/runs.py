@@ -22,9 +22,10 @@ from datasets.reference import FILE as REFERENCE
 from datasets.reference import read_reference
 from datasets.sources import source_of
 from ecg import LeadwiseError
+from ecg.annotation_files import annotation_files
 from ecg.files import atomic_write
 from ecg.leads import LEAD_SETS
-from ecg.records import find_headers
+from ecg.records import find_headers, read_record
 from training.splits import read_folds
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -133,15 +134,32 @@ def fold_folder(
     for name in chosen:
         if name not in headers:
             raise LeadwiseError(f"{data}: has no record {name}, which the table of folds lists")
-        for path in (headers[name], headers[name].with_suffix(".mat")):
+        for path in files_of(headers[name]):
             (draft / path.name).symlink_to(path.resolve())
     rows = ["\t".join((name, *known[name])) for name in chosen]
-    (draft / "folds.tsv").write_text("\n".join(["record\tfold\tpatient", *rows]) + "\n")
+    text = "\n".join(["record\tfold\tpatient", *rows]) + "\n"
+    (draft / "folds.tsv").write_text(text, encoding="utf-8")
     if (data / REFERENCE).exists():
         letters, _ = read_reference(data / REFERENCE)
         with open(draft / REFERENCE, "w", newline="", encoding="utf-8") as table:
             csv.writer(table).writerows((name, letters[name]) for name in chosen if name in letters)
     return settled(draft, target)
+
+
+def files_of(header: Path) -> list[Path]:
+    """List the existing files of a record: header, signals, segments, annotations."""
+    names = {header.name, f"{header.stem}.mat"}
+    segments: list[Path] = []
+    try:
+        record = read_record(header)
+        names |= {*record.header.lines.files}
+        names |= {f"{header.stem}.{end}" for end in annotation_files(record.stem, record.leads)}
+        segments = [header.with_name(f"{name}.hea") for name, _ in record.header.segments]
+    except LeadwiseError:
+        pass  # the command that reads the record names it
+    paths = [header.with_name(name) for name in sorted(names)]
+    return [*filter(Path.exists, paths),
+            *(path for each in segments if each.exists() for path in files_of(each))]  # fmt: skip
 
 
 def check_note(note: Path, content: str, folder: Path, argument: str, kind: str = "") -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ecg import LeadwiseError
 from ecg.headers import parse_header
+from experiments.runs import files_of
 
 
 def read_statements(table: Path) -> dict[str, tuple[str, ...]]:
@@ -30,13 +31,17 @@ def read_statements(table: Path) -> dict[str, tuple[str, ...]]:
         if {"record", "scp"} <= columns:
             return {row["record"]: tuple(filter(None, row["scp"].split(","))) for row in reader}
         if {"ecg_id", "scp_codes"} <= columns:
-            return {
-                f"HR{int(row['ecg_id']):05d}": tuple(ast.literal_eval(row["scp_codes"]))
-                for row in reader
-            }
+            return dict(_row(table, number, row) for number, row in enumerate(reader, 2))
     raise LeadwiseError(
         f"{table}: neither the columns record and scp nor ecg_id and scp_codes; is it PTB-XL's?"
     )
+
+
+def _row(table: Path, number: int, row: dict[str, str]) -> tuple[str, tuple[str, ...]]:
+    try:
+        return f"HR{int(row['ecg_id']):05d}", tuple(ast.literal_eval(row["scp_codes"]))
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise LeadwiseError(f"{table}, line {number}: is no row of PTB-XL's ({error})") from error
 
 
 def write_statements(data: Path, table: Path, folder: Path) -> None:
@@ -55,8 +60,15 @@ def write_statements(data: Path, table: Path, folder: Path) -> None:
         text = header.read_text()
         codes = [*parse_header(text, header.stem).codes, *statements.get(header.stem, ())]
         text = re.sub(r"^# ?Dx:.*$", f"# Dx: {','.join(codes)}", text, flags=re.MULTILINE)
-        (draft / header.name).write_text(text)
-        signal = header.with_suffix(".mat")
-        (draft / signal.name).symlink_to(signal.resolve())
+        (draft / header.name).write_text(text, encoding="utf-8")
+        for path in files_of(header):
+            if path != header:
+                (draft / path.name).symlink_to(path.resolve())
     shutil.copy(data / "folds.tsv", draft)
     draft.rename(folder)
+
+
+if __name__ == "__main__":
+    from experiments.__main__ import main
+
+    main("statements")

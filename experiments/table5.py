@@ -127,3 +127,9 @@ def score(part: Part, runs: Path | None) -> str:
             return f"{text}, {grid.name}, {done[0].epochs} epochs at most"
     grid, name = studies[0]
     return f"open: `python -m experiments run {grid.name} DATA RUNS --only {name}`"
+
+
+if __name__ == "__main__":
+    from experiments.__main__ import main
+
+    main("table5")

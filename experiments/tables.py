@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 
+import numpy as np
+
 from docs.generate import table, write_tables
 from ecg import LeadwiseError
 from ecg.files import atomic_write
-from experiments.charts import plot_lines
+from experiments.charts import plot_class_scores, plot_lines
 from experiments.grids import Grid
 from experiments.outputs import MEASURES, NO, measured, paired_gain, signed, spread
 from experiments.results import Result, by_seed, read_results
@@ -129,7 +131,26 @@ def draw(grid: Grid, results: Sequence[Result], here: Path) -> list[str]:
     )  # fmt: skip
     if several:
         _draw_lead_sets(grid, groups, here / "leads.png")
-    return ["epochs.png", *["leads.png"] * several]
+    if grid.by == "source":
+        _draw_sources(grid, groups, names, here / "sources.png")
+    return ["epochs.png", *["leads.png"] * several, *["sources.png"] * (grid.by == "source")]
+
+
+def _draw_sources(
+    grid: Grid, groups: dict[tuple[str, int], list[Result]], names: dict[tuple[str, int], str],
+    path: Path,
+) -> None:  # fmt: skip
+    """Draw each variant's score on each source that was held out, as dots."""
+    measure = MEASURES[grid.measures[0]]
+    sources = sorted({result.cell.test for group in groups.values() for result in group})
+    scores = {}
+    for key, group in groups.items():
+        of_source: dict[str, list[float]] = {source: [] for source in sources}
+        for result in group:
+            of_source[result.cell.test].append(float(measure.of(result.test, None)))
+        scores[names[key]] = np.array([mean(one or [np.nan]) for one in of_source.values()])
+    plot_class_scores(path, sources, scores, title=f"{grid.name}: held-out sources",
+                      value_name=measure.title, absent="no result")  # fmt: skip
 
 
 def _draw_lead_sets(grid: Grid, groups: dict[tuple[str, int], list[Result]], path: Path) -> None:

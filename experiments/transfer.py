@@ -285,3 +285,9 @@ def report(
         write_tables(page, tables)
     for lines in tables.values():
         yield from (*lines, "")
+
+
+if __name__ == "__main__":
+    from experiments.__main__ import main
+
+    main("transfer")

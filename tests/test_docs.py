@@ -12,8 +12,7 @@ import torch
 from torch import nn
 
 from docs.drawings import DRAWN, boxes_of
-from docs.generate import PAGES as GENERATED
-from docs.generate import README, with_tables, write_tables
+from docs.generate import README, pages, put, read_stored, stored, with_tables, write_tables
 from ecg import LeadwiseError, __version__
 
 ROOT = README.parent
@@ -48,9 +47,59 @@ def run_blocks(page: Path) -> int:
     return len(blocks)
 
 
-@pytest.mark.parametrize("page", GENERATED, ids=name_of)
-def test_the_tables_of_a_page_are_those_of_the_code(page: Path) -> None:
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_the_tables_of_a_page_are_those_of_the_code_and_of_the_stored_results(page: Path) -> None:
     assert with_tables(page) == page.read_text(encoding="utf-8"), "run `make docs`"
+
+
+def test_each_stored_result_has_a_place() -> None:
+    placed = {
+        stored(page, name)
+        for page in pages()
+        for name in re.findall(r"^<!-- ([a-z0-9-]+) -->$", page.read_text(encoding="utf-8"), re.M)
+    }
+    assert set(ROOT.glob("docs/**/tables/*.tsv")) <= placed
+
+
+def test_a_table_that_no_command_makes_is_named(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- nobody -->\n| a | b |\n<!-- /nobody -->\n")
+    with pytest.raises(LeadwiseError, match="which command makes the table nobody?"):
+        with_tables(page)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [[], ["| a | b |", "| --- | --- |"], ["Words.", "", "| a | b |", "| --- | --- |"],
+     ["| a | b |", "| --- | --- |", "", "| a | b |", "| --- | --- |", "| 1 | 2 |"]],
+)  # fmt: skip
+def test_a_table_without_a_row_leaves_all_pages_as_they_are(
+    lines: list[str], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- good -->\n<!-- /good -->\n<!-- bare -->\nold\n<!-- /bare -->\n")
+    before, full = page.read_text(), ["| a | b |", "| --- | --- |", "| 1 | 2 |"]
+    with pytest.raises(LeadwiseError, match="bare: there is no result for this table"):
+        write_tables(page, {"good": full, "bare": lines})
+    assert page.read_text() == before
+    assert list(tmp_path.iterdir()) == [page]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [["| a | b |", "| --- | --- |", "| 1 | N|O|~ |"], ["Words: 2.", "", "| a |  | c |",
+     "| --- | --- | --- |", "|  |  | 3 |", "", "More."], ["Words only, with | a bar."]],
+)  # fmt: skip
+def test_a_page_is_remade_from_its_stored_result(lines: list[str], tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Title\n<!-- one -->\nold\n<!-- /one -->\nend\n")
+    write_tables(page, {"one": iter(lines)})
+    written = page.read_text()
+    assert written == "\n".join(
+        ["# Title", "<!-- one -->", *lines, "<!-- /one -->", "end\n"])  # fmt: skip
+    assert read_stored(stored(page, "one")) == lines
+    page.write_text(put(written, "one", ["typed by hand"]))
+    assert with_tables(page) == written
 
 
 def test_the_generated_tables_are_not_empty() -> None:
@@ -91,6 +140,7 @@ def test_reports_find_the_page_of_their_table(tmp_path: Path) -> None:
     inner.write_text("<!-- losses -->\nold\n<!-- /losses -->\n")
     write_tables(page, {"losses": ["new"]})
     assert inner.read_text() == "<!-- losses -->\nnew\n<!-- /losses -->\n"
+    assert (inner.parent / "tables" / "losses.tsv").read_text() == "new\n"
     with pytest.raises(LeadwiseError, match="no place for 'beats'"):
         write_tables(page, {"beats": ["new"]})
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import leadwise
+from leadwise.__main__ import main, modules
 from simulate import write_records
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,6 +82,31 @@ def test_the_library_works_elsewhere(installed: Path, tmp_path: Path) -> None:
 def test_the_commands_answer(installed: Path, command: str) -> None:
     usage = _run(installed, sys.executable, str(installed / "bin" / command), "--help")
     assert usage.startswith("usage:")
+
+
+def test_the_modules_that_are_commands_run_from_any_folder(installed: Path, tmp_path: Path) -> None:
+    command, helped = str(installed / "bin" / "leadwise"), modules()
+    assert {"datasets.ptbxl", "ecg.plots", "scoring.af", "simulate"} <= set(helped)
+    for module in helped:
+        for start in ([sys.executable, command], [sys.executable, "-m", "leadwise"]):
+            usage = _run(installed, *start, module, "--help", cwd=tmp_path)
+            assert usage.startswith("usage:"), module
+    _run(installed, sys.executable, command, "simulate", "data", "--records", "1", cwd=tmp_path)
+    drawn = _run(
+        installed, sys.executable, command, "ecg.plots", "data/SIM00001", "--out", "pictures",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert drawn == "pictures/SIM00001.png\n"
+    assert (tmp_path / "pictures" / "SIM00001.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("words", [[], ["nothing"], ["ecg.headers"], ["os"]])
+def test_another_module_is_wrong_usage(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert "usage: leadwise" in capsys.readouterr().err
 
 
 def test_every_public_name_is_there() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ecg.labels import CODES
-from experiments.charts import plot_class_scores, plot_reliability
+from experiments.charts import Panel, plot_class_scores, plot_panels, plot_reliability
 
 
 def size_of(path: Path) -> tuple[int, int]:
@@ -52,3 +52,18 @@ def test_reliability_shows_the_bins_that_hold_something(tmp_path, words):
         assert word in drawn
     plot_reliability(tmp_path / "a.png", lines, title="On simulated records")
     assert size_of(tmp_path / "a.png") == (1500, 660)
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 26])
+def test_panels_have_four_in_a_row_and_no_empty_frame(count, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("experiments.charts.save", lambda figure, path: drawn.append(figure))
+    line = (np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.8, 1.0]))
+    panels = [Panel(f"class {number}", {"recall": line, "F1": line}) for number in range(count)]
+    plot_panels(tmp_path / "a.png", panels, "threshold", "")
+    shown = [axes for axes in drawn[0].axes if axes.get_visible()]
+    assert [axes.get_title() for axes in shown] == [panel.title for panel in panels]
+    (legend,) = drawn[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["recall", "F1"]
+    named = [axes for axes in shown if axes.xaxis.get_tick_params()["labelbottom"]]
+    assert len(named) >= min(4, count)

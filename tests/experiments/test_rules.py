@@ -102,3 +102,19 @@ def test_the_page_is_filled(study, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert cells[3] == "0.000"
     assert cells[6] == f"0 0 {labelled.sum()}"
     assert "| sinus arrhythmia | 2 | " in text
+
+
+def test_empty_folders_and_answers_leave_the_page_as_it_is(
+    study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "rules.md"
+    page.write_text(RULES_PAGE.read_text())
+    monkeypatch.setattr(rules, "PAGE", page)
+    data, out, _ = study
+    (tmp_path / "none.tsv").write_text("record\n")
+    with pytest.raises(LeadwiseError, match=r"none\.tsv: has no answer for a record of"):
+        report(data, out, tmp_path / "none.tsv")
+    for waves in (tmp_path, tmp_path / "nobody"):
+        with pytest.raises(LeadwiseError, match="mitdb: lacks 102, 104, 107, 217; unpack it"):
+            rules.elsewhere(waves, data)
+    assert page.read_text() == RULES_PAGE.read_text()

@@ -12,6 +12,7 @@ from ecg.records import write_record
 from experiments import __main__ as command
 from experiments.cells import cells_done, cells_of, run_cells
 from experiments.grids import leave_one_source_out
+from experiments.runs import fold_folder
 from models import find
 from models.folder import read_model
 from models.recipe import recipe_to_json, vary
@@ -63,6 +64,8 @@ def test_each_source_is_tested_by_a_model_that_never_saw_it(
         assert {path.stem[0] for path in cell.outputs(runs, cell.test, 12).iterdir()} == {prefix}
     rows = [line for line in printed.out.splitlines() if line.startswith("| masked |")]
     assert [row.split("|")[3].strip() for row in rows] == ["cpsc2018", "georgia"]
+    assert "![sources.png](sources.png)" in printed.out
+    assert (runs / study / "sources.png").stat().st_size > 10_000
     assert "Unknown in georgia (32 records): AF," in printed.err
     assert "Unknown in cpsc2018 (32 records): AFL," in printed.err
 
@@ -79,3 +82,23 @@ def test_both_variants_differ_in_the_mask_alone(two_sources: Path) -> None:
     assert tests == 2 * [("", "cpsc2018")] + 2 * [("", "georgia")]
     unmasked = vary(grid.recipes["masked"], mask="off", summary=RECIPE.summary)
     assert replace(unmasked, name=RECIPE.name) == RECIPE
+
+
+def test_records_in_other_formats_are_linked_whole(tmp_path: Path) -> None:
+    """A WFDB record has its signal and marks in files that its header names."""
+    data, runs = tmp_path / "data", tmp_path / "runs"
+    data.mkdir()
+    for name in ("A0001", "A0002"):
+        (data / f"{name}.hea").write_text(
+            f"{name} 1 500 10\n{name}_signal.dat 16 1000 16 0 0 0 0 I\n# Dx: 426783006\n"
+        )
+        (data / f"{name}_signal.dat").write_bytes(bytes(20))
+        (data / f"{name}.atr").write_bytes(bytes(2))
+    (data / "A0003.hea").write_text("no header\n")
+    rows = [f"A000{number}\t1\tp{number}" for number in (1, 2, 3)]
+    (data / "folds.tsv").write_text("\n".join(["record\tfold\tpatient", *rows]) + "\n")
+    linked = fold_folder(data, runs, ("1",))
+    assert sorted(path.name for path in linked.iterdir()) == [
+        "A0001.atr", "A0001.hea", "A0001_signal.dat", "A0002.atr", "A0002.hea",
+        "A0002_signal.dat", "A0003.hea", "folds.tsv"]  # fmt: skip
+    assert all(path.exists() for path in linked.iterdir())

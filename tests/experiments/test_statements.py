@@ -32,6 +32,14 @@ def test_another_table_is_refused(tmp_path: Path) -> None:
         read_statements(tmp_path / "other.csv")
 
 
+@pytest.mark.parametrize("row", ["two,{}", "2,{'NORM': 1", "2,5", "2", "2,os"])
+def test_a_row_that_is_not_ptbxls_is_named(row: str, tmp_path: Path) -> None:
+    table = tmp_path / "ptbxl_database.csv"
+    table.write_text(f"ecg_id,scp_codes\n1,{{}}\n{row}\n")
+    with pytest.raises(LeadwiseError, match=r"ptbxl_database\.csv, line 3: is no row of PTB-XL's"):
+        read_statements(table)
+
+
 def test_headers_name_statements_behind_the_codes(folded: Path, tmp_path: Path) -> None:
     first, second, *_ = sorted(path.stem for path in folded.glob("*.hea"))
     stated, table = tmp_path / "stated", tmp_path / "records.tsv"
