@@ -120,7 +120,7 @@ def compare(
         for kind, side in LIMITS
     }
     target = wave_mask(reference, samples, lead=lead)
-    whole = Spans([0], [samples], [lead])  # the found waves cover the recording
+    whole = Spans.of([(0, samples, lead)])  # the found waves cover the recording
     predicted = wave_mask(Annotations(fs, waves=found_waves, annotated=whole), samples, lead=lead)
     predicted[predicted == UNKNOWN] = 0
     return Comparison(limits, confusion(target, predicted, 4, unknown=UNKNOWN))
@@ -197,8 +197,10 @@ def row(limits: Limits, tolerance: int = 0, rule: str = "B") -> Row:
     own = BeatCounts(*(np.asarray(column)[tolerance] for column in counts))
     errors = limits.errors_ms
     mean, sd = (errors.mean(), errors.std()) if len(errors) else (np.nan, np.nan)
-    figures = (one(own) for one in (sensitivity, positive_predictivity, f1))
-    return Row(int(own.tp + own.fn), *map(float, figures), float(mean), float(sd))
+    return Row(
+        int(own.tp + own.fn), float(sensitivity(own)), float(positive_predictivity(own)),
+        float(f1(own)), float(mean), float(sd),
+    )  # fmt: skip
 
 
 def fused_reference(annotations: Annotations, least: int = LEAST_LEADS) -> Annotations:
@@ -223,13 +225,15 @@ def fused_reference(annotations: Annotations, least: int = LEAST_LEADS) -> Annot
         for group in np.split(order, breaks):
             of_wave = waves.take(group)
             if len(set(of_wave.leads.tolist())) >= least:
-                limits = (of_wave.onsets, of_wave.peaks, of_wave.offsets)
-                rows.append((*(_median(one, least) for one in limits), kind, ALL_LEADS))
+                onset, peak, offset = (
+                    _median(one, least) for one in (of_wave.onsets, of_wave.peaks, of_wave.offsets)
+                )
+                rows.append((onset, peak, offset, kind, ALL_LEADS))
     if not rows:
         return Annotations(annotations.fs)
     fused = Waves.of(sorted(rows, key=lambda one: max(one[:3])))
     firsts, ends = known_parts(fused)
-    spans = Spans([int(firsts.min())], [int(ends.max())], [ALL_LEADS])
+    spans = Spans.of([(int(firsts.min()), int(ends.max()), ALL_LEADS)])
     return Annotations(annotations.fs, waves=fused, annotated=spans)
 
 
