@@ -1,0 +1,1 @@
+"""HeartlyAI 2021: waves, beats and diagnosis by one network."""
