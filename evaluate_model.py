@@ -18,6 +18,7 @@ import numpy as np
 from ecg import LeadwiseError
 from ecg.files import atomic_write
 from ecg.labels import class_name
+from ecg.progress import quiet_pipe
 from scoring.bootstrap import intervals
 from scoring.challenge import YEARS, Scores, headline, load_weights, score
 from scoring.headers import find_pairs, read_labels
@@ -152,6 +153,7 @@ def format_intervals(evaluation: Evaluation, year: int, resamples: int, seed: in
     return "\n".join(lines)
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(

@@ -16,6 +16,7 @@ from pathlib import Path
 from ecg import LeadwiseError
 from ecg.files import atomic_write, make_folder, read_bytes
 from ecg.leads import canonical_name
+from ecg.progress import quiet_pipe
 from ecg.records import find_headers
 from helper_code import get_leads, load_recording
 
@@ -123,6 +124,7 @@ def reduce_header(header: str, leads: Sequence[str], name: str) -> tuple[str, li
     return "\n".join([line_1, *lead_lines, *lines[len(available) + 1 :]]), rows
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(

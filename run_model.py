@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ecg import FAILURES, LeadwiseError
 from ecg.files import make_folder
+from ecg.progress import quiet_pipe
 from ecg.records import find_headers, read_record
 from helper_code import (
     get_leads,
@@ -128,6 +129,7 @@ def _print(text: str) -> None:
     tqdm.write(text, file=sys.stderr)
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ecg import LeadwiseError
+from ecg.progress import quiet_pipe
 from experiments import errors, kills, rules, table5, transfer
 from experiments.cells import cells_of, run_cells
 from experiments.export import export
@@ -30,6 +31,7 @@ from training.data import named_recipe
 from training.settings import lead_set_sizes, positive_int
 
 
+@quiet_pipe()
 def main() -> None:
     """Run a command and print its lines."""
     options = vars(parser().parse_args())
@@ -37,6 +39,8 @@ def main() -> None:
     try:
         for line in command(**options) or ():
             print(line, flush=True)
+    except BrokenPipeError:
+        raise  # to quiet_pipe
     except (LeadwiseError, OSError) as error:
         sys.exit(f"Error: {error}")
 

@@ -39,6 +39,7 @@ from training.evaluate import LeadSetRun, fit_heads
 from training.loop import train, training_key
 from training.optim import OPTIMISERS, SCHEDULES, STOPS
 from training.settings import Settings, workers_of
+from training.splits import check_folds
 from training.transfer import (
     FirstRun,
     LeadSet,
@@ -238,6 +239,7 @@ def _train_lead_sets(
     state, workers = folder / "state", workers_of(settings)
     precision = precision_of(settings.precision, device)
     records, left_out = labelled_records(data_folder, recipe.heads)
+    check_folds(data_folder, records, settings.validation)
     data_key = fingerprint(records, recipe)  # before reading, to detect later changes
     cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)
     cache = open_cache(records, recipe, cache_folder, workers, keep=keep)

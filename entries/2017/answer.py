@@ -15,6 +15,7 @@ from pathlib import Path
 from ecg import FAILURES, LeadwiseError
 from ecg.labels import AF_LETTERS
 from ecg.leads import SINGLE
+from ecg.progress import quiet_pipe
 from ecg.records import read_record
 from models.model import Model
 
@@ -56,6 +57,7 @@ def letter_of(model: Model, stem: str) -> str:
     return model.classes[int(prediction.labels.argmax())]
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(

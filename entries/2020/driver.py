@@ -20,9 +20,11 @@ if find_spec("team_code") is None:  # in the repository; in an image all files a
 
 from ecg import LeadwiseError
 from ecg.files import make_folder
+from ecg.progress import quiet_pipe
 from helper_code import find_challenge_files, load_header, load_recording, save_outputs
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(description="Answer records by the contract of 2020.")

@@ -14,6 +14,7 @@ import numpy as np
 from datasets.reference import read_reference
 from ecg import LeadwiseError
 from ecg.labels import AF_LETTERS, label_matrix
+from ecg.progress import quiet_pipe
 from scoring.af import AfScores, score
 from scoring.outputs import list_names, read_outputs
 
@@ -67,6 +68,7 @@ def format_scores(scores: AfScores) -> str:
     return "\n".join(lines)
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
