@@ -128,7 +128,7 @@ def paired_gain(before: Scored, after: Scored, name: str = "challenge") -> Gain:
 
 
 def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) -> Scored:
-    """Read a folder's labels, from headers or REFERENCE.csv, and the outputs on its records.
+    """Read a folder's labels, from headers or (2017's) REFERENCE.csv, and the outputs on them.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) ->
     names = tuple(Path(header).stem for header in pairs.headers)
     groups = [tuple(name.split("|")) for name in classes]
     paths = pairs.outputs
-    if (records / REFERENCE).exists():
+    if "A" in {letter for group in groups for letter in group}:  # 2017's
         letters, _ = read_reference(records / REFERENCE)
         names = tuple(name for name in names if name in letters)
         paths = [str(outputs / f"{name}.csv") for name in names]

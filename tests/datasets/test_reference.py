@@ -132,11 +132,13 @@ def test_the_nearest_table_that_lists_the_record_is_used(tmp_path: Path) -> None
     assert codes_of(tmp_path) == {"A1": ("~",), "A2": ("O",), "A3": ("N",), "A4": ("N",)}
     assert codes_of(tmp_path / "a") == {"A1": ("~",), "A2": ("O",), "A3": ()}
     notes = [str(note) for note in labelled(tmp_path, find_records(tmp_path)[0]).notes[3:]]
-    near, middle, far = (tmp_path / "a" / "b", tmp_path / "a", tmp_path)
+    near, middle, far = (
+        folder / "REFERENCE.csv" for folder in (tmp_path / "a" / "b", tmp_path / "a", tmp_path)
+    )
     assert notes == [
-        f"A1: {near}/REFERENCE.csv has the label ~, {middle}/REFERENCE.csv has A; the first is used",
-        f"A1: {near}/REFERENCE.csv has the label ~, {far}/REFERENCE.csv has N; the first is used",
-        f"A2: {middle}/REFERENCE.csv has the label O, {far}/REFERENCE.csv has N; the first is used",
+        f"A1: {near} has the label ~, {middle} has A; the first is used",
+        f"A1: {near} has the label ~, {far} has N; the first is used",
+        f"A2: {middle} has the label O, {far} has N; the first is used",
     ]
 
 
