@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from ecg import FAILURES, LeadwiseError
 from ecg.files import make_folder
+from ecg.labels import described
 from ecg.progress import quiet_pipe
 from ecg.records import find_headers, read_record
 from helper_code import (
@@ -75,7 +76,7 @@ def run_model(
             _print(_reason(path.stem, error))
         save_outputs(os.path.join(output_directory, f"{path.stem}.csv"), identity, *answer)
         if verbose and answer is not FAILED:
-            positive = [code for code, label in zip(*answer[:2], strict=True) if label]
+            positive = [described(code) for code, label in zip(*answer[:2], strict=True) if label]
             _print(f"{path.stem}: {', '.join(positive) or 'no class'}")
     return failed, records
 

@@ -186,7 +186,7 @@ def test_verbose_prints_one_line_per_record(
 ) -> None:
     team.answers["B"] = (CODES, [0, 0], [0.1, 0.1])
     assert run(*folders, "-v") == 0
-    assert capsys.readouterr().err == "A: 426783006\nB: no class\nC: 426783006\n"
+    assert capsys.readouterr().err == "A: 426783006 (NSR)\nB: no class\nC: 426783006 (NSR)\n"
     run(*folders)
     assert capsys.readouterr().err == ""
 

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -69,3 +73,14 @@ def test_undefined_resamples_are_left_out():
 
     ends = intervals(scores, 5, 200, np.random.default_rng(0))
     np.testing.assert_array_equal(ends, [[np.nan, 0.5], [np.nan, 0.5]])
+
+
+@pytest.mark.parametrize("module", ["scoring.bootstrap", "scoring.beats"])
+@pytest.mark.parametrize(("words", "status"), [([], 1), (["--help"], 0)])
+def test_a_module_that_is_no_command_says_so(module, words, status):
+    ended = subprocess.run(
+        [sys.executable, "-m", module, *words],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == status
+    assert (ended.stderr if status else ended.stdout).startswith(f"{module} is no command; `")

@@ -66,7 +66,8 @@ def test_areas_are_scikit_learns():
 
 def test_how_often_a_record_counts_is_as_if_it_stood_there_so_often():
     draw = np.random.default_rng(3)
-    labels, outputs = draw.random((2, 40, 5)) < 0.4
+    labels = draw.random((40, 5)) < 0.4
+    outputs = labels ^ (draw.random((40, 5)) < 0.1)  # about half of the records are correct
     values = np.round(draw.random((40, 5)), 1)
     times = draw.integers(0, 4, size=(3, 40))
     for row, often in enumerate(times):
@@ -80,3 +81,7 @@ def test_how_often_a_record_counts_is_as_if_it_stood_there_so_often():
             alone = measure(*(array[places] for array in arrays))
             picked = together[row] if together.ndim == 1 else together[:, row]
             np.testing.assert_allclose(picked, alone, rtol=0, atol=1e-12)  # other order
+    shares = accuracy(labels, outputs, times)
+    assert (shares > 0.2).all()
+    assert (shares < 0.8).all()
+    assert len(set(shares.tolist())) == 3
