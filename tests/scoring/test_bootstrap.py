@@ -63,8 +63,15 @@ def test_chunks_change_nothing(monkeypatch):
         return times @ np.arange(30.0)[:, None] / 30
 
     whole = intervals(mean, 30, 25, np.random.default_rng(3))
+    sizes = []
+
+    def counted(times):
+        sizes.append(len(times))
+        return mean(times)
+
     monkeypatch.setattr(bootstrap, "CELLS", 30 * 4)
-    np.testing.assert_array_equal(intervals(mean, 30, 25, np.random.default_rng(3)), whole)
+    np.testing.assert_array_equal(intervals(counted, 30, 25, np.random.default_rng(3)), whole)
+    assert sizes == [4] * 6 + [1]
 
 
 def test_undefined_resamples_are_left_out():

@@ -21,6 +21,16 @@ def test_counts_and_what_follows_from_them():
     assert float(accuracy(labels, outputs)) == pytest.approx(5 / 7)
 
 
+def test_missed_and_false_ones_weigh_differently_with_beta():
+    counts = count(column(1, 1, 1, 1, 0), column(1, 1, 0, 0, 1))  # 2 true, 1 false, 2 missed
+    assert float(f_measure(counts)[0]) == pytest.approx(4 / 7)
+    assert float(f_measure(counts, beta=2)[0]) == pytest.approx(5 * 2 / (5 * 2 + 1 + 4 * 2))
+    assert float(g_measure(counts)[0]) == pytest.approx(2 / (2 + 1 + 2 * 2))
+    assert float(g_measure(counts, beta=3)[0]) == pytest.approx(2 / (2 + 1 + 3 * 2))
+    assert float(precision(counts)[0]) == pytest.approx(2 / 3)
+    assert float(recall(counts)[0]) == pytest.approx(2 / 4)
+
+
 def test_nothing_to_find_and_nothing_found_is_undefined():
     counts = count(column(0, 0), column(0, 0))
     for measure in (recall, precision, f_measure, g_measure):
