@@ -44,6 +44,22 @@ def test_the_case_is_scored_as_if_it_were_flat(
     assert nested[0].split(",")[2] == "0.900"  # accuracy
 
 
+def test_2020_shifts_labels_in_the_order_of_file_names(
+    labels: Path, outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a flat folder: a header with two Dx lines shifts the labels of those after it."""
+    header = labels / "g1" / "R004.hea"
+    header.write_text(header.read_text() + "#Dx: 426783006\n")
+    printed = []
+    for target in ("g1", "a", "z"):
+        (labels / target).mkdir(exist_ok=True)
+        header = header.rename(labels / target / "R004.hea")
+        assert evaluate_model.main([str(labels), str(outputs), "--year", "2020"]) == 0
+        printed.append(capsys.readouterr())
+    assert printed[0] == printed[1] == printed[2]
+    assert "Note: headers with two Dx lines, which shift all later labels" in printed[0].err
+
+
 @pytest.mark.parametrize("target", ["g2", "g1/deeper/still", "."])
 def test_headers_in_several_folders_are_scored(
     labels: Path, outputs: Path, target: str, capsys: pytest.CaptureFixture[str]

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,9 @@ def test_bootstrap_prints_seeded_intervals(case, capsys):
         printed.append(capsys.readouterr().out.splitlines()[-5:])
     assert printed[0] == printed[1] != printed[2]
     assert printed[0][2].startswith("Accuracy            0.333  (0.")
+    ends = re.findall(r"\((\d\.\d+) to (\d\.\d+)\)", " ".join(printed[2]))
+    assert all(low <= high for low, high in ends)
+    assert any(low < high for low, high in ends)
 
 
 def test_odd_things_are_told_but_do_not_stop(folders, capsys):
@@ -101,9 +105,11 @@ OUTPUTS = "Note: output files with outputs other than 0 and 1, counted as negati
     [
         ("1,0", "0.5,0.25", ""),
         ("1.0,false", "5e-1,0.25", ""),
+        ("1,0.0", "0.5,0.25", ""),
         ("1, 0 ", " 0.5,0.250", ""),
         ("1,0", "0.5,nan", NUMBERS),
         ("1,0", "0.5,-inf", NUMBERS),
+        ("1,0", "0.5,inf", NUMBERS),
         ("1,0", "0.5,", NUMBERS),
         ("1,0", "0.5,high", NUMBERS),
         ("1,nan", "0.5,0.25", OUTPUTS),
