@@ -17,12 +17,21 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.files import atomic_write
-from ecg.labels import class_name
+from ecg.labels import class_name, read_codes
+from ecg.progress import quiet_pipe
+from ecg.records import summarise
 from scoring.bootstrap import intervals
 from scoring.challenge import YEARS, Scores, headline, load_weights, score
-from scoring.headers import find_pairs, read_labels
+from scoring.headers import Pairs, find_pairs, read_labels
 from scoring.measures import count, precision, recall
-from scoring.outputs import list_names, read_outputs
+from scoring.outputs import (
+    Predictions,
+    list_names,
+    older_files,
+    printable,
+    read_outputs,
+    read_text,
+)
 
 
 class Evaluation(NamedTuple):
@@ -61,18 +70,17 @@ def evaluate(label_directory: str, output_directory: str, year: int = 2021) -> E
     classes = load_weights(year).classes
     print("Loading label and output files...")
     pairs = find_pairs(label_directory, output_directory)
+    _check_labels(label_directory, output_directory, pairs.headers)
     labels, repeated, unread = read_labels(pairs.headers, classes, year)
     predictions = read_outputs(pairs.outputs, classes, year)
     for path in predictions.malformed:
         print(
-            f"- The output file {path} has formatting errors, "
+            f"- The output file {printable(path)} has formatting errors, "
             "so all outputs are assumed to be negative for this recording."
         )
     unlabelled = [pairs.headers[number] for number in np.flatnonzero(~labels.any(axis=1))]
-    _note(pairs.unused, "output files without a header, not used")
     _note(unread, "headers whose Dx line holds no code and no known name")
-    _note(unlabelled, "records without a scored label")
-    _note(predictions.empty, "output files without a scored class, counted as all negative")
+    _note_files(pairs, unlabelled, predictions, year)
     if year == 2020:
         _note(repeated, "headers with two Dx lines, which shift all later labels (as officially)")
     print("Evaluating model...")
@@ -84,6 +92,34 @@ def evaluate(label_directory: str, output_directory: str, year: int = 2021) -> E
     scores = score(labels, predictions.outputs, predictions.probabilities, year)
     print("Done.")
     return Evaluation(labels, predictions.outputs, predictions.probabilities, scores)
+
+
+def _check_labels(label_directory: str, output_directory: str, headers: list[str]) -> None:
+    """Refuse headers without any code, such as 2017's."""
+    if any(read_codes(read_text(path, errors="replace")) for path in headers):  # ends at the first
+        return
+    raise LeadwiseError(
+        f"{label_directory}: none of its {len(headers)} headers has a code in a Dx line, so there "
+        "is nothing to score. The labels of 2017 are in a table; score them by "
+        f"`python -m scoring.af REFERENCE.csv {output_directory}`."
+    )
+
+
+def _note_files(pairs: Pairs, unlabelled: list[str], predictions: Predictions, year: int) -> None:
+    """Print notes about files that are not read as their writer may expect."""
+    for problem in summarise(pairs.problems):
+        print(f"Note: {printable(problem)}.", file=sys.stderr)
+    _note(pairs.unused, "output files without a header, not used")
+    _note(unlabelled, "records without a scored label")
+    if len(unlabelled) == len(pairs.headers):
+        print("Note: no record has a scored label, so these scores mean nothing.", file=sys.stderr)
+    _note(predictions.empty, "output files without a scored class, counted as all negative")
+    _note(predictions.foreign, "output files with other classes than the rest, of another model?")
+    _note(older_files(pairs.outputs), "output files much older than the rest, of an earlier run?")
+    _note(predictions.unclear, "output files with outputs other than 0 and 1, counted as negative")
+    counted = "0" if year == 2021 else "in 2020"
+    text = f"output files with probabilities that are no finite numbers, counted as {counted}"
+    _note(predictions.infinite, text)
 
 
 def _note(paths: list[str], text: str) -> None:
@@ -153,12 +189,13 @@ def format_intervals(evaluation: Evaluation, year: int, resamples: int, seed: in
     return "\n".join(lines)
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
         description="Score a folder of outputs against the labels in a folder of headers."
     )
-    parser.add_argument("labels", help="folder of headers (.hea) with their Dx lines")
+    parser.add_argument("labels", help="folder of headers (.hea) with Dx lines, flat or nested")
     parser.add_argument("outputs", help="folder of output files, NAME.csv for each NAME.hea")
     parser.add_argument("scores", nargs="?", help="file for the scores (default: print them)")
     parser.add_argument("class_scores", nargs="?", help="file for the scores of each class")

@@ -19,6 +19,7 @@ from ecg import LeadwiseError
 from ecg.files import atomic_write, make_folder, read_bytes
 from ecg.header_text import lead_name, record_line, split_header
 from ecg.leads import canonical_name, list_leads, standard_names
+from ecg.progress import quiet_pipe
 from ecg.records import find_headers
 from helper_code import load_recording
 
@@ -145,6 +146,7 @@ def _rest(header: str, leads: int) -> list[str]:
     return comments
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(

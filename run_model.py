@@ -23,8 +23,9 @@ from ecg import FAILURES, LeadwiseError, printable
 from ecg.files import make_folder
 from ecg.folders import LOST
 from ecg.headers import format_header
-from ecg.labels import class_name
+from ecg.labels import described
 from ecg.leads import sort_leads
+from ecg.progress import quiet_pipe
 from ecg.records import Record, find_headers, read_record
 from ecg.segments import read_header_text
 from scoring.outputs import list_names, save_outputs
@@ -78,7 +79,7 @@ def run_model(
         output = os.path.join(output_directory, f"{path.stem}.csv")
         save_outputs(output, printable(identity), *answer)
         if verbose and answer is not FAILED:
-            positive = [_named(code) for code, label in zip(*answer[:2], strict=True) if label]
+            positive = [described(code) for code, label in zip(*answer[:2], strict=True) if label]
             _print(f"{path.stem}: {', '.join(positive) or 'no class'}")
     return failed, records
 
@@ -126,12 +127,6 @@ def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, record: Re
     return answer
 
 
-def _named(code: str) -> str:
-    """Add its abbreviation to a code: `164889003 (AF)`."""
-    name = "|".join(map(class_name, code.split("|")))
-    return code if name == code else f"{code} ({name})"
-
-
 def _reason(name: str, error: Exception) -> str:
     """Describe why a record failed, with the class of errors that are not `LeadwiseError`."""
     kind = "" if isinstance(error, LeadwiseError) else f"{type(error).__name__}: "
@@ -143,6 +138,7 @@ def _print(text: str) -> None:
     tqdm.write(printable(text), file=sys.stderr)
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(

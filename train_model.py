@@ -15,10 +15,12 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ecg import LeadwiseError
+from ecg.progress import quiet_pipe
 from ecg.records import find_headers
 from training.settings import VARIABLES, read_settings
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(

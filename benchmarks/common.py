@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ecg import LeadwiseError
+from ecg.progress import quiet_pipe
 
 ROOT = Path(__file__).resolve().parents[1]
 Result = TypeVar("Result")
@@ -165,9 +166,12 @@ def parse_options(docstring: str | None, *folders: str, **defaults: Any) -> argp
     return parser.parse_args()
 
 
+@quiet_pipe()
 def run(main: Callable[[], None]) -> None:
     """Run a command; print an error without its traceback and exit with status 1."""
     try:
         main()
+    except BrokenPipeError:
+        raise  # to quiet_pipe
     except (LeadwiseError, OSError) as error:
         sys.exit(f"Error: {error}")

@@ -259,3 +259,15 @@ def _code_by_any_name() -> dict[str, str]:
 def class_name(code: str) -> str:
     """Give the abbreviation of a code, `AF`; an unknown code is returned unchanged."""
     return abbreviations().get(code, code)
+
+
+def described(code: str) -> str:
+    """Give a code, or codes joined by a bar, with their abbreviations; others as they are.
+
+    Examples
+    --------
+    >>> described("164889003"), described("733534002|164909002"), described("N|O|~")
+    ('164889003 (AF)', '733534002|164909002 (CLBBB|LBBB)', 'N|O|~')
+    """
+    name = "|".join(map(class_name, code.split("|")))
+    return code if name == code else f"{code} ({name})"

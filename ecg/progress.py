@@ -1,5 +1,6 @@
 """Progress of long work on stderr: log lines, progress bars, durations."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,23 @@ def log(text: str) -> None:
 
     tqdm.write("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
     sys.stderr.flush()
+
+
+@contextmanager
+def quiet_pipe() -> Iterator[None]:
+    """End a command quietly if the reader of its output has ended: `… | head -1`.
+
+    Decorates a command's `main`, so that what Python still holds of stdout is written inside.  The
+    status is 141, as shells number a closed pipe.
+    """
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        sys.exit(141)
 
 
 @contextmanager

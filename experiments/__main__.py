@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ecg import LeadwiseError
+from ecg.progress import quiet_pipe
 from experiments import compare, curves, errors, kills, rules, table5, transfer
 from experiments.cells import cells_of, run_cells
 from experiments.export import export
@@ -34,6 +35,7 @@ from training.data import named_recipe
 from training.settings import lead_set_sizes, positive_int
 
 
+@quiet_pipe()
 def main(*words: str) -> None:
     """Run a command and print its lines; `words` come before those of the command line."""
     options = vars(parser().parse_args([*words, *sys.argv[1:]]))
@@ -41,6 +43,8 @@ def main(*words: str) -> None:
     try:
         for line in command(**options) or ():
             print(line, flush=True)
+    except BrokenPipeError:
+        raise  # to quiet_pipe
     except (LeadwiseError, OSError) as error:
         sys.exit(f"Error: {error}")
 

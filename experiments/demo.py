@@ -17,6 +17,7 @@ import numpy as np
 from ecg.labels import CODES, class_name
 from ecg.leads import LEAD_SETS
 from ecg.plots import plot_record
+from ecg.progress import quiet_pipe
 from ecg.records import find_records
 from experiments.charts import plot_class_scores
 
@@ -24,6 +25,7 @@ RECORDS, TEST_RECORDS, SECONDS = 400, 120, 5
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@quiet_pipe()
 def main() -> None:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__)

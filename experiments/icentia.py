@@ -39,7 +39,7 @@ from ecg.labels import ICENTIA, class_name
 from ecg.leads import SINGLE
 from ecg.lock import locked
 from ecg.parallel import map_in_order
-from ecg.progress import log, progress_bar
+from ecg.progress import log, progress_bar, quiet_pipe
 from ecg.records import read_record, write_record
 from experiments.runs import check_note, settled
 from training.data import log_problems
@@ -214,6 +214,7 @@ def _patients(text: str) -> range:
     return range(first, last)
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(
@@ -238,6 +239,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         draw_all(
             options.folder, options.out, options.patients, options.crops, options.seed, workers
         )
+    except BrokenPipeError:
+        raise  # to quiet_pipe
     except (LeadwiseError, OSError) as error:
         sys.exit(f"Error: {error}")
 

@@ -144,7 +144,7 @@ def classes_of(outputs: Path) -> tuple[str, ...]:
 
 
 def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) -> Scored:
-    """Read a folder's labels, from headers or REFERENCE.csv, and the outputs on its records.
+    """Read a folder's labels, from headers or (2017's) REFERENCE.csv, and the outputs on them.
 
     Parameters
     ----------

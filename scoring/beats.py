@@ -6,6 +6,7 @@ one.  Where we differ: the matching is optimal (most pairs, then the smallest to
 onsets and offsets use the same matching.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -173,3 +174,8 @@ def gross(counts: BeatCounts) -> BeatCounts:
 def average(figures: np.ndarray) -> np.ndarray:
     """Average over records, the first axis, without NaN: each record counts once."""
     return macro(np.moveaxis(np.asarray(figures, float), 0, -1))
+
+
+if __name__ == "__main__":
+    message = "scoring.beats is no command; `python -m benchmarks.beats` scores detectors."
+    print(message) if "--help" in sys.argv else sys.exit(message)

@@ -5,6 +5,7 @@ is a row of counts, one per record, so that no array is copied or sorted again a
 resamples at once.
 """
 
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -48,3 +49,8 @@ def intervals(
     ends = [(1 - level) / 2, (1 + level) / 2]
     columns = [values[~np.isnan(values)] for values in np.concatenate(scores).T]
     return np.array([np.quantile(c, ends) if len(c) else [np.nan] * 2 for c in columns]).T
+
+
+if __name__ == "__main__":
+    message = "scoring.bootstrap is no command; `evaluate_model.py --bootstrap 1000` uses it."
+    print(message) if "--help" in sys.argv else sys.exit(message)

@@ -16,7 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
+from ecg.headers import Message
 from ecg.labels import code_of, dx_lines, is_code, read_codes
+from ecg.records import find_headers
 from scoring.outputs import list_names, read_text
 
 
@@ -26,6 +28,7 @@ class Pairs(NamedTuple):
     headers: list[str]
     outputs: list[str]
     unused: list[str]  # names of output files without a header
+    problems: list[Message]  # other files that belong to no record
 
 
 class Labels(NamedTuple):
@@ -37,12 +40,14 @@ class Labels(NamedTuple):
 
 
 def find_pairs(label_directory: str, output_directory: str) -> Pairs:
-    """Find the headers of a folder, sorted by name, and the output file of each.
+    """Find the headers below a folder, sorted by file name, and the output file of each.
 
     Parameters
     ----------
-    label_directory, output_directory : str
-        Folders of `NAME.hea` (in any case, not hidden) and of `NAME.csv`; nested ones are ignored.
+    label_directory : str
+        Folder of `NAME.hea`, flat or nested, as `run_model.py` reads it.
+    output_directory : str
+        Folder of `NAME.csv`, flat, as `run_model.py` writes it.
 
     Returns
     -------
@@ -51,34 +56,37 @@ def find_pairs(label_directory: str, output_directory: str) -> Pairs:
     Raises
     ------
     LeadwiseError
-        A folder is missing or has no header, or headers have no output file; it names them.
+        A folder is missing or has no header, two headers have one name, or headers have no output
+        file; it names them.
     """
-    names = [n for n in _files(label_directory) if n.lower().endswith(".hea") and n[0] != "."]
-    if not names:
+    paths, problems = find_headers(label_directory)
+    if twice := [str(problem) for problem in problems if problem.kind == "name twice"]:
         raise LeadwiseError(
-            f"{label_directory} has no header (.hea) directly in it; give the folder of labels, "
-            "not one above it."
+            f"{label_directory}: {len(twice)} names of records occur twice, but outputs are named "
+            f"by record: {list_names(twice)}. Rename these records, or remove their headers."
         )
+    paths = sorted(paths, key=lambda path: path.name)
     present = set(_files(output_directory))
-    expected = [f"{os.path.splitext(name)[0]}.csv" for name in names]
+    expected = [f"{path.stem}.csv" for path in paths]
     if missing := [name for name in expected if name not in present]:
         raise LeadwiseError(
-            f"{len(missing)} of {len(names)} records have no output file in {output_directory}: "
+            f"{len(missing)} of {len(paths)} records have no output file in {output_directory}: "
             f"{list_names(missing)}. Run the model on them, or remove their headers."
         )
     unused = {name for name in present if name.endswith(".csv")} - set(expected)
     return Pairs(
-        [os.path.join(label_directory, name) for name in names],
+        list(map(str, paths)),
         [os.path.join(output_directory, name) for name in expected],
         sorted(unused),
+        problems,
     )
 
 
 def _files(folder: str) -> list[str]:
-    """List the files of a folder, sorted."""
+    """List the files of a folder."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if entry.is_file())
+            return [entry.name for entry in entries if entry.is_file()]
     except OSError as error:
         raise LeadwiseError(f"{folder}: {error.strerror}; give an existing folder.") from error
 

@@ -23,6 +23,9 @@ from ecg import LeadwiseError
 from ecg.files import atomic_write, read_bytes
 
 TRUE = ("True", "true", "T", "t")
+FALSE = ("False", "false", "F", "f")
+NEITHER = 2  # an output cell that is neither 0 nor 1; it counts as negative
+PAUSE_S = 600.0  # a run writes its files with shorter pauses
 
 
 class Predictions(NamedTuple):
@@ -32,6 +35,9 @@ class Predictions(NamedTuple):
     probabilities: np.ndarray  # (records, classes) float
     malformed: list[str]  # 2020: files whose format is wrong, counted as all negative
     empty: list[str]  # other files without a scored class, such as those of failed records
+    unclear: list[str]  # files with outputs of scored classes other than 0 and 1
+    infinite: list[str]  # files with probabilities of scored classes that are no finite numbers
+    foreign: list[str]  # files with other classes than most have
 
 
 class _Rules(NamedTuple):
@@ -39,7 +45,7 @@ class _Rules(NamedTuple):
 
     rows: Callable[[str, str], list[str] | None]  # name, text -> classes, outputs, probabilities
     codes: Callable[[str], list[str]]  # class cell -> its codes
-    positive: Callable[[str], bool]  # output cell -> positive or not
+    positive: Callable[[str], int]  # output cell -> 0, 1 or NEITHER
     finite: bool  # replace non-finite probabilities by 0 before averaging columns
 
 
@@ -51,6 +57,7 @@ class _Group(NamedTuple):
     records: list[int]  # indices of the records
     outputs: bytearray  # cells of all files, flat: faster than many small lists
     probabilities: "array[float]"  # quoted: Python 3.11 has no array[float] at run time
+    text: list[tuple[int, int]]  # row and column of probabilities that are text
 
 
 def save_outputs(
@@ -141,16 +148,38 @@ def read_outputs(
         )
     outputs = np.zeros((len(paths), len(classes)), dtype=bool)
     probabilities = np.zeros((len(paths), len(classes)))
-    empty = []
+    unclear, infinite = np.zeros((2, len(paths)), dtype=bool)
     for group in groups.values():
-        outputs[group.records], probabilities[group.records] = _gather(group, rules.finite)
-        empty += [paths[number] for number in group.records if group.width == 0]
-    return Predictions(outputs, probabilities, malformed, sorted(empty))
+        own = group.records
+        outputs[own], unclear[own] = _gather_outputs(group)
+        probabilities[own], infinite[own] = _gather_probabilities(group, rules.finite)
+    empty = [number for group in groups.values() if group.width == 0 for number in group.records]
+    by_size = sorted((len(g.records), row) for row, g in groups.items() if row.strip())
+    foreign = [number for _, row in by_size[:-1] for number in groups[row].records]
+    noted = (empty, np.flatnonzero(unclear).tolist(), np.flatnonzero(infinite).tolist(), foreign)
+    names = [[paths[number] for number in sorted(numbers)] for numbers in noted]
+    return Predictions(outputs, probabilities, malformed, *names)
+
+
+def older_files(paths: Sequence[str]) -> list[str]:
+    """Return the files that were written long before the others, perhaps by an earlier run."""
+    times = np.array([os.stat(path).st_mtime for path in paths])
+    order = np.argsort(times, kind="stable")
+    pauses = np.diff(times[order])
+    if pauses.max(initial=0) < PAUSE_S:
+        return []
+    return [paths[number] for number in sorted(order[: pauses.argmax() + 1].tolist())]
 
 
 def list_names(names: Sequence[str]) -> str:
-    """List the first three names and the number of the others."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    """List the first three names, safe to print, and the number of the others."""
+    first = ", ".join(printable(name) for name in names[:3])
+    return first + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def printable(name: str) -> str:
+    """Escape characters of a file name that cannot be printed."""
+    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _group(class_row: str, classes: Sequence[Sequence[str]], rules: _Rules) -> _Group:
@@ -160,7 +189,7 @@ def _group(class_row: str, classes: Sequence[Sequence[str]], rules: _Rules) -> _
     width = max((columns[-1] + 1 for columns in indices if columns), default=0)
     depth = max(1, *map(len, indices))
     table = np.array([columns + [width] * (depth - len(columns)) for columns in indices])
-    return _Group(table, width, [], bytearray(), array("d"))
+    return _Group(table, width, [], bytearray(), array("d"), [])
 
 
 def _add(group: _Group, number: int, path: str, rows: list[str], rules: _Rules) -> None:
@@ -171,39 +200,46 @@ def _add(group: _Group, number: int, path: str, rows: list[str], rules: _Rules) 
             raise LeadwiseError(f"{path} has {len(cells)} of {rows[0].count(',') + 1} {what}")
     group.records.append(number)
     group.outputs.extend(map(rules.positive, outputs[: group.width]))
-    group.probabilities.extend(_numbers(probabilities[: group.width]))
+    try:
+        group.probabilities.extend(map(float, probabilities[: group.width]))
+    except ValueError:
+        numbers = list(map(_number, probabilities[: group.width]))
+        row = len(group.records) - 1
+        group.text.extend((row, column) for column, one in enumerate(numbers) if one is None)
+        del group.probabilities[row * group.width :]  # those before the text
+        group.probabilities.extend(0.0 if one is None else one for one in numbers)
 
 
-def _gather(group: _Group, finite: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Reorder a group's cells into the columns of the scored classes, (files, classes) each."""
-    shape = len(group.records), group.width
-    cells = np.array(group.probabilities).reshape(shape)
+def _gather_outputs(group: _Group) -> tuple[np.ndarray, np.ndarray]:
+    """Return outputs (files, classes), and which files have cells that are neither 0 nor 1."""
+    marks = np.frombuffer(group.outputs, dtype=np.uint8).reshape(len(group.records), group.width)
+    # An additional column means "none".
+    marks = np.pad(marks, ((0, 0), (0, 1)))[:, group.columns]
+    return np.any(marks == 1, axis=2), np.any(marks == NEITHER, axis=(1, 2))
+
+
+def _gather_probabilities(group: _Group, finite: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return probabilities (files, classes), and which files have other than finite numbers."""
+    cells = np.array(group.probabilities).reshape(len(group.records), group.width)
+    unusual = ~np.isfinite(cells)
+    unusual[tuple(np.array(group.text, dtype=int).reshape(-1, 2).T)] = True
     if finite:
         cells[~np.isfinite(cells)] = 0.0
-    # An additional column means "none": NaN, which the mean leaves out, and False.
+    # An additional column means "none": NaN, which the mean leaves out.
     cells = np.pad(cells, ((0, 0), (0, 1)), constant_values=np.nan)[:, group.columns]
     known = ~np.isnan(cells)
     with np.errstate(invalid="ignore"):  # inf - inf is NaN and then 0, as in the 2020 scorer
         means = np.where(known, cells, 0.0).sum(axis=2) / np.maximum(1, known.sum(axis=2))
-    marks = np.frombuffer(group.outputs, dtype=bool).reshape(shape)
-    marks = np.pad(marks, ((0, 0), (0, 1)))[:, group.columns]
-    return np.any(marks, axis=2), np.where(np.isnan(means), 0.0, means)
+    unusual = np.pad(unusual, ((0, 0), (0, 1)))[:, group.columns]
+    return np.where(np.isnan(means), 0.0, means), np.any(unusual, axis=(1, 2))
 
 
-def _numbers(cells: list[str]) -> list[float]:
-    """Parse probabilities; text is 0."""
-    try:
-        return list(map(float, cells))
-    except ValueError:
-        return [_number(cell) for cell in cells]
-
-
-def _number(cell: str) -> float:
-    """Parse a probability; text is 0."""
+def _number(cell: str) -> float | None:
+    """Parse a number; None for text."""
     try:
         return float(cell)
     except ValueError:
-        return 0.0
+        return None
 
 
 def _rows_2021(path: str, text: str) -> list[str]:
@@ -225,15 +261,20 @@ def _rows_2020(_: str, text: str) -> list[str] | None:
 
 
 @lru_cache(maxsize=4096)
-def _positive_2021(cell: str) -> bool:
+def _positive_2021(cell: str) -> int:
     """Parse an output cell: any number equal to 1 is positive."""
-    return _number(cell) == 1 or cell.strip() in TRUE
+    return 1 if _number(cell) == 1 or cell.strip() in TRUE else _negative(cell)
 
 
 @lru_cache(maxsize=4096)
-def _positive_2020(cell: str) -> bool:
+def _positive_2020(cell: str) -> int:
     """Parse an output cell: `1` is positive, `1.0` is not."""
-    return cell.strip() in ("1", *TRUE)
+    return 1 if cell.strip() in ("1", *TRUE) else _negative(cell)
+
+
+def _negative(cell: str) -> int:
+    """Return 0 for an output cell that is written as negative, else NEITHER."""
+    return 0 if _number(cell) == 0 or cell.strip() in FALSE else NEITHER
 
 
 _RULES = {

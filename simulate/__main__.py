@@ -6,9 +6,11 @@ from pathlib import Path
 
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS
+from ecg.progress import quiet_pipe
 from simulate import write_records
 
 
+@quiet_pipe()
 def main() -> int:
     """Read the command line, write the records, and report on stderr that they are simulated."""
     parser = argparse.ArgumentParser(

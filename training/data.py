@@ -127,8 +127,10 @@ def labelled_records(
         No usable record is left.
     """
     headers, left_out = find_records(folder, rename)
-    records, problems = labelled(folder, headers)
+    records, problems, notes = labelled(folder, headers)
     left_out += problems
+    for line in summarise(notes):
+        log(f"Note: {line}")
     if not any(head.dense for head in heads):
         reported = {message.record for message in problems}
         text = "the header has no Dx code and no REFERENCE.csv lists the record"

@@ -31,6 +31,7 @@ from training.decisions import read_answers
 from training.evaluate import LeadSetRun, fit_heads
 from training.loop import train, training_key
 from training.settings import Settings, workers_of
+from training.splits import check_folds
 from training.transfer import (
     FirstRun,
     LeadSet,
@@ -95,6 +96,7 @@ def _train_lead_sets(
     records, left_out = labelled_records(data_folder, recipe.heads, settings.rename or ())
     records, unknown = with_known_leads(records, recipe)
     left_out += unknown
+    check_folds(data_folder, records, settings.validation)
     data_key = fingerprint(records, recipe)  # before reading, to detect later changes
     cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)
     cache = open_cache(records, recipe, cache_folder, workers, keep=keep)

@@ -1,38 +1,139 @@
 """Splits of the records into training and validation."""
 
-import csv
+import os
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from datasets.tables import Row, read_rows, record_name
 from ecg import LeadwiseError
+from ecg.progress import log
+from ecg.records import Record
 
 SHARE = 0.25  # of validation records; Nejedly et al., CinC 2020, section 2
 # Tolerated deviation of a class: so many records, or this share of the class, whichever is more.
 TOLERATED_RECORDS, TOLERATED_SHARE = 2.0, 0.02
 _MOST_MOVES = 10_000
+# Titles of columns in folds.tsv, small letters alone; each has one meaning.
+_TITLES = {
+    "record": "record", "recordname": "record", "recordid": "record", "recording": "record",
+    "fold": "fold", "stratfold": "fold",
+    "patient": "patient", "patientid": "patient", "patientname": "patient", "subject": "patient",
+    "subjectid": "patient", "person": "patient",
+}  # fmt: skip
 
 
 def read_folds(folder: Path) -> dict[str, tuple[str, str]]:
     """Read `folds.tsv` (record, fold, patient) of a data folder: record to (fold, patient).
 
-    Without this file the result is empty; without a column patient each record is its own patient.
+    The table may be saved by a spreadsheet, with records named by path or file.  Without this file
+    the result is empty; without a column or cell of the patient a record is its own patient.
 
     Raises
     ------
     LeadwiseError
-        The table lacks the columns record and fold.
+        The table cannot be read, has other columns, or a line that is not as its title; it names
+        the line.
     """
     path = folder / "folds.tsv"
     if not path.is_file():
+        _refuse_other_names(folder)
         return {}
-    with open(path, newline="", encoding="utf-8") as table:
-        rows = csv.DictReader(table, delimiter="\t")
-        if not {"record", "fold"} <= set(rows.fieldnames or ()):
-            raise LeadwiseError(f"{path}: needs the columns record and fold, separated by tabs")
-        return {row["record"]: (row["fold"], row.get("patient") or row["record"]) for row in rows}
+    rows = read_rows(path)
+    columns = _columns(path, rows)
+    folds: dict[str, tuple[str, str]] = {}
+    for row in rows[1:]:
+        while len(row.cells) > len(rows[0].cells) and not row.cells[-1]:
+            del row.cells[-1]  # as spreadsheets add
+        if len(row.cells) != len(rows[0].cells):
+            raise LeadwiseError(
+                f"{path}: line {row.line} has {len(row.cells)} cells, its title "
+                f"{len(rows[0].cells)}: {row}"
+            )
+        cells = {title: row.cells[column] for title, column in columns.items()}
+        record, fold = record_name(cells["record"]), _whole(cells["fold"])
+        if not record or not fold:
+            raise LeadwiseError(f"{path}: line {row.line} lacks the record or its fold: {row}")
+        entry = fold, _whole(cells.get("patient", "")) or record
+        if folds.setdefault(record, entry) != entry:
+            raise LeadwiseError(
+                f"{path}: line {row.line} has another fold or patient of {record} than a line "
+                "before; delete the wrong one"
+            )
+    return folds
+
+
+def _refuse_other_names(folder: Path) -> None:
+    """Refuse a table that has the name that a spreadsheet gave it, and a folder of its name."""
+    for name in ("folds.tsv", "folds.csv", "folds.tsv.txt", "Folds.tsv"):
+        if os.path.lexists(folder / name):
+            raise LeadwiseError(f"{folder / name}: the table of folds must be a file folds.tsv")
+
+
+def _columns(path: Path, rows: Sequence[Row]) -> dict[str, int]:
+    """Find the columns record, fold and patient by the titles in the first row."""
+    titles = [re.sub("[^a-z]", "", cell.casefold()) for cell in rows[0].cells] if rows else []
+    columns: dict[str, int] = {}
+    for column, title in enumerate(titles):
+        known = _TITLES.get(title, title)
+        if columns.setdefault(known, column) != column and known in _TITLES.values():
+            raise LeadwiseError(f"{path}: has two columns {known}; delete the wrong one")
+    if not {"record", "fold"} <= columns.keys():
+        raise LeadwiseError(f"{path}: needs the columns record and fold, separated by tabs")
+    return {title: column for title, column in columns.items() if title in _TITLES.values()}
+
+
+def _whole(cell: str) -> str:
+    """Write a whole number without decimals, which tables of numbers add: 9.0."""
+    return cell[:-2] if re.fullmatch(r"\d+\.0", cell) else cell
+
+
+def check_folds(folder: str, records: Sequence[Record], fold: str | None) -> None:
+    """Check the table of folds before the records are prepared, and log what it leaves open.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        Records of the folder.
+    fold : str or None
+        The validation fold, if one is set.
+
+    Raises
+    ------
+    LeadwiseError
+        The table cannot be used, does not name the records, or lacks the validation fold.
+    """
+    path, names = Path(folder, "folds.tsv"), [record.name for record in records]
+    for parent in sorted({Path(record.stem).parent for record in records} - {path.parent}):
+        if (parent / path.name).exists():
+            log(f"Note: {parent / path.name} is not used; only {path} is.")
+    folds = read_folds(path.parent)
+    if fold is not None:
+        split_by_fold(names, folds, fold)
+    if not folds:
+        return
+    spelled = {listed.casefold() for listed in folds}
+    unlisted = [name for name in names if name not in folds]
+    misspelt = [name for name in unlisted if name.casefold() in spelled]
+    if misspelt or len(unlisted) == len(names):
+        raise LeadwiseError(
+            f"{path}: does not list the record {(misspelt or names)[0]} by its name (it lists "
+            f"{', '.join(list(folds)[:3])}); write names as those of the headers"
+        )
+    if unlisted:
+        log(f"Note: {path} does not list {len(unlisted)} records ({', '.join(unlisted[:3])}); "
+            "each is its own patient, and never of a validation fold.")  # fmt: skip
+    titles = read_rows(path)[:1]
+    if "patient" not in _columns(path, titles):
+        log(f"Note: {path} has no column patient (it has {titles[0]}); each record is its own.")
+    listed = [(folds[name][1], folds[name][0] == fold) for name in names if name in folds]
+    sides = [{patient for patient, held in listed if held is side} for side in (True, False)]
+    if both := sorted(sides[0] & sides[1]):
+        log(f"Note: {path} has {len(both)} patients ({', '.join(both[:3])}) in the validation fold "
+            "and in others; the score is optimistic.")  # fmt: skip
 
 
 def split_by_fold(names: Sequence[str], folds: dict[str, tuple[str, str]], fold: str) -> np.ndarray:
@@ -54,7 +155,7 @@ def split_by_fold(names: Sequence[str], folds: dict[str, tuple[str, str]], fold:
         raise LeadwiseError("a validation fold is set, but the data folder has no folds.tsv")
     validation = np.array([folds.get(name, ("", ""))[0] == fold for name in names], dtype=bool)
     if validation.all() or not validation.any():
-        known = ", ".join(sorted({entry[0] for entry in folds.values()}))
+        known = ", ".join(sorted({entry[0] for entry in folds.values()})[:20])
         raise LeadwiseError(
             f"validation fold {fold} holds {validation.sum()} of {len(names)} records; "
             f"folds.tsv names the folds {known}"

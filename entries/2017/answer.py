@@ -15,6 +15,7 @@ from pathlib import Path
 from ecg import FAILURES, LeadwiseError
 from ecg.labels import AF_LETTERS
 from ecg.leads import SINGLE
+from ecg.progress import quiet_pipe
 from ecg.records import read_record
 from models.model import Model
 
@@ -56,6 +57,7 @@ def letter_of(model: Model, stem: str) -> str:
     return model.classes[int(prediction.labels.argmax())]
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
@@ -75,8 +77,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FAILURES as error:
         text = str(error).removeprefix(f"{name}: ")
         print(f"{name} is answered by ~ because it cannot be read: {text}", file=sys.stderr)
-    with open(ANSWERS, "a", encoding="utf-8", newline="\n") as answers:
-        answers.write(f"{name},{letter}\n")
+    try:
+        with open(ANSWERS, "a", encoding="utf-8", newline="\n") as answers:
+            answers.write(f"{name},{letter}\n")
+    except OSError as error:
+        print(f"Error: {ANSWERS.resolve()}: cannot be written: {error.strerror}; run next.sh in a "
+              "folder that can be written", file=sys.stderr)  # fmt: skip
+        return 1
     return 0
 
 

@@ -46,9 +46,10 @@ unset ENTRY_WEIGHTS
 ./setup.sh
 for header in "$validation"/*.hea; do
     record=$(basename "$header" .hea)
-    ln -s "$validation/$record".* .
+    files=("$record.hea" "$record.mat") # by name: the entry has files answers.* and next.*
+    ln -s -- "${files[@]/#/$validation/}" .
     ./next.sh "$record"
-    rm "$record".*
+    rm -- "${files[@]}"
 done
 cp answers.txt "$entry"
 if [ -f "$validation/REFERENCE.csv" ]; then

@@ -23,4 +23,6 @@ if [ ! -f "$weights/model.json" ]; then
         "environment variable ENTRY_WEIGHTS to another one." >&2
     exit 1
 fi
-"$python" -m compileall -q "$tree/ecg" "$tree/models" # so that the first record needs no compilation
+# So that the first record needs no compilation; a folder that cannot be written works, too.
+"$python" -m compileall -q "$tree/ecg" "$tree/models" >/dev/null 2>&1 ||
+    echo "Note: $tree cannot be written, so each record compiles the code again." >&2

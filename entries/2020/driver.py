@@ -20,9 +20,11 @@ if find_spec("team_code") is None:  # in the repository; in an image all files a
 
 from ecg import LeadwiseError
 from ecg.files import make_folder
+from ecg.progress import quiet_pipe
 from helper_code import find_challenge_files, load_header, load_recording, save_outputs
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(description="Answer records by the contract of 2020.")
@@ -33,11 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from run_12ECG_classifier import load_12ECG_model, run_12ECG_classifier
 
     try:
-        make_folder(Path(options.outputs))
-        model = load_12ECG_model(options.model)
+        if not os.path.isdir(options.data):
+            raise LeadwiseError(f"{options.data}: no such folder; give the folder of records")
         files = find_challenge_files(options.data)
         if not files[0]:
-            raise LeadwiseError(f"{options.data}: has no records (.hea and .mat)")
+            raise LeadwiseError(f"{options.data}: has no records (.hea and .mat) directly in it")
+        model = load_12ECG_model(options.model)
+        make_folder(Path(options.outputs))
         for header_file, recording_file in zip(*files, strict=True):
             name = Path(recording_file).stem
             data = np.asarray(load_recording(recording_file), dtype=np.float64)

@@ -15,8 +15,10 @@ if find_spec("team_code") is None:  # in the repository; in an image all files a
 
 from ecg import LeadwiseError
 from ecg.files import make_folder
+from ecg.progress import quiet_pipe
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(description="Train a model by the contract of 2020.")

@@ -14,8 +14,11 @@ import numpy as np
 from datasets.reference import read_reference
 from ecg import LeadwiseError
 from ecg.labels import AF_LETTERS, label_matrix
+from ecg.progress import quiet_pipe
 from scoring.af import AfScores, score
 from scoring.outputs import list_names, read_outputs
+
+LEGEND = "N normal, A atrial fibrillation, O other rhythm, ~ too noisy"
 
 
 def read_answers(path: Path, names: Sequence[str]) -> dict[str, str]:
@@ -34,17 +37,32 @@ def read_answers(path: Path, names: Sequence[str]) -> dict[str, str]:
     if path.is_dir():
         files = {name: path / f"{name}.csv" for name in names}
         paths = {name: str(file) for name, file in files.items() if file.is_file()}
-        outputs = read_outputs(list(paths.values()), [(letter,) for letter in AF_LETTERS]).outputs
-        rows = dict(zip(paths, outputs, strict=True))
+        read = read_outputs(list(paths.values()), [(letter,) for letter in AF_LETTERS])
+        rows = dict(zip(paths, read.outputs, strict=True))
+        _note([Path(name).stem for name in read.empty], "output files without a class of 2017")
+        text = "output files with other classes than the rest, of another model?"
+        _note([Path(name).stem for name in read.foreign], text)
         if several := [name for name, row in rows.items() if row.sum() > 1]:
             raise LeadwiseError(
                 f"{path}: {len(several)} records have more than one class: {list_names(several)}; "
                 "2017's classes are exclusive, so the recipe's decision must be `highest`"
             )
         return {name: AF_LETTERS[int(row.argmax())] for name, row in rows.items() if row.any()}
+    return read_letters(path)
+
+
+def read_letters(path: Path) -> dict[str, str]:
+    """Read a table of records and letters.
+
+    Raises
+    ------
+    LeadwiseError
+        It cannot be read, is empty, or a line is no record with a letter, or has a second one.
+    """
     letters, problems = read_reference(path)
-    if problems:
-        raise LeadwiseError(f"{path}: {'; '.join(map(str, problems[:3]))}")
+    if problems or not letters:
+        listed = "; ".join(str(problem).removeprefix(f"{path}: ") for problem in problems[:3])
+        raise LeadwiseError(f"{path}: {listed or 'holds no label'}")
     return letters
 
 
@@ -64,9 +82,10 @@ def format_scores(scores: AfScores) -> str:
     for letter, row, f1 in zip(AF_LETTERS, scores.confusion, scores.f1, strict=True):
         shown = f"{f1:7.4f}" if f1 == f1 else f"{'-':>7}"
         lines.append(f"{letter:5}" + "".join(f"{number:7d}" for number in row) + shown)
-    return "\n".join(lines)
+    return "\n".join([*lines, "", LEGEND])
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
@@ -77,13 +96,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("answers", type=Path, help="answers.txt, or a folder of output files")
     options = parser.parse_args(argv)
     try:
-        labels, problems = read_reference(options.reference)
-        if problems or not labels:
-            problem = "; ".join(map(str, problems[:3])) or "holds no label"
-            raise LeadwiseError(f"{options.reference}: {problem}")
+        labels = read_letters(options.reference)
         answers = read_answers(options.answers, list(labels))
         if not answers.keys() & labels.keys():
-            raise LeadwiseError(f"{options.answers}: has no answer for any of the records")
+            raise LeadwiseError(
+                f"{options.answers}: has no answer for any of the {len(labels)} records, such as "
+                f"{list_names(list(labels))}"
+            )
         scores = score(*matrices(labels, answers))
     except LeadwiseError as error:
         print(f"Error: {error}", file=sys.stderr)

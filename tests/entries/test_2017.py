@@ -19,6 +19,9 @@ ENTRY = Path(__file__).resolve().parents[2] / "entries" / "2017"
 # Files at the top of an entry (specs/dualnet2017.md, section 14), and those that ours adds.
 LAYOUT = {"setup.sh", "next.sh", "answers.txt", "dependencies.txt", "AUTHORS.txt", "LICENSE.txt"}
 OURS = {"paths.sh", "answer.py", "leadwise"}
+# Records of the validation folder, some named like files of an entry, and what they are copies of.
+NAMES = {"A00001": "A00001", "A00002": "A00002", "answers": "A00003", "next": "A00004",
+         "answer": "A00001", "setup": "A00002", "leadwise": "A00003"}  # fmt: skip
 
 
 @pytest.fixture
@@ -60,6 +63,26 @@ def test_next_sh_appends_the_models_answer(here: Path, model_2017: Path) -> None
     assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", "")
     letter = letter_of(model_2017, here / "A00002.hea")
     assert (here / "answers.txt").read_text() == f"A00009,~\nA00002,{letter}\n"
+
+
+def test_next_sh_takes_one_record(here: Path) -> None:
+    for words in ((), ("A00001", "A00002")):
+        ended = run(ENTRY / "next.sh", *words, folder=here)
+        assert (ended.returncode, ended.stderr) == (2, "usage: next.sh RECORD\n")
+
+
+def test_answers_that_cannot_be_written_are_an_error(
+    here: Path, model_2017: Path, entry_module: ModuleType, capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """As in a read-only folder, which does not stop the root user of the tests."""
+    (here / "answers.txt").mkdir()
+    assert entry_module.main([str(model_2017), "A00001"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"Error: {here}/answers.txt: cannot be written: Is a directory; run ")
+    monkeypatch.setattr(entry_module, "ANSWERS", here / "none" / "answers.txt")
+    assert entry_module.main([str(model_2017), "A00001"]) == 1
+    assert "cannot be written: No such file or directory; run next.sh" in capsys.readouterr().err
 
 
 def test_without_weights_the_entry_fails_without_an_answer(here: Path) -> None:
@@ -119,17 +142,17 @@ def test_an_entry_is_packed_and_runs_where_it_is_unpacked(
     """The packed entry, run from its own tree, gives the same answer to a validation record."""
     validation = tmp_path / "validation"
     validation.mkdir()
-    for name in ("A00001", "A00002"):
+    for name, source in NAMES.items():
         for ending in (".hea", ".mat"):
-            shutil.copy(here / f"{name}{ending}", validation)
-    (validation / "REFERENCE.csv").write_text("A00001,N\nA00002,A\n")
+            shutil.copy(here / f"{source}{ending}", validation / f"{name}{ending}")
+    (validation / "REFERENCE.csv").write_text("".join(f"{name},N\n" for name in NAMES))
     ended = run(
         ENTRY / "prepare-entry.sh", "validation", "entry.zip",
         folder=here, ENTRY_WEIGHTS=str(model_2017),
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    assert "2 records\naccuracy" in ended.stdout
-    assert "2 records answered; " in ended.stdout
+    assert "7 records\naccuracy" in ended.stdout
+    assert "7 records answered; " in ended.stdout
     assert ended.stdout.endswith(", a dry run\n")
     unpacked = tmp_path / "unpacked"
     with zipfile.ZipFile(here / "entry.zip") as packed:
@@ -141,7 +164,8 @@ def test_an_entry_is_packed_and_runs_where_it_is_unpacked(
     assert (unpacked / "LICENSE.txt").read_text().startswith("BSD 2-Clause")
     answers = (unpacked / "answers.txt").read_text()
     assert answers == "".join(
-        f"{name},{letter_of(model_2017, here / f'{name}.hea')}\n" for name in ("A00001", "A00002")
+        f"{name},{letter_of(model_2017, here / f'{source}.hea')}\n"
+        for name, source in sorted(NAMES.items())
     )
     (unpacked / "answers.txt").unlink()
     for ending in (".hea", ".mat"):

@@ -125,3 +125,28 @@ def test_at_the_root_of_an_image_the_files_work_too(tmp_path: Path) -> None:
         )
         assert ended.returncode == 0, ended.stderr
         assert usage in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("none", "none: no such folder; give the folder of records"),
+        ("file", "file: no such folder; give the folder of records"),
+        ("empty", "empty: has no records (.hea and .mat) directly in it"),
+        ("nested", "nested: has no records (.hea and .mat) directly in it"),
+    ],
+)
+def test_the_driver_without_records_is_an_error_and_makes_no_folder(
+    contract: ModuleType, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture,
+    data: str, message: str,
+) -> None:  # fmt: skip
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    write_record(tmp_path, "A1", np.zeros((2, 9)), ("I", "II"), 500)
+    (tmp_path / "nested" / "g1").mkdir(parents=True)
+    for path in tmp_path.glob("A1.*"):
+        path.rename(tmp_path / "nested" / "g1" / path.name)
+    main = runpy.run_path(str(ENTRY / "driver.py"))["main"]
+    assert main([str(model_folder), str(tmp_path / data), str(tmp_path / "outputs")]) == 1
+    assert capsys.readouterr() == ("", f"Error: {tmp_path}/{message}\n")
+    assert not (tmp_path / "outputs").exists()

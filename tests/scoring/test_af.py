@@ -110,6 +110,8 @@ def test_the_command_scores_an_answers_txt(reference: Path, tmp_path: Path) -> N
         "A          0      2      1      0 0.6667",
         "O          1      1      2      0 0.5000",
         "~          1      0      0      1 0.5000",
+        "",
+        "N normal, A atrial fibrillation, O other rhythm, ~ too noisy",
     ]
 
 
@@ -124,7 +126,10 @@ def test_the_command_scores_a_folder_of_outputs(
     (folder / "A00001.csv").write_text("#A00001\n\n\n\n")  # a failed record; A00000 has no file
     assert main([str(reference), str(folder)]) == 0
     captured = capsys.readouterr()
-    assert captured.err == "Note: records without an answer, counted as ~: 2 (A00000, A00001).\n"
+    assert captured.err == (
+        "Note: output files without a class of 2017: 1 (A00001).\n"
+        "Note: records without an answer, counted as ~: 2 (A00000, A00001).\n"
+    )
     assert captured.out.splitlines()[1] == "accuracy            0.4667"
     save_outputs(folder / "A00003.csv", "A00003", AF_LETTERS, [1, 1, 0, 0], [0.5] * 4)
     with pytest.raises(LeadwiseError, match="1 records have more than one class: A00003; 2017's"):
@@ -148,9 +153,12 @@ def test_an_absent_class_is_left_out_with_a_note(
 @pytest.mark.parametrize(
     ("table", "answers", "message"),
     [
-        ("A1,N\n", "A1,X\n", "answers.txt: A1: 'A1,X' in answers.txt is not RECORD,X with X one"),
+        ("A1,N\n", "A1,X\n", "answers.txt: is not used, because 1 of 1 lines have no label of 2"),
         ("A1,N\n", "A1,N\nA1,A\n", "answers.txt: A1: answers.txt has two labels, N and A"),
-        ("A1,Q\n", "A1,N\n", "REFERENCE.csv: A1: 'A1,Q' in REFERENCE.csv is not RECORD,X"),
+        ("A1,Q\n", "A1,N\n", "'A1,Q', line 1 of REFERENCE.csv, is not RECORD,X with X one of N A"),
+        ("A1,N\nA2,Q\n", "A1,N\n", "REFERENCE.csv: A2: 'A2,Q', line 2 of REFERENCE.csv, is not "),
+        ("A1,N\n", "", "answers.txt: holds no label"),
+        ("A1,N\n", "A2,N\n", "answers.txt: has no answer for any of the 1 records, such as A1"),
         ("", "A1,N\n", "REFERENCE.csv: holds no label"),
         ("A1,N\n", None, "answers.txt: cannot be read: No such file"),
     ],

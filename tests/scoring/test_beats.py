@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.beats import (
+    LEARNING_S,
     TOLERANCES_MS,
     average,
     count,
@@ -130,3 +131,18 @@ def test_a_hundred_thousand_beats_take_little_time() -> None:
     marked = np.cumsum(generator.integers(100, 400, 100_000))
     counts = count(marked, np.sort(marked + generator.integers(-9, 9, 100_000)), 360)
     assert counts == (100_000, 0, 0)
+
+
+def test_a_distance_of_the_tolerance_is_a_match_at_any_rate():
+    """150 ms are 54 samples at 360 Hz, but 0.15 * 360 and 150 * 360 / 1000 round otherwise."""
+    for fs in range(20, 2001, 20):
+        samples = 3 * fs // 20
+        assert count(np.array([1000]), np.array([1000 + samples]), fs) == (1, 0, 0), fs
+        assert count(np.array([1000]), np.array([1001 + samples]), fs) == (0, 1, 1), fs
+
+    # 0.9 - 0.7 is more than 0.2 in floating point.
+    assert match(np.array([0.9]), np.array([0.7]), 0.2).tolist() == [[0, 0]]
+
+
+def test_bxb_leaves_out_the_first_five_minutes():
+    assert LEARNING_S == 5 * 60

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -59,8 +63,15 @@ def test_chunks_change_nothing(monkeypatch):
         return times @ np.arange(30.0)[:, None] / 30
 
     whole = intervals(mean, 30, 25, np.random.default_rng(3))
+    sizes = []
+
+    def counted(times):
+        sizes.append(len(times))
+        return mean(times)
+
     monkeypatch.setattr(bootstrap, "CELLS", 30 * 4)
-    np.testing.assert_array_equal(intervals(mean, 30, 25, np.random.default_rng(3)), whole)
+    np.testing.assert_array_equal(intervals(counted, 30, 25, np.random.default_rng(3)), whole)
+    assert sizes == [4] * 6 + [1]
 
 
 def test_undefined_resamples_are_left_out():
@@ -69,3 +80,14 @@ def test_undefined_resamples_are_left_out():
 
     ends = intervals(scores, 5, 200, np.random.default_rng(0))
     np.testing.assert_array_equal(ends, [[np.nan, 0.5], [np.nan, 0.5]])
+
+
+@pytest.mark.parametrize("module", ["scoring.bootstrap", "scoring.beats"])
+@pytest.mark.parametrize(("words", "status"), [([], 1), (["--help"], 0)])
+def test_a_module_that_is_no_command_says_so(module, words, status):
+    ended = subprocess.run(
+        [sys.executable, "-m", module, *words],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == status
+    assert (ended.stderr if status else ended.stdout).startswith(f"{module} is no command; `")

@@ -4,7 +4,7 @@ import pytest
 from ecg import LeadwiseError
 from ecg.labels import CLASSES, CODES, SINUS_RHYTHM
 from scoring import METRICS, challenge
-from scoring.challenge import Weights, challenge_metric, load_weights, prepare
+from scoring.challenge import Weights, challenge_metric, load_weights, prepare, rewards
 
 OF_ANY_CLASSES = [
     name for name in METRICS if not name.startswith("af_")
@@ -100,6 +100,55 @@ def test_a_class_without_a_column_is_as_if_nobody_had_it():
     kept = [CODES.index(code) for code in (AF, AFL, SB)]
     actual = challenge_metric(labels[:, kept], outputs[:, kept], [AF, AFL, SB])
     assert actual == pytest.approx(challenge_metric(labels, outputs), abs=1e-12)  # another order
+
+
+# Cells of the organisers' tables (evaluation-2021 and -2020, weights.csv), typed.
+@pytest.mark.parametrize("year", [2020, 2021])
+def test_rewards_are_those_of_the_official_table(year):
+    found = rewards([SB, "55827005", AF, "x|y", NSR, AFL, TAB], year)
+    assert found.tolist() == [
+        [1.0, 0.0, 0.3, 0.0, 0.45, 0.3, 0.3],
+        [0.0] * 7,  # not scored: neither as label nor as output
+        [0.3, 0.0, 1.0, 0.0, 0.25, 0.5, 0.5],
+        [0.0] * 7,
+        [0.45, 0.0, 0.25, 0.0, 1.0, 0.25, 0.25],
+        [0.3, 0.0, 0.5, 0.0, 0.25, 1.0, 0.5],
+        [0.3, 0.0, 0.5, 0.0, 0.25, 0.5, 1.0],
+    ]
+
+
+def test_rewards_of_classes_that_only_one_year_scores():
+    """Bradycardia and poor R wave progression were scored from 2021 on, not in 2020."""
+    classes = ["426627000", "365413008", "17338001"]
+    table = rewards(classes, 2020)
+    assert table[1].tolist() == table[:, 1].tolist() == [0, 0, 0]
+    assert (rewards(classes, 2021) > 0).all()
+
+
+def test_a_small_difference_from_sinus_rhythm_is_no_rounding():
+    """One of 20,000 records is better than sinus rhythm."""
+    labels, outputs = rows([AF]).repeat(20_000, axis=0), rows([NSR]).repeat(20_000, axis=0)
+    outputs[0] = labels[0]
+    assert challenge_metric(labels, outputs) == pytest.approx(1 / 20_000, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", OF_ANY_CLASSES)
+def test_each_metric_is_the_one_of_its_name(name):
+    """Two records: one right, one with a missed and a false class."""
+    labels, outputs = rows([AF], [NSR, SB]), rows([AF], [NSR, TAB])
+    probabilities = np.where(outputs, 0.9, 0.1)
+    probabilities[1, CODES.index(AF)] = 0.95
+    f = {AF: 1, NSR: 1, SB: 0, TAB: 0}
+    expected = {
+        # Observed 1 + 2 / 3, of the labels 1 + 2.9 / 2, of sinus rhythm 0.25 / 2 + 1.45 / 2.
+        "challenge": (5 / 3 - 0.85) / (2.45 - 0.85),
+        "accuracy": 1 / 2,
+        "f_measure": np.mean(list(f.values())),
+        "auroc": np.mean([0, 1, 0.5]),  # AF, NSR, SB
+        "auprc": np.mean([0.5, 1, 0.5]),
+    }
+    found = METRICS[name](labels, outputs, probabilities, CODES)
+    assert found == pytest.approx(expected[name], abs=1e-12)
 
 
 def test_two_columns_of_one_class_are_refused():

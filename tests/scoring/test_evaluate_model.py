@@ -1,3 +1,5 @@
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +79,9 @@ def test_bootstrap_prints_seeded_intervals(case, capsys):
         printed.append(capsys.readouterr().out.splitlines()[-5:])
     assert printed[0] == printed[1] != printed[2]
     assert printed[0][2].startswith("Accuracy            0.333  (0.")
+    ends = re.findall(r"\((\d\.\d+) to (\d\.\d+)\)", " ".join(printed[2]))
+    assert all(low <= high for low, high in ends)
+    assert any(low < high for low, high in ends)
 
 
 def test_odd_things_are_told_but_do_not_stop(folders, capsys):
@@ -89,6 +94,104 @@ def test_odd_things_are_told_but_do_not_stop(folders, capsys):
         "Note: records without a scored label: 4 (R0.hea, R1.hea, R2.hea and 1 more).",
         "Note: output files without a scored class, counted as all negative: 1 (A.csv).",
     ]
+
+
+NUMBERS = "Note: output files with probabilities that are no finite numbers, counted as {}: {}.\n"
+OUTPUTS = "Note: output files with outputs other than 0 and 1, counted as negative: {}.\n"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "probabilities", "notes"),
+    [
+        ("1,0", "0.5,0.25", ""),
+        ("1.0,false", "5e-1,0.25", ""),
+        ("1,0.0", "0.5,0.25", ""),
+        ("1, 0 ", " 0.5,0.250", ""),
+        ("1,0", "0.5,nan", NUMBERS),
+        ("1,0", "0.5,-inf", NUMBERS),
+        ("1,0", "0.5,inf", NUMBERS),
+        ("1,0", "0.5,", NUMBERS),
+        ("1,0", "0.5,high", NUMBERS),
+        ("1,nan", "0.5,0.25", OUTPUTS),
+        ("1,", "0.5,0.25", OUTPUTS),
+        ("1,0.9", "0.5,0.25", OUTPUTS),
+        ("1,2", "0.5,x", OUTPUTS + NUMBERS),
+    ],
+)
+@pytest.mark.parametrize("others", [0, 4])
+def test_values_that_are_no_numbers_count_as_officially_and_are_said(
+    folders, capsys, outputs, probabilities, notes, others
+):
+    """The scores are those of 0; files are counted, and three are named."""
+    headers = {f"R{n}.hea": f"R{n}\n#Dx: {(AF, NSR)[n % 2]}\n" for n in range(6)}
+    good = f"#R\n{AF},{NSR}\n1,0\n0.5,0.{{}}\n"
+    odd = f"#R\n{AF},{NSR}\n{outputs}\n{probabilities}\n"
+    files = {f"R{n}.csv": odd if n <= others else good.format(n) for n in range(6)}
+    assert evaluate_model.main(list(folders(headers, files, "odd"))) == 0
+    scores, error = capsys.readouterr()
+    names = "5 (R0.csv, R1.csv, R2.csv and 2 more)" if others else "1 (R0.csv)"
+    assert error == notes.replace("{}: {}", "0: {}").format(names, names)
+    zero = "0.25" if "0.25" in probabilities else "0.250" if not notes else "0"
+    plain = f"#R\n{AF},{NSR}\n1,0\n0.5,{zero}\n"
+    files = {f"R{n}.csv": plain if n <= others else good.format(n) for n in range(6)}
+    evaluate_model.main(list(folders(headers, files, "plain")))
+    assert capsys.readouterr() == (scores, "")
+
+
+def test_values_of_classes_that_are_not_scored_are_no_matter(folders, capsys):
+    headers = {"A.hea": f"#Dx: {AF}\n"}
+    outputs = {"A.csv": f"#A\n55827005,{AF},x\n2,1,\nnan,0.5,text\n"}
+    assert evaluate_model.main(list(folders(headers, outputs))) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("year", "counted"), [("2020", "in 2020"), ("2021", "0")])
+def test_the_note_on_probabilities_has_the_years_rule(folders, capsys, year, counted):
+    headers = {"A.hea": f"#Dx: {AF}\n"}
+    outputs = {"A.csv": f"#A\n{AF}\n1\nnan\n"}
+    assert evaluate_model.main([*folders(headers, outputs), "--year", year]) == 0
+    assert capsys.readouterr().err == NUMBERS.format(counted, "1 (A.csv)")
+
+
+def test_outputs_of_another_model_are_named(folders, capsys):
+    """Failed records have no classes, whatever the model."""
+    headers = {f"R{n}.hea": f"R{n}\n#Dx: {AF}\n" for n in range(9)}
+    outputs = {f"R{n}.csv": f"#R\n{AF},{NSR}\n1,0\n0.5,0.5\n" for n in range(4)}
+    outputs |= {f"R{n}.csv": f"#R\n{NSR},{AF}\n0,1\n0.5,0.5\n" for n in (4, 5, 6)}
+    outputs |= {"R7.csv": "#R\n\n\n\n", "R8.csv": "#R\nN,A\n0,1\n0.5,0.5\n"}
+    assert evaluate_model.main(list(folders(headers, outputs))) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "Note: output files without a scored class, counted as all negative: 2 (R7.csv, R8.csv).",
+        "Note: output files with other classes than the rest, of another model?: 4 (R4.csv, R5.csv,"
+        " R6.csv and 1 more).",
+    ]
+
+
+@pytest.mark.parametrize(("ago", "older"), [(0, False), (500, False), (700, True), (1e8, True)])
+def test_outputs_of_an_earlier_run_are_named(case, capsys, ago, older):
+    now = Path(case[1], "R0.csv").stat().st_mtime
+    for name, before in (("R0", ago), ("R1", ago + 30), ("R2", 0)):
+        os.utime(Path(case[1], f"{name}.csv"), (now - before, now - before))
+    assert evaluate_model.main(list(case)) == 0
+    text = "Note: output files much older than the rest, of an earlier run?: 2 (R0.csv, R1.csv).\n"
+    assert capsys.readouterr().err == (text if older else "")
+
+
+def test_without_any_scored_label_the_scores_are_said_to_mean_nothing(folders, capsys):
+    headers = {"A.hea": "#Dx: 55827005\n", "B.hea": "#Dx:\n"}
+    outputs = {f"{name}.csv": f"#R\n{AF}\n0\n0\n" for name in "AB"}
+    assert evaluate_model.main(list(folders(headers, outputs))) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "Note: records without a scored label: 2 (A.hea, B.hea).",
+        "Note: no record has a scored label, so these scores mean nothing.",
+    ]
+
+
+def test_names_of_files_do_not_control_the_terminal(folders, capsys):
+    headers = {"A.hea": f"#Dx: {AF}\n", "B\x1b[2J.hea": "#Dx: 55827005\n"}
+    outputs = {"A.csv": f"#R\n{AF}\n1\n1\n", "B\x1b[2J.csv": f"#R\n{AF}\n1\n1\n"}
+    assert evaluate_model.main(list(folders(headers, outputs))) == 0
+    assert capsys.readouterr().err == "Note: records without a scored label: 1 (B\\x1b[2J.hea).\n"
 
 
 def test_the_shift_of_2020_is_told(folders, capsys):

@@ -21,6 +21,16 @@ def test_counts_and_what_follows_from_them():
     assert float(accuracy(labels, outputs)) == pytest.approx(5 / 7)
 
 
+def test_missed_and_false_ones_weigh_differently_with_beta():
+    counts = count(column(1, 1, 1, 1, 0), column(1, 1, 0, 0, 1))  # 2 true, 1 false, 2 missed
+    assert float(f_measure(counts)[0]) == pytest.approx(4 / 7)
+    assert float(f_measure(counts, beta=2)[0]) == pytest.approx(5 * 2 / (5 * 2 + 1 + 4 * 2))
+    assert float(g_measure(counts)[0]) == pytest.approx(2 / (2 + 1 + 2 * 2))
+    assert float(g_measure(counts, beta=3)[0]) == pytest.approx(2 / (2 + 1 + 3 * 2))
+    assert float(precision(counts)[0]) == pytest.approx(2 / 3)
+    assert float(recall(counts)[0]) == pytest.approx(2 / 4)
+
+
 def test_nothing_to_find_and_nothing_found_is_undefined():
     counts = count(column(0, 0), column(0, 0))
     for measure in (recall, precision, f_measure, g_measure):
@@ -66,7 +76,8 @@ def test_areas_are_scikit_learns():
 
 def test_how_often_a_record_counts_is_as_if_it_stood_there_so_often():
     draw = np.random.default_rng(3)
-    labels, outputs = draw.random((2, 40, 5)) < 0.4
+    labels = draw.random((40, 5)) < 0.4
+    outputs = labels ^ (draw.random((40, 5)) < 0.1)  # about half of the records are correct
     values = np.round(draw.random((40, 5)), 1)
     times = draw.integers(0, 4, size=(3, 40))
     for row, often in enumerate(times):
@@ -80,3 +91,7 @@ def test_how_often_a_record_counts_is_as_if_it_stood_there_so_often():
             alone = measure(*(array[places] for array in arrays))
             picked = together[row] if together.ndim == 1 else together[:, row]
             np.testing.assert_allclose(picked, alone, rtol=0, atol=1e-12)  # other order
+    shares = accuracy(labels, outputs, times)
+    assert (shares > 0.2).all()
+    assert (shares < 0.8).all()
+    assert len(set(shares.tolist())) == 3

@@ -126,10 +126,13 @@ def test_headers_without_output_files_are_counted_and_named(folders):
 
 
 def test_missing_and_empty_folders_are_named(tmp_path):
-    with pytest.raises(LeadwiseError, match="nowhere: No such file or directory; give an existing"):
+    with pytest.raises(LeadwiseError, match="nowhere: no such folder"):
         find_pairs(str(tmp_path / "nowhere"), str(tmp_path))
-    with pytest.raises(LeadwiseError, match="has no header"):
+    with pytest.raises(LeadwiseError, match="holds no record"):
         find_pairs(str(tmp_path), str(tmp_path))
+    (tmp_path / "A.hea").touch()
+    with pytest.raises(LeadwiseError, match="nowhere: No such file or directory; give an existing"):
+        find_pairs(str(tmp_path), str(tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,19 @@
 """Splits share each class equally and keep the records of a patient together."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ecg import LeadwiseError
-from training.splits import read_folds, split_by_fold, stratified_split
+from ecg.records import Record, record_of
+from models import find
+from tests.conftest import small
+from training.run import train_folder
+from training.settings import Settings
+from training.splits import check_folds, read_folds, split_by_fold, stratified_split
 
 
 def unbalanced(records: int = 1500, seed: int = 0) -> tuple[np.ndarray, list[str]]:
@@ -69,4 +76,138 @@ def test_a_table_without_its_columns_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "folds.tsv").write_text("name,fold\na,1\n")
     with pytest.raises(LeadwiseError, match="folds.tsv: needs the columns record and fold"):
         read_folds(tmp_path)
+    (tmp_path / "folds.tsv").write_text("")
+    with pytest.raises(LeadwiseError, match="folds.tsv: needs the columns record and fold"):
+        read_folds(tmp_path)
     assert read_folds(tmp_path / "elsewhere") == {}
+
+
+FOLDS = {"a": ("1", "p"), "b": ("8", "q"), "c": ("8", "p")}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "record\tfold\tpatient\na\t1\tp\nb\t8\tq\nc\t8\tp\n",
+        "Record;Fold;Patient\r\na;1;p\r\nb;8;q\r\nc;8;p\r\n",
+        "RECORD,FOLD,PATIENT\ra,1,p\rb,8,q\rc,8,p",
+        "sep=;\nrecord;fold;patient\na;1;p\nb;8;q\nc;8;p\n",
+        '"record"\t"fold"\t"patient"\n"a"\t"1"\t"p"\n"b"\t"8"\t"q"\n"c"\t"8"\t"p"\n',
+        "record fold patient\n a 1  p\nb 8 q\nc  8 p \n",
+        " record \t fold\tPatient \na \t1\t p\n b\t8 \tq\n\nc\t8\tp\n\n",
+        "record\tfold\tpatient\na.hea\t1\tp\nb.mat\t8\tq\ng1/c\t8\tp\n",
+        "patient_id\tsex\tstrat_fold\trecord\np\tF\t1.0\ta\nq\tM\t8.0\tb\np\t\t8\tc\n",
+        "record\tfold\tpatient\t\t\na\t1\tp\t\t\nb\t8\tq\t\t\nc\t8\tp\t\t\n\t\t\t\t\n",
+        "record\tfold\tpatient\na\t1\tp\na\t1\tp\nb\t8\tq\nc\t8\tp\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_table_is_read_as_spreadsheets_save_it(tmp_path: Path, text: str, encoding: str) -> None:
+    (tmp_path / "folds.tsv").write_bytes(text.encode(encoding))
+    assert read_folds(tmp_path) == FOLDS
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("record\tfold\tpatient\na\t1\n", "line 2 has 2 cells, its title 3: 'a,1'"),
+        ("record\tfold\na\t1\tp\n", "line 2 has 3 cells, its title 2: 'a,1,p'"),
+        ("record\tfold\n\n\t1\n", "line 3 lacks the record or its fold: ',1'"),
+        ("record\tfold\na\t\n", "line 2 lacks the record or its fold: 'a,'"),
+        ("record\tfold\na\t1\na.hea\t2\n", "line 3 has another fold or patient of a than a"),
+        ("record\tpatient\na\tp\n", "needs the columns record and fold"),
+        ("a\t1\tp\n", "needs the columns record and fold"),
+        ("record\tfold\tpatient\tsubject\na\t1\tp\ts\n", "has two columns patient; delete"),
+        ("record\tfold\na\t\xe4\n", "line 2 is no text in UTF-8 or UTF-16; save the table as"),
+        ("PK\x03\x04\xff", "line 1 is no text in UTF-8 or UTF-16"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_an_error_with_its_line(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "folds.tsv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(LeadwiseError) as error:
+        read_folds(tmp_path)
+    assert str(error.value).startswith(f"{tmp_path}/folds.tsv: {message}")
+
+
+@pytest.mark.parametrize("name", ["folds.csv", "folds.tsv.txt"])
+def test_a_table_of_another_name_is_not_ignored(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("record\tfold\na\t1\n")
+    with pytest.raises(LeadwiseError, match=f"{name}: the table of folds must be a file folds.tsv"):
+        read_folds(tmp_path)
+
+
+def records(folder: Path, *names: str) -> list[Record]:
+    signal = np.zeros((1, 9), np.float32)
+    return [replace(record_of(signal, ["I"], 300, name=name), stem=str(folder / name))
+            for name in names]  # fmt: skip
+
+
+def checked(folder: Path, text: str, *names: str, fold: str | None = None) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "folds.tsv").write_text(text)
+    check_folds(str(folder), records(folder, *names), fold)
+
+
+def test_a_table_that_fits_is_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = "record\tfold\tpatient\na\t1\tp\nb\t8\tq\nc\t8\tq\nnot here\t1\tr\n"
+    for fold in (None, "8"):
+        checked(tmp_path, table, "a", "b", "c", fold=fold)
+    check_folds(str(tmp_path / "none"), records(tmp_path / "none", "a"), None)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("table", "names", "fold", "message"),
+    [
+        ("record\tfold\nx\t1\ny\t2\n", "ab", None, "does not list the record a by its name .it"),
+        ("record\tfold\nA\t1\nb\t2\n", "ab", None, "does not list the record a by its name .it"),
+        ("record\tfold\na\t1\nb\t2\n", "ab", "3", "validation fold 3 holds 0 of 2 records; "),
+        ("record\tfold\na\t1\nb\t1\n", "ab", "1", "validation fold 1 holds 2 of 2 records; "),
+        ("record\tfold\na\n", "ab", None, "line 2 has 1 cells, its title 2"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(
+    tmp_path: Path, table: str, names: str, fold: str | None, message: str
+) -> None:
+    with pytest.raises(LeadwiseError, match=message):
+        checked(tmp_path, table, *names, fold=fold)
+
+
+@pytest.mark.parametrize(
+    ("table", "fold", "note"),
+    [
+        ("record\tfold\tpatient\na\t1\tp\n", None, "does not list 1 records (b); each is its own"),
+        ("record\tfold\tname\na\t1\tp\nb\t8\tp\n", None, "has no column patient (it has 'record"),
+        ("record\tfold\tpatient\na\t1\tp\nb\t8\tp\n", "8", "has 1 patients (p) in the validation"),
+    ],
+)
+def test_what_a_table_leaves_open_is_said(
+    tmp_path: Path, table: str, fold: str | None, note: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checked(tmp_path, table, "a", "b", fold=fold)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.startswith(f"Note: {tmp_path}/folds.tsv {note}") for line in lines] == [True]
+
+
+def test_a_table_in_a_subfolder_is_not_used_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "g1").mkdir()
+    (tmp_path / "g1" / "folds.tsv").write_text("record\tfold\na\t1\n")
+    check_folds(str(tmp_path), records(tmp_path / "g1", "a"), None)
+    assert capsys.readouterr().err == (
+        f"Note: {tmp_path}/g1/folds.tsv is not used; only {tmp_path}/folds.tsv is.\n"
+    )
+
+
+def test_a_training_checks_the_table_before_it_prepares_a_record(
+    simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = shutil.copytree(simulated_folder, tmp_path / "data")
+    (data / "folds.tsv").write_text("record\tfold\nx\t1\n")
+    monkeypatch.setattr("training.run.open_cache", None)  # would fail
+    monkeypatch.setattr("training.data.find", lambda name: small(find("house-resnet")))
+    with pytest.raises(LeadwiseError, match="folds.tsv: does not list the record SIM00001 by its"):
+        train_folder(str(data), str(tmp_path / "model"), Settings())
