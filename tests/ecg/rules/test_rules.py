@@ -28,9 +28,7 @@ def test_simulated_diagnoses_give_yes_and_normal_records_no(rule, diagnosis) -> 
         ill = simulate([diagnosis], seed=seed, fs=500)
         well = simulate(["NSR"], seed=seed, fs=500)
         # 50 to 60 beats per minute are bradycardia for the simulator, not for PTB-XL's physicians.
-        slow_enough = (
-            diagnosis != "SB" or heart_rate(ill.r_peaks, 500) < RULES[rule].numbers()["rate"]
-        )
+        slow_enough = diagnosis != "SB" or heart_rate(ill.r_peaks, 500) < 50
         assert answers(ill.signal, ill.leads, ill.fs)[rule] is slow_enough
         assert answers(well.signal, well.leads, well.fs)[rule] is False
 
@@ -39,7 +37,7 @@ def test_bradycardia_depends_on_the_rate_alone() -> None:
     for seed in range(6):
         for diagnosis in ("SB", "AF"):
             record = simulate([diagnosis], seed=seed)
-            slow = heart_rate(record.r_peaks, 500) < RULES["bradycardia"].numbers()["rate"]
+            slow = heart_rate(record.r_peaks, 500) < 50
             assert answers(record.signal, record.leads, 500)["bradycardia"] is slow
 
 
