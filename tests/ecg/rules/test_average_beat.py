@@ -96,7 +96,7 @@ def test_qt_of_triangles(offset_ms: int) -> None:
 
 
 def test_the_p_ratio_is_the_height_over_its_variation_and_noise() -> None:
-    """Heights of 0.1, 0.2 and 0.3 mV vary by 1.4826 · 0.1 mV; 0.4 % of a complex of 1 mV is noise."""
+    """0.1, 0.2 and 0.3 mV vary by 1.4826 · 0.1 mV; 0.4 % of a complex of 1 mV is noise."""
     beats = drawn_beats({QRS_MS: 1.0, (160, 280, 360): 0.3})
     p_wave = drawn_beats({(-200, -150, -100): 1.0})
     heights = np.array([0.1, 0.2, 0.3], np.float32)[:, None]

@@ -1,6 +1,6 @@
 """Truth tables: each rule on either side of each of its numbers, which are written out here.
 
-Numbers marked "fitted" in `ecg.rules` cannot be looked up; they are the shipped ones of docs/rules.md.
+Numbers marked "fitted" in `ecg.rules` are the shipped ones, as in docs/rules.md.
 The others are those of Kang & Wen 2022 (R in V3 up to 3 mm) and AHA/ACCF/HRS 2009 (QTc 460 ms).
 """
 
@@ -104,11 +104,13 @@ def test_codes_and_names() -> None:
     [
         ("beats", 9, "9 beats"), ("rate", 71.6, "rate 72/min"),
         ("irregularity", 4.04, "irregularity 4.0 %"), ("variation", 24.4, "variation 24 %"),
-        ("axis", 0.4, "axis +0°"), ("axis", -89.6, "axis −90°"), ("axis", -91, "axis −91° (extreme)"),
+        ("axis", 0.4, "axis +0°"), ("axis", -89.6, "axis −90°"),
+        ("axis", -91, "axis −91° (extreme)"),
         ("I", -0.123, "I −0.12 mV"), ("II", 0.123, "II +0.12 mV"), ("aVF", 1, "aVF +1.00 mV"),
         ("limb QRS", 0.555, "limb QRS 0.56 mV"), ("R in V3", 0.3, "R in V3 0.30 mV"),
         ("P", 1.46, "P 1.5 times its variation"), ("PQ", 208.4, "PQ 208 ms"),
-        ("QT", 399.6, "QT 400 ms"), ("QTc", 430.887, "QTc 431 ms"), ("spikes in", 3, "spikes in 3 leads"),
+        ("QT", 399.6, "QT 400 ms"), ("QTc", 430.887, "QTc 431 ms"),
+        ("spikes in", 3, "spikes in 3 leads"),
     ],
 )  # fmt: skip
 def test_measures_are_written_with_unit_and_digits(name: str, value: float, text: str) -> None:
