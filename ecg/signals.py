@@ -37,7 +37,8 @@ def resample(
     """Resample by a polyphase filter (SciPy's, Kaiser 5.0) to `to_hz`.
 
     Within the relative `tolerance` of `to_hz` the signal is returned unchanged: ISIBrno 2020 uses
-    257 Hz as 250 Hz.  The output has ceil(samples · to_hz / fs) samples.
+    257 Hz as 250 Hz.  The output has ceil(samples · to_hz / fs) samples, with the ratio rounded to
+    a fraction of denominator 1000 at most.
     """
     if abs(fs - to_hz) <= tolerance * to_hz:
         return signal, fs

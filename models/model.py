@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ecg import LeadwiseError
 from ecg.annotations import Annotations
 from ecg.headers import Message
 from ecg.labels import class_name

@@ -25,6 +25,7 @@ from ecg.beats.viterbi import Viterbi
 __all__ = ["detect", "detect_long", "heart_rate", "quality", "rr", "windows"]
 
 LOWEST_HZ = 100.0  # below, the upper band would be cut off
+HIGHEST_HZ = 1e5  # ten times the fastest recorders; above, a number is not a sampling rate
 GAP = 3.0  # times the median RR interval: longer ones are stretches without beats
 
 
@@ -36,7 +37,7 @@ def detect(signal: np.ndarray, fs: float) -> np.ndarray:
     signal : np.ndarray, shape (leads, samples)
         In any unit, the same within a lead; NaN for missing values.
     fs : float
-        Hz, at least 100.
+        Hz, 100 to 100,000.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def detect(signal: np.ndarray, fs: float) -> np.ndarray:
     Raises
     ------
     LeadwiseError
-        The shape is not (leads, samples), or fs is below 100 Hz.
+        The shape is not (leads, samples), or fs is out of range.
 
     Examples
     --------
@@ -69,7 +70,7 @@ def detect_long(chunks: Iterable[np.ndarray], fs: float) -> np.ndarray:
         As for `detect`, in order, of any lengths.  Do not reuse an array for the next chunk: some
         are kept for the next block.
     fs : float
-        Hz, at least 100.
+        Hz, 100 to 100,000.
 
     Returns
     -------
@@ -152,7 +153,7 @@ def quality(signal: np.ndarray, fs: float, r_peaks: np.ndarray) -> np.ndarray:
     signal : np.ndarray, shape (leads, samples)
         As for `detect`.
     fs : float
-        Hz, at least 100.
+        Hz, 100 to 100,000.
     r_peaks : np.ndarray of int, shape (beats,)
         Samples, ascending; from `detect` or from annotations.
 
@@ -180,8 +181,12 @@ def quality(signal: np.ndarray, fs: float, r_peaks: np.ndarray) -> np.ndarray:
 
 
 def _check_fs(fs: float) -> None:
-    """Raise an error if the sampling rate is too low."""
-    if not LOWEST_HZ <= fs < float("inf"):
+    """Raise an error if the sampling rate is too low, or not possible."""
+    if not fs >= LOWEST_HZ:
         raise LeadwiseError(
             f"fs is {fs:g} Hz; R peaks are detected from {LOWEST_HZ:g} Hz on. Resample the signal."
+        )
+    if fs > HIGHEST_HZ:
+        raise LeadwiseError(
+            f"fs is {fs:g} Hz; no electrocardiogram has more than {HIGHEST_HZ:g} Hz. Correct it."
         )

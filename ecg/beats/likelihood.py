@@ -27,6 +27,10 @@ NOISE_RATIO = np.log(2.3)
 WAVES_RATIO = 0.75  # contrast = WAVES_RATIO * (log(maximum / median) - NOISE_RATIO); ours
 MAX_CONTRAST = np.log(20.0)  # values below a twentieth of the QRS level are not beats
 NOISE_CONTRAST = np.log(1.3)  # noise alone has initial estimates up to this
+# Rapid beats leave no rest, so the median is no level of noise; but their envelope repeats itself.
+RAPID_S = (0.24, 0.34)  # RR intervals: 250 to 176 beats per minute
+REPEATED = 0.85  # correlation of the envelope one RR interval apart; noise stays below 0.6
+QUIET = 0.25  # quantile of a window that is lower than the flanks of rapid beats
 TOO_LARGE = np.log(4.5)  # ectopic beats reach three or four times the level; artefacts exceed it
 NEAR_S = 0.04  # tolerance for peaks of different channels at one beat
 SEPARATION_S = 0.1  # candidates are local maxima within this on either side
@@ -44,6 +48,8 @@ class Levels(NamedTuple):
 def initial_levels(envelopes: Envelopes) -> tuple[Levels, np.ndarray]:
     """Estimate the levels at each step from the maximum and the median of windows.
 
+    In windows of rapid beats, a lower quantile replaces the median.
+
     Returns
     -------
     levels : Levels
@@ -55,10 +61,17 @@ def initial_levels(envelopes: Envelopes) -> tuple[Levels, np.ndarray]:
     count = steps // width
     windows = envelopes.logs[:, : count * width].reshape(channels, count, width)
     active = envelopes.active[:, : count * width].reshape(channels, count, width).any(axis=2)
-    largest = np.where(active, windows.max(axis=2), np.nan)
-    typical = np.where(active, np.median(windows[:, :, ::4], axis=2), np.nan)
-    largest, typical = running_median(largest, WINDOWS), running_median(typical, WINDOWS)
-    contrast = _zero_nan(np.clip(WAVES_RATIO * (largest - typical - NOISE_RATIO), 0, MAX_CONTRAST))
+
+    def level_of(values: np.ndarray) -> np.ndarray:
+        return running_median(np.where(active, values, np.nan), WINDOWS)
+
+    largest = level_of(windows.max(axis=2))
+    contrast = largest - level_of(np.median(windows[:, :, ::4], axis=2)) - NOISE_RATIO
+    rapid = level_of(_repetition(windows)) > REPEATED
+    if rapid.any():
+        quiet = level_of(np.quantile(windows[:, :, ::4], QUIET, axis=2))
+        contrast[rapid] = (largest - quiet)[rapid]
+    contrast = _zero_nan(np.clip(WAVES_RATIO * contrast, 0, MAX_CONTRAST))
     trust = np.clip(contrast / NOISE_CONTRAST - 1, 0, 1)
     lengths = np.full(count, width)
     lengths[-1] += steps - count * width
@@ -66,6 +79,31 @@ def initial_levels(envelopes: Envelopes) -> tuple[Levels, np.ndarray]:
         np.repeat(values, lengths, axis=1) for values in (_zero_nan(largest), contrast, trust)
     )
     return Levels(level, contrast), trust * envelopes.active
+
+
+def _repetition(windows: np.ndarray) -> np.ndarray:
+    """Correlate each window's envelope with itself one RR interval of rapid beats later.
+
+    Returns
+    -------
+    np.ndarray, shape (channels, windows)
+        The largest local maximum over the intervals `RAPID_S`; 0 without one, and in windows too
+        short to contain several beats.
+    """
+    first, last = (round(seconds * RATE_HZ) for seconds in RAPID_S)
+    if windows.shape[2] < WINDOW_S * RATE_HZ:
+        return np.zeros(windows.shape[:2])
+    envelopes = np.exp(windows - windows.max(axis=2, keepdims=True))
+    envelopes -= envelopes.mean(axis=2, keepdims=True)
+    power = np.cumsum(envelopes**2, axis=2)
+    correlations = []
+    for lag in range(first - 1, last + 2):
+        product = np.einsum("cws,cws->cw", envelopes[:, :, :-lag], envelopes[:, :, lag:])
+        both = power[:, :, -lag - 1] * (power[:, :, -1] - power[:, :, lag - 1])
+        correlations.append(product / np.sqrt(np.maximum(both, 1e-12)))
+    at = np.array(correlations)
+    peak = (at[1:-1] >= at[:-2]) & (at[1:-1] >= at[2:])
+    return np.where(peak, at[1:-1], 0).max(axis=0)
 
 
 def beat_and_wave_heights(envelopes: Envelopes, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.beats import detect, heart_rate, rr
+from ecg.beats import HIGHEST_HZ, detect, heart_rate, rr
 from ecg.leads import LIMB, canonical_name, choose, sort_leads
 from ecg.rules import average_beat, pacing
 from ecg.rules.average_beat import BEFORE_S, MIN_BEATS, Waves, grid_steps
@@ -73,6 +73,7 @@ class _Beats(NamedTuple):
     waves: Waves
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of amplitudes that no heart has
 def measure(
     signal: np.ndarray, leads: Sequence[str], fs: float, r_peaks: np.ndarray | None = None
 ) -> Measurements:
@@ -120,6 +121,8 @@ def _find_beats(
     signal: np.ndarray, leads: Sequence[str], fs: float, r_peaks: np.ndarray | None
 ) -> _Beats:
     """Select the leads that have a signal, in standard order, and find their beats."""
+    if not 0 < fs <= HIGHEST_HZ:
+        raise LeadwiseError(f"a sampling rate of {fs:g} Hz is not possible")
     indices: dict[str, int] = {}
     known = np.isfinite(signal)
     signal = np.where(known, signal, np.float32(np.nan))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ecg import LeadwiseError
+from ecg.beats import HIGHEST_HZ
 from ecg.leads import LIMB, STANDARD, canonical_name
 
 PRECORDIAL = STANDARD[6:]
@@ -48,7 +49,7 @@ def detect(signal: np.ndarray, fs: float) -> np.ndarray:
     signal : np.ndarray, shape (leads, samples)
         In mV, on which XQRS's first threshold depends.
     fs : float
-        Hz, above 94.
+        Hz, above 94, up to 100,000.
 
     Returns
     -------
@@ -91,7 +92,7 @@ def judge(
     leads : sequence of str
         Names of the leads, in any case.
     fs : float
-        Hz, above 94.
+        Hz, above 94, up to 100,000.
     r_peaks : np.ndarray of int, shape (beats,), optional
         Samples, ascending; by default from `detect`.
     axis_method : {"2-lead", "3-lead"}
@@ -244,6 +245,8 @@ def _checked(signal: np.ndarray, fs: float) -> np.ndarray:
     """Check shape and fs; give float64 mV, with float32 input rounded to a nanovolt."""
     if signal.ndim != 2 or not signal.size:
         raise LeadwiseError(f"the signal has the shape {signal.shape}; expected (leads, samples)")
+    if fs > HIGHEST_HZ:
+        raise LeadwiseError(f"fs is {fs:g} Hz; no electrocardiogram has that. Correct it.")
     if not fs > 2 * SPIKE_HZ:
         text = f"fs is {fs:g} Hz; the published rules need more than {2 * SPIKE_HZ} Hz"
         raise LeadwiseError(f"{text}. Resample the signal to 500 Hz, as their authors do.")

@@ -259,7 +259,8 @@ def test_an_hour_at_100_hz() -> None:
     [
         (np.zeros((2, 500)), 50, "fs is 50 Hz; R peaks are detected from 100 Hz on"),
         (np.zeros((2, 500)), float("nan"), "fs is nan Hz"),
-        (np.zeros((2, 500)), float("inf"), "fs is inf Hz"),
+        (np.zeros((2, 500)), float("inf"), "fs is inf Hz; no electrocardiogram has more than"),
+        (np.zeros((2, 500)), 100_001.0, "fs is 100001 Hz; no electrocardiogram has"),
         (np.zeros(500), 250, r"the shape \(500,\)"),
         (np.zeros((0, 500)), 250, r"the shape \(0, 500\)"),
     ],

@@ -16,8 +16,10 @@ PUBLISHED = find("isibrno-published")
 
 
 @pytest.mark.parametrize("name", recipes_by_name())
-def test_every_recipe_passes_the_check(name: str) -> None:
+def test_every_recipe_passes_the_check_but_not_with_an_unknown_part(name: str) -> None:
     check_recipe(find(name))
+    with pytest.raises(LeadwiseError, match="no optimiser 'best'"):
+        check_recipe(vary(find(name), optimiser=part("best")))
 
 
 @pytest.mark.parametrize("name", recipes_by_name())

@@ -243,6 +243,8 @@ def test_without_transfer_run_and_records_are_unchanged() -> None:
 @pytest.mark.parametrize("name", recipes_by_name())
 def test_the_transfer_of_every_recipe_is_possible(name: str) -> None:
     check_transfer(find(name))
+    with pytest.raises(LeadwiseError, match="no transfer 'soul'"):
+        check_transfer(replace(find(name), transfer=part("soul")))
 
 
 def test_the_three_recipes_for_few_leads_differ_in_nothing_else() -> None:

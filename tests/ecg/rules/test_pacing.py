@@ -54,3 +54,49 @@ def test_simulated_unpaced_rhythms_have_no_spikes(diagnosis: str) -> None:
 
 def test_a_record_without_a_complete_beat_has_no_spikes() -> None:
     assert spiked_leads(np.zeros((2, 50), np.float32), np.array([25]), 500).tolist() == [False] * 2
+
+
+def spiked(jump: float, *, before: float = 0, after: float = 0, late: float = 1.0) -> bool:
+    """Test ten beats of steps in mV at 500 Hz, where 1 mV from one sample to the next is 0.5 mV/ms.
+
+    40 ms before the R peak the signal jumps; 90 ms before that it rises by `before`, 20 ms after it
+    falls by `after` and back; from 34 ms after it on, it has `late` of the jump.
+    """
+    beat = np.zeros(250)
+    beat[35:] = before
+    beat[80:] += jump
+    beat[90] -= after
+    beat[92:97] = before + jump * np.linspace(1, late, 5)
+    beat[97:200] = before + jump * late
+    beat[200:] = np.linspace(before + jump * late, 0, 50)
+    signal = np.tile(beat, 10)[None].astype(np.float32)
+    return bool(spiked_leads(signal, np.arange(100, 2500, 250), 500)[0])
+
+
+def test_a_spike_rises_by_50_microvolts_per_millisecond() -> None:
+    assert not spiked(0.098)  # 0.049 mV/ms
+    assert spiked(0.102)
+
+
+def test_a_spike_is_1_4_times_as_steep_as_what_follows() -> None:
+    assert spiked(1.0, after=1 / 1.42)
+    assert not spiked(1.0, after=1 / 1.38)
+
+
+def test_a_spike_is_six_times_as_steep_as_what_precedes() -> None:
+    assert spiked(1.0, before=1 / 6.1)
+    assert not spiked(1.0, before=1 / 5.9)
+
+
+def test_half_of_the_deflection_lasts_until_50_ms_after_the_spike() -> None:
+    assert spiked(1.0, late=0.51)
+    assert not spiked(1.0, late=0.49)
+
+
+def test_one_beat_in_a_minute_is_not_the_median_beat() -> None:
+    """Of ten beats, six spikes are enough and four are not."""
+    unpaced, paced = (ten_beats(500, width_s=0.035, spike_mv=mv) for mv in (0.0, 1.0))
+    r_peaks = np.rint(R_PEAKS_S * 500).astype(int)
+    for count, expected in ((4, False), (6, True)):
+        mixed = np.concatenate([paced[:, : 500 * count], unpaced[:, 500 * count :]], axis=1)
+        assert spiked_leads(mixed, r_peaks, 500).tolist() == [expected]

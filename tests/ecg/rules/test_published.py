@@ -360,6 +360,8 @@ def test_leads_with_nan_are_ignored() -> None:
 @pytest.mark.parametrize(
     ("shape", "fs", "text"),
     [
+        ((2, 5000), 1e20, "fs is 1e.20 Hz; no electrocardiogram has that"),
+        ((2, 5000), float("inf"), "fs is inf Hz; no electrocardiogram has that"),
         ((2, 5000), 90, "fs is 90 Hz; the published rules need more than 94 Hz. Resample"),
         ((5000,), 500, r"shape \(5000,\); expected \(leads, samples\)"),
         ((3, 5000), 500, "3 leads, but 2 names"),
