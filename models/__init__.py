@@ -24,7 +24,7 @@ def find(name: str) -> Recipe:
     """
     for system in SYSTEMS:
         family = re.sub(r"\d+$", "-", system)  # a recipe's name starts with it
-        if name.startswith(family) and name in (recipes := _module(system).RECIPES):
+        if name.startswith(family) and name in (recipes := _recipes(system)):
             return recipes[name]
     known = recipes_by_name()
     close = get_close_matches(name, known, 3) or sorted(known)
@@ -34,7 +34,7 @@ def find(name: str) -> Recipe:
 
 def recipes_by_name() -> dict[str, Recipe]:
     """Collect all recipes of all systems."""
-    return {name: recipe for system in SYSTEMS for name, recipe in _module(system).RECIPES.items()}
+    return {name: recipe for system in SYSTEMS for name, recipe in _recipes(system).items()}
 
 
 def lookup(recipe: Recipe, kind: str, name: str, shared: Mapping[str, Any] | None = None) -> Any:
@@ -63,6 +63,11 @@ def lookup(recipe: Recipe, kind: str, name: str, shared: Mapping[str, Any] | Non
             f"{recipe.name}: no '{name}' among {kind}; known are {', '.join(sorted(known))}"
         )
     return known[name]
+
+
+def _recipes(system: str) -> Mapping[str, Recipe]:
+    recipes: Mapping[str, Recipe] = _module(system).RECIPES
+    return recipes
 
 
 def _shared(kind: str) -> Mapping[str, Any]:

@@ -223,7 +223,8 @@ def recipe_from_json(content: Any) -> Recipe:
     if len({head.name for head in typed}) < len(typed):
         raise LeadwiseError("two heads of the recipe have the same name")
     rest = {key: value for key, value in content.items() if key != "heads"}
-    return replace(_typed(Recipe, rest, "recipe"), heads=typed)
+    recipe: Recipe = _typed(Recipe, rest, "recipe")
+    return replace(recipe, heads=typed)
 
 
 def _typed(kind: type, content: Any, word: str) -> Any:
