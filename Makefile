@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: setup demo test lint bench docs image clean
+.PHONY: setup demo test lint oracle bench docs image clean
 
 setup: .venv/complete
 
@@ -24,6 +24,16 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The tests beside torch-ecg, in an environment of its own. `python -m tests.reference.make_oracle`
+# there writes the outputs that `make test` compares with.
+oracle: .venv-oracle/complete
+	.venv-oracle/bin/python -m pytest tests/models/test_against_torch_ecg.py
+
+.venv-oracle/complete: requirements-oracle.txt constraints.txt
+	$(PYTHON) -m venv --clear .venv-oracle
+	.venv-oracle/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
 bench: setup
 	$(BIN)/python -m benchmarks.scoring
 	$(BIN)/python -m benchmarks.reading tests/data/challenge-samples
@@ -36,4 +46,4 @@ image:
 	docker build -t leadwise .
 
 clean:
-	rm -rf .venv demo build leadwise.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-oracle demo build leadwise.egg-info .pytest_cache .mypy_cache .ruff_cache

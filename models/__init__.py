@@ -26,7 +26,7 @@ def find(name: str) -> "Recipe":
     """
     for system in SYSTEMS:
         family = re.sub(r"\d+$", "-", system)  # a recipe's name starts with it
-        if name.startswith(family) and name in (recipes := _module(system).RECIPES):
+        if name.startswith(family) and name in (recipes := _recipes(system)):
             return recipes[name]
     similar = suggestion(name, recipes_by_name())
     raise LeadwiseError(f"no recipe '{name}'; {similar} (all: python -m models.recipe)")
@@ -34,7 +34,7 @@ def find(name: str) -> "Recipe":
 
 def recipes_by_name() -> dict[str, "Recipe"]:
     """Collect all recipes of all systems."""
-    return {name: recipe for system in SYSTEMS for name, recipe in _module(system).RECIPES.items()}
+    return {name: recipe for system in SYSTEMS for name, recipe in _recipes(system).items()}
 
 
 def lookup(recipe: "Recipe", kind: str, name: str, shared: Mapping[str, Any] | None = None) -> Any:
@@ -69,6 +69,11 @@ def known_parts(
     """Collect the parts that `lookup` finds, by name."""
     common = _shared(kind) if shared is None else shared
     return {**common, **getattr(_module(recipe.system), kind, {})}
+
+
+def _recipes(system: str) -> Mapping[str, "Recipe"]:
+    recipes: Mapping[str, Recipe] = _module(system).RECIPES
+    return recipes
 
 
 def _shared(kind: str) -> Mapping[str, Any]:

@@ -126,7 +126,8 @@ def _best_outputs(truths: np.ndarray, rewards: np.ndarray) -> np.ndarray:
 def logit(probabilities: np.ndarray) -> np.ndarray:
     """Compute log odds; probabilities are clipped, so that all are finite."""
     inside = np.clip(probabilities, 1e-12, 1 - 1e-12)
-    return np.log(inside) - np.log1p(-inside)
+    odds: np.ndarray = np.log(inside) - np.log1p(-inside)
+    return odds
 
 
 def sigmoid(values: np.ndarray) -> np.ndarray:

@@ -57,7 +57,9 @@ class AlphaDropout(Dropout):
         """In training, set dropped values to α', then scale and shift all values."""
         if not self.training or self.probability == 0:
             return signal
-        return torch.where(self._mask(signal), signal, SELU_LOWEST) * self.scale + self.shift
+        kept = torch.where(self._mask(signal), signal, SELU_LOWEST)
+        output: torch.Tensor = kept * self.scale + self.shift
+        return output
 
 
 class Block(nn.Module):
@@ -78,7 +80,8 @@ class Block(nn.Module):
             hidden = _apply_mask(functional.relu(norm(convolution(hidden), mask)), mask)
         hidden = self.norms[-1](self.convolutions[-1](hidden), mask)
         shortcut = self.shortcut_norm(self.shortcut(_halve(signal)), mask)
-        return self.dropout(_apply_mask(functional.relu(hidden + shortcut), mask))
+        output: torch.Tensor = self.dropout(_apply_mask(functional.relu(hidden + shortcut), mask))
+        return output
 
 
 class SelfNormalisingBlock(nn.Module):
@@ -210,11 +213,13 @@ class Network(nn.Module):
         valid = torch.arange(hidden.shape[1], device=length.device) < length[:, None]
         scores = scores.masked_fill(~valid[..., None], -math.inf)  # (B, steps, classes)
         context = scores.softmax(1).transpose(1, 2) @ hidden  # (B, classes, 2 · units)
-        return (self.dropout(context) * self.weight).sum(2) + self.bias
+        logits: torch.Tensor = (self.dropout(context) * self.weight).sum(2) + self.bias
+        return logits
 
     def _recur(self, steps: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         if bool((length == steps.shape[1]).all()):
-            return self.gru(steps)[0]
+            unpadded: torch.Tensor = self.gru(steps)[0]
+            return unpadded
         packed = pack_padded_sequence(steps, length.cpu(), batch_first=True, enforce_sorted=False)
         return pad_packed_sequence(self.gru(packed)[0], True, total_length=steps.shape[1])[0]
 

@@ -13,7 +13,8 @@ from torch.nn import functional
 # Up to this number of channels per group, one call per group takes up to a third less time than
 # PyTorch 2.13's grouped convolution.
 APART = 32
-ONEDNN = torch.backends.mkldnn.is_available()  # in x86 builds
+_MKLDNN: Any = torch.backends.mkldnn  # without types
+ONEDNN: bool = _MKLDNN.is_available()  # in x86 builds
 REDUCTION = 8  # of squeeze and excitation
 
 
@@ -29,7 +30,7 @@ class ByLength(nn.Module):
         if self.training or bool((length == signal.shape[2]).all()):
             return self.forward_head(*self.forward_features(signal, length))
         logits, order = [], []
-        for samples in length.unique().tolist():
+        for samples in torch.unique(length).tolist():
             indices = (length == samples).nonzero()[:, 0]
             logits.append(self.forward(signal[indices, :, :samples], length[indices]))
             order.append(indices)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from torch import nn
 
 from ecg.labels import AF_LETTERS
@@ -16,6 +17,10 @@ from models.recipe import Recipe, part, vary
 from simulate import simulate, write_records
 from simulate import write_records as write_simulated  # noqa: F401 - for test_guard
 from training.cache import MappedArrays, map_file
+
+# No deadline per example: a busy machine exceeds hypothesis's 200 ms.
+settings.register_profile("leadwise", deadline=None)
+settings.load_profile("leadwise")
 
 # One small size per system, for all its networks, so that the contract runs on each in seconds.
 SMALL_NETWORKS = {

@@ -5,7 +5,7 @@ formula takes about 20 passes over memory forwards and more backwards.  This imp
 chunks that fit into the cache, with closed-form derivatives.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -32,8 +32,8 @@ class Pade(nn.Module):
 
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
         """Apply the function to each element, in any shape."""
-        output: torch.Tensor = _Rational.apply(signal, self.numerator, self.denominator)
-        return output
+        rational: Callable[..., torch.Tensor] = _Rational.apply
+        return rational(signal, self.numerator, self.denominator)
 
 
 class _Rational(torch.autograd.Function):
@@ -112,4 +112,4 @@ def _chunks(*tensors: torch.Tensor) -> Iterator[tuple[torch.Tensor, ...]]:
     count = tensors[0].numel()
     size = CHUNK if tensors[0].device.type == "cpu" else max(count, 1)
     flat = [tensor.as_strided((count,), (1,)) for tensor in tensors]
-    return zip(*(tensor.split(size) for tensor in flat), strict=True)
+    return zip(*(torch.split(tensor, size) for tensor in flat), strict=True)

@@ -55,8 +55,8 @@ class AxialAttention(nn.Module):
             hidden if mask is None else hidden * mask
         )  # published logits sum over all positions
         hidden = hidden.view(batch, HEADS, 2 * self.head_width, rows, steps)
-        q, k, v = hidden.split([half, half, self.head_width], dim=2)
-        r_q, r_k, r_v = self._positions(steps).split([half, half, self.head_width])
+        q, k, v = torch.split(hidden, [half, half, self.head_width], dim=2)
+        r_q, r_k, r_v = torch.split(self._positions(steps), [half, half, self.head_width])
         maps = similarities(q, k, r_q, r_k, as_published=self.as_published)
         pairs = None if mask is None else mask[..., None, :] & mask[..., None]  # (B, 1, O, n, n)
         logits = maps.view(batch, 3 * HEADS, rows * steps, steps)
@@ -67,7 +67,7 @@ class AxialAttention(nn.Module):
             logits = logits.masked_fill(~attended[..., None, :], -math.inf)
         content, position = weighted_sums(logits.softmax(-1), v, r_v)
         pairwise = torch.stack([content, position], 3).reshape(batch, 2 * width, rows, steps)
-        output = self.out_norm(pairwise, _float(mask))
+        output: torch.Tensor = self.out_norm(pairwise, _float(mask))
         return output.view(batch, width, 2, rows, steps).sum(2)
 
     def _positions(self, steps: int) -> torch.Tensor:

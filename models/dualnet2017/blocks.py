@@ -39,7 +39,7 @@ class ConditionalNorm(nn.Module):
         self, signal: torch.Tensor, latent: torch.Tensor | None, mask: torch.Tensor | None
     ) -> torch.Tensor:
         """Normalise (batch, width, steps, bins), given latent vectors (batch, latent)."""
-        normed = self.norm(signal, None if mask is None else mask.float())
+        normed: torch.Tensor = self.norm(signal, None if mask is None else mask.float())
         if self.condition is None or latent is None:
             return normed
         scale, shift = self.condition(latent)[:, :, None, None].chunk(2, 1)

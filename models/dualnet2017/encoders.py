@@ -78,7 +78,8 @@ class Transformer(nn.Module):
         count = window_count(length)[:, None]
         padding = index >= count
         tokens = tokens + self.position[index.clamp(max=POSITIONS - 1)]
-        hidden = self.layers(tokens, src_key_padding_mask=padding if bool(padding.any()) else None)
+        ignored = padding if bool(padding.any()) else None
+        hidden: torch.Tensor = self.layers(tokens, src_key_padding_mask=ignored)
         return hidden.masked_fill(padding[..., None], 0).sum(1) / count
 
 

@@ -15,6 +15,7 @@ two layers.  This covers the paper's table 5.  Differences from the published ne
   samples.  They also append zeros to records below 64 samples, and Branched networks below 8.
 - In evaluation, batch norms are folded into convolutions (`models.layers`).  This changes the last
   digits only.
+- With a head of one layer, torch-ecg also drops a fifth of the logits in training.  Ours does not.
 - Dropout takes four decisions from each random number: the same probability, other draws.
 - Table 2 of the paper places the attention of the TResNets' third stage elsewhere, and implies a
   reduction of 4 in the first two stages.  The published code ignores both settings, and table 5

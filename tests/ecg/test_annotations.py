@@ -186,7 +186,7 @@ PRESENCE = st.sampled_from([(1, 1, 1), (0, 1, 1), (1, 1, 0), (0, 1, 0), (1, 0, 1
 
 
 @given(annotations())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_what_is_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, marks: Annotations
 ) -> None:

@@ -71,7 +71,7 @@ def test_a_sampling_rate_that_is_not_an_integer(record: Simulated) -> None:
 
 
 @given(st.floats(-12, 12), st.floats(-300, 300))  # 300 mV: offset of electrodes
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_unit_and_offset_do_not_matter(decades: float, offset: float) -> None:
     record = simulate(["AF"], seed=2, duration_s=15, fs=FS, leads=("II", "V2"))
     scaled = (record.signal + offset) * 10**decades
@@ -80,7 +80,7 @@ def test_unit_and_offset_do_not_matter(decades: float, offset: float) -> None:
 
 
 @given(st.permutations(range(3)), st.lists(st.booleans(), min_size=3, max_size=3))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_order_and_polarity_of_leads_do_not_matter(order: list[int], flipped: list[bool]) -> None:
     record = simulate(["LBBB"], seed=4, duration_s=15, fs=FS, leads=("II", "V1", "V5"))
     signal = (record.signal * np.where(flipped, -1, 1)[:, None])[order]
@@ -111,7 +111,7 @@ def test_gaps_have_no_beats(record: Simulated) -> None:
 
 
 @given(st.integers(0, 2000))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_where_a_recording_begins_does_not_matter(record: Simulated, first: int) -> None:
     detected = detect(record.signal[:, first:], FS) + first
     whole = detect(record.signal, FS)
@@ -313,7 +313,6 @@ def test_windows_are_nan_beyond_the_ends() -> None:
 
 @given(st.lists(st.tuples(st.integers(6, 60), st.floats(-4, 4)), min_size=1, max_size=40),
        st.integers(1, 5))  # fmt: skip
-@settings(deadline=None)
 def test_settling_early_gives_the_same_beats(drawn: list[tuple[int, float]], often: int) -> None:
     times = np.cumsum([step for step, _ in drawn]) / 50
     ratios = np.array([value for _, value in drawn])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import wfdb
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ecg import LeadwiseError
@@ -236,7 +236,6 @@ def test_bad_headers_are_errors(text: str, sentence: str) -> None:
 
 
 @given(st.text(max_size=200))
-@settings(deadline=None)
 def test_any_text_gives_a_header_or_an_error(text: str) -> None:
     for whole in (text, TOP + text, TOP + LINE + text, TOP + LINE.replace("1000/mV", text or "0")):
         try:
@@ -261,7 +260,6 @@ def test_any_text_gives_a_header_or_an_error(text: str) -> None:
     st.integers(100, 1000),
     st.integers(0, 10**9),
 )
-@settings(deadline=None)
 def test_what_is_written_is_read(leads: list[tuple], fs: int, samples: int) -> None:
     lines = [
         f"R1.mat 16+24 {gain}({baseline})/mV 16 0 {first} {checksum} 0 {lead}"

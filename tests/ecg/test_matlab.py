@@ -181,7 +181,7 @@ def test_matlab_7_3_is_named(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_bytes(content: bytes) -> None:
     with TemporaryDirectory() as folder:
         matrix_or_error = read_or_error(content, Path(folder))

@@ -96,7 +96,7 @@ ALIKE = {"elements": st.integers(-32767, 32767), "dtype": np.int16}
     st.one_of(st.just(float("nan")), st.integers(0, 100).map(float)),
     st.sampled_from(["female", "male", "Unknown"]),
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_a_written_record_is_read_back(
     tmp_path_factory: pytest.TempPathFactory,
     leads_and_digital: tuple[tuple[str, ...], np.ndarray],

@@ -1,7 +1,7 @@
 """Revenger 2021 against the networks of torch-ecg with the same weights.
 
 torch-ecg 0.0.33 (DeepPSP/torch_ecg) is the authors' library.  It is not a requirement of ours: this
-file runs in a separate environment, from `requirements-oracle.txt`.
+file runs in an environment of its own (`make oracle`).  `test_oracle.py` needs no torch-ecg.
 """
 
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ from tests.conftest import draw_norms
 
 pytestmark = pytest.mark.skipif(
     find_spec("torch_ecg") is None,
-    reason="torch-ecg is not installed: see requirements-oracle.txt",
+    reason="torch-ecg is not installed: make oracle",
 )
 HEADS = [
     {"lstm": lstm, "attention": attention, "linear": linear}

@@ -241,6 +241,15 @@ def test_as_published_padding_is_read() -> None:
     torch.testing.assert_close(network.encode_signal(signal, torch.tensor([2000])), last)
 
 
+def test_positions_of_windows_are_drawn_from_their_distribution() -> None:
+    """Fact sheet, section 3: 80 × 256 numbers of N(0, 0.1²)."""
+    torch.manual_seed(0)
+    position = build(find("dualnet-pp-s"), ("ECG",), {"diagnosis": AF_LETTERS}).encoder.position
+    assert position.shape == (80, 256)
+    assert position.std().item() == pytest.approx(0.1, rel=0.02)  # four standard errors
+    assert position.mean().item() == pytest.approx(0, abs=0.003)
+
+
 def test_invalid_options_raise_an_error() -> None:
     def make(channels: int = 1, **changes: object) -> Network:
         options = {"encoder": part("lstm", layers=1), "latent": 8, "widths": (2,) * 5}

@@ -236,3 +236,21 @@ def test_an_odd_valid_step_is_masked_after_pooling() -> None:
     mask = (torch.arange(7) < 5)[:, None].expand(1, 1, 7, 2)
     assert halve_mask(mask)[0, 0, :, 0].tolist() == [True, True, False]
     assert apply_mask(torch.ones(1, 1, 7, 2), mask).sum() == 10
+
+
+@pytest.mark.parametrize(
+    ("as_published", "of_projection", "of_positions"),
+    [(False, 1 / 128, 1 / 8), (True, 1 / (3 * 128), 1.0)],
+)
+def test_attention_has_its_initial_variances(
+    as_published: bool, of_projection: float, of_positions: float
+) -> None:
+    """Fact sheet, 4.5: 1 / inputs and 1 / channels per head; in the code, PyTorch's and 1."""
+    torch.manual_seed(0)
+    module = AxialAttention(128, 70, as_published=as_published)
+    for weights, variance in (
+        (module.project.weight, of_projection),
+        (module.relative, of_positions),
+    ):
+        error = 5 * (2 / weights.numel()) ** 0.5  # five standard errors
+        assert weights.var().item() == pytest.approx(variance, rel=error)

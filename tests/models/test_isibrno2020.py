@@ -293,3 +293,18 @@ def test_each_class_has_its_own_attention() -> None:
         context = (weights / weights.sum()) @ hidden
         expected = context @ network.weight[index].detach().numpy()
         assert logits[index] == pytest.approx(expected, abs=1e-5)
+
+
+@BOTH_NETWORKS
+def test_attention_and_class_layer_have_their_initial_weights(network_type: type[Network]) -> None:
+    """Queries are standard normal; class weights have the bounds of PyTorch's linear layer."""
+    torch.manual_seed(0)
+    network = network_type(6, 26, **INCREASED.options)
+    queries, weights = network.queries.detach(), network.weight.detach()
+    error = 4 / math.sqrt(queries.numel())  # four standard errors
+    assert queries.mean().item() == pytest.approx(0, abs=error)
+    assert queries.std().item() == pytest.approx(1, abs=error)
+    bound = 1 / math.sqrt(256)
+    assert bound * 0.99 < weights.max() <= bound
+    assert -bound <= weights.min() < -bound * 0.99
+    assert not network.bias.any()

@@ -77,6 +77,13 @@ def test_defaults_of_alibaba_are_those_of_its_code() -> None:
     assert float(asymmetric_alibaba(LOGITS, LABELS).sum()) == pytest.approx(0.362271578, abs=EXACT)
 
 
+def test_arguments_of_logarithms_are_at_least_1e_8() -> None:
+    """Fact sheet (d): a sure error costs −log 1e-8; at a logit of −10 the clamp has no effect."""
+    logits = torch.tensor([[-200.0, -10.0]], dtype=torch.double)
+    losses = asymmetric_alibaba(logits, torch.ones_like(logits), gamma_positive=0)[0]
+    assert losses.tolist() == pytest.approx([18.420680744, 10.000045399], abs=EXACT)
+
+
 def test_without_focus_and_margin_the_loss_is_the_plain_cross_entropy() -> None:
     logits = torch.linspace(-9, 9, 40, dtype=torch.double).reshape(4, 10)
     labels = torch.rand(4, 10, dtype=torch.double, generator=torch.Generator().manual_seed(0))
