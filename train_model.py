@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from ecg import LeadwiseError
@@ -54,10 +55,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as interrupt:
-        print("Interrupted; the same command continues after the last epoch.", file=sys.stderr)
+        print(f"Interrupted. {_kept(options['model'])}", file=sys.stderr)
         return 128 + (interrupt.args or (signal.SIGINT,))[0]  # as shells number it
     print("Done.")
     return 0
+
+
+def _kept(model_folder: str) -> str:
+    """Describe what the interrupted training has kept."""
+    if "training.loop" not in sys.modules:
+        return "Nothing is kept: the same command starts over."  # torch was still being loaded
+    from training.state import kept_states
+
+    return kept_states(Path(model_folder))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from models import recipes_by_name
 from models.recipe import Recipe, part, vary
 from simulate import simulate, write_records
 from simulate import write_records as write_simulated  # noqa: F401 - for test_guard
-from training.cache import MappedArrays, map_file
+from training.mapped import MappedArrays, map_file
 
 # One small size per system, for all its networks, so that the contract runs on each in seconds.
 SMALL_NETWORKS = {

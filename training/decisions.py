@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from ecg import LeadwiseError
+from ecg import FAILURES
 from ecg.labels import CODES, SINUS_RHYTHM
 from ecg.parallel import map_in_order
 from ecg.progress import log, progress_bar
@@ -216,8 +216,8 @@ def judge_record(record: Record, lead_sets: LeadSets) -> np.ndarray:
     unknown = np.full((len(lead_sets), len(RULES)), CANNOT_SAY, np.int8)
     try:
         reading = record.read()
-    except LeadwiseError:
-        return unknown  # deleted after the cache was created
+    except FAILURES:
+        return unknown  # deleted or damaged after the cache was created
     if reading.errors:
         return unknown
     findings = (findings_of(reading.signal, record.leads, leads, record.fs) for leads in lead_sets)
