@@ -114,8 +114,9 @@ class TimeBudget:
         Maximum number.
     steps : int
         Training steps per epoch.
-    evaluations : float
-        Cost of an evaluation in validation batches, until it is measured.
+    evaluations, norms : float
+        Cost of an evaluation in batches, until it is measured: of validation, and of the estimation
+        of the average's batch-norm statistics.
     done : int
         Steps that an interrupted training has finished.
     used : float
@@ -128,6 +129,7 @@ class TimeBudget:
         epochs: int,
         steps: int,
         evaluations: float,
+        norms: float = 0.0,
         *,
         done: int = 0,
         used: float = 0.0,
@@ -139,8 +141,10 @@ class TimeBudget:
         self._last, self._start = self._clock(), self._clock() - used
         self._report_at, self._reported = self._last + FIRST_REPORT_S, False
         self._save_at = self._last + SAVE_EVERY_S
-        self._evaluation_steps = total.evaluation_steps or EVALUATION_STEPS * evaluations
+        estimate = EVALUATION_STEPS * (evaluations + norms)
+        self._evaluation_steps = total.evaluation_steps or estimate
         self._evaluation_measured = False
+        self._validation_share = evaluations / (evaluations + norms)
         self._steps_s: deque[float] = deque(maxlen=RECENT)
         self.counted = 0  # steps of this process
         self._done, self._ahead = done, steps - done % steps
@@ -257,19 +261,32 @@ class TimeBudget:
     @property
     def _finish_s(self) -> float:
         """Seconds from the last epoch to the written model; the validation part is predicted."""
-        return self.total.finish_s or FINISH_S + self._evaluation_s
+        if self.total.finish_s is not None:
+            return self.total.finish_s
+        # Later lead sets share an error of this estimate.
+        return FINISH_S / self.total.sets_left + self._validation_share * self._evaluation_s
 
     def _replan(self) -> None:
-        step_s, evaluation_s = self.step_s, self._evaluation_s
-        if step_s == 0:
+        if self.step_s == 0:
             return
+        most = self.epochs * self.steps
+        planned = self._done + self._fitting(self._evaluation_s)
+        if planned > self._done:
+            if self.counted < FIRST_STEPS:
+                return
+            measured = self._evaluation_measured or self.total.evaluation_steps is not None
+            if not measured and self._done + self._fitting(0.0) >= most:
+                return  # a guess alone does not change the weights of a budget that may suffice
+        self._planned = min(most, planned)
+
+    def _fitting(self, evaluation_s: float) -> int:
+        """Count the steps that fit, with an evaluation after each epoch and all that follows."""
+        step_s = self.step_s
         left = self.seconds - self.used - self._finish_s - evaluation_s  # for steps
         fitting = max(0, math.floor(left / step_s))
-        if fitting > self._ahead:  # after this epoch, each one is evaluated
+        if fitting > self._ahead:
             left -= self._ahead * step_s
             whole, rest = divmod(left, self.steps * step_s + evaluation_s)
             in_part = max(0, math.floor((rest - evaluation_s) / step_s))
             fitting = self._ahead + int(whole) * self.steps + in_part
-        if fitting and self.counted < FIRST_STEPS:
-            return
-        self._planned = min(self.epochs * self.steps, self._done + fitting)
+        return fitting

@@ -94,8 +94,10 @@ def train(
         return state
     network, optimiser = _start(run, state)
     steps = batch_count(len(train_part), recipe.batch)
+    samples = np.minimum(train_part.lengths, recipe.max_samples).sum() / steps  # of a batch
     budget = TimeBudget(
-        total, recipe.epochs, steps, _evaluation_batches(run, train_part, validation_part, steps),
+        total, recipe.epochs, steps, float(validation_part.lengths.sum() / samples),
+        min(steps, NORM_BATCHES) if recipe.ema else 0,
         done=state.epoch * steps + state.step, used=state.used_s,
     )  # fmt: skip
 
@@ -123,16 +125,6 @@ def train(
         save()
         log(_epoch_line(run, state, budget))
     return state
-
-
-def _evaluation_batches(
-    run: LeadSetRun, train_part: Dataset, validation_part: Dataset, steps: int
-) -> float:
-    """Estimate the cost of an evaluation in batches: validation, and norms of the EMA."""
-    longest = run.recipe.max_samples
-    samples = np.minimum(train_part.lengths, longest).sum() / steps  # per batch
-    batches = float(validation_part.lengths.sum() / samples)
-    return batches + (min(steps, NORM_BATCHES) if run.recipe.ema else 0)
 
 
 def _start(run: LeadSetRun, state: TrainingState) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
@@ -195,7 +187,7 @@ def _epoch(
             optimiser.zero_grad()
             losses.append(_backward(run, network, train_part, indices, generator_of(*counters)))
             _check_loss(run, losses[-1]["loss"], epoch)
-            optimiser.step()
+            _step(run, optimiser, epoch)
             if recipe.ema:
                 done = (epoch - 1) * budget.steps + step
                 update_ema(state.ema, network, ema_decay(recipe.ema, done))
@@ -228,6 +220,18 @@ def _report(run: LeadSetRun, budget: TimeBudget) -> None:
     if budget.due:
         log(_projection(run, budget))
         budget.reported()
+
+
+def _step(run: LeadSetRun, optimiser: torch.optim.Optimizer, epoch: int) -> None:
+    try:
+        optimiser.step()
+    except RuntimeError as error:
+        if "overflow" not in str(error):
+            raise
+        raise LeadwiseError(
+            f"{run.name}: a step of the optimiser overflows in epoch {epoch}; lower the learning "
+            "rate"
+        ) from error
 
 
 def _check_loss(run: LeadSetRun, loss: float, epoch: int) -> None:

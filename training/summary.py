@@ -26,9 +26,9 @@ def summary_lines(recipe: Recipe, results: Sequence[Result]) -> Iterator[str]:
             scores = result.scores[head.name]
             rules = "" if scores.rules is None else f", {scores.rules:.3f} with rules"
             yield (
-                f"{result.name}: epoch {result.best_epoch} of {len(result.epochs)}, validation "
-                f"{head.metric} {scores.decision:.3f} with the fitted decision{rules}; the best "
-                f"constant answer {scores.constant:.3f}"
+                f"{result.name}: best epoch {result.best_epoch} of {len(result.epochs)}, "
+                f"validation {head.metric} {scores.decision:.3f} with the fitted decision{rules}; "
+                f"the best constant answer {scores.constant:.3f}"
             )
     missing = len(recipe.lead_sets) - len(results)
     if missing:

@@ -271,12 +271,15 @@ def test_a_jump_of_the_clock_counts_as_time_used_but_not_as_speed(step: int) -> 
         clock.now += 86_400 if number == step else 1
         budget.stepped()
         assert not budget.over or number == 40
+        if number % 10 == 0:
+            clock.now += 2
+            budget.evaluated()
         if number > step and number > 2:
             assert budget.step_s <= 5.5  # at most ten times the others, of two
         if number >= 30 and step <= 10:
             assert budget.step_s == 1
     assert (budget.done, budget.plan) == (4, 4)
-    assert budget.used == 86_400 + 39
+    assert budget.used == 86_400 + 39 + 8
 
 
 def test_a_jump_during_an_evaluation_is_not_its_cost() -> None:

@@ -116,7 +116,7 @@ def test_a_budget_below_one_epoch_is_kept_and_the_needed_one_is_named_early(
         "The budget of 4 min 0 s does not hold one epoch per lead set, which needs about" in early
     )
     needed = int(early.split("needs about ")[1].split()[0])
-    assert 6 <= needed <= 9, "5 + 5 × (60 + 20 + 3) s are 7 minutes"
+    assert 6 <= needed <= 9, "5 + 5 × (60 + 20 + 3) s are 7 minutes, with the estimates 8.4"
     assert sum("does not hold one epoch" in text for text in rest) == 0, "once is enough"
     assert "fewer than 3 of 30 epochs" in rest[-1]
 
@@ -128,7 +128,7 @@ def test_an_evaluation_slower_than_the_training_is_planned(
     fake.evaluation_s = 30.0
     used = fake.train(data, tmp_path / "model", monkeypatch, 600)
     assert 500 < used <= 600
-    assert set(epochs_of(tmp_path / "model").values()) <= {2, 3}
+    assert set(epochs_of(tmp_path / "model").values()) <= {2, 3, 4}
 
 
 def test_a_machine_that_slows_down_keeps_the_budget(
@@ -228,7 +228,7 @@ def test_a_training_continues_within_an_epoch_to_equal_weights(
     elif epoch > 1:
         assert "2-leads: continues after epoch 1." in log
     else:
-        assert "continues" not in log
+        assert "continues after" not in log
     assert read_model(tmp_path / "cut").lead_sets == read_model(tmp_path / "whole").lead_sets
     histories = [(tmp_path / name / "history.tsv").read_text() for name in ("cut", "whole")]
     assert histories[0] == histories[1]
