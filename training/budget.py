@@ -12,12 +12,14 @@ from collections.abc import Callable
 from statistics import fmean, median_low
 
 import ecg
+from ecg import LeadwiseError
 
 EVALUATION_STEPS = 0.4  # cost of a validation batch in training steps, until it is measured
 FINISH_S = 10  # decision, rules, files and picture of a lead set, until they are measured
 START_UP_S = 120  # an older process has done other work before the training
 FIRST_STEPS = 3  # before these the speed is uncertain; the first step is slow, and then left out
 RECENT = 20  # steps whose mean is the speed
+TOLERANCE = 0.05  # of the budget, which a training may exceed
 OUTLIER = 10  # times the median: longer steps are cut to it (suspended machine, clock change)
 FIRST_REPORT_S, REPORT_EVERY_S = 60, 600  # of the projected end
 SAVE_EVERY_S = 180  # the state within an epoch
@@ -27,6 +29,10 @@ def process_age() -> float:
     """Return the seconds since this process started, or 0 if it has long done other work."""
     age = time.monotonic() - ecg.IMPORTED
     return age if age < START_UP_S else 0.0
+
+
+class TooShort(LeadwiseError):
+    """The budget does not hold a lead set's evaluation and decision, so it is not trained."""
 
 
 class TotalBudget:
@@ -200,6 +206,18 @@ class TimeBudget:
     def epoch_s(self) -> float:
         """Projected seconds of a lead set that is trained for one epoch."""
         return self.steps * self.step_s + self._evaluation_s + self._finish_s
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the training ends late even if it is evaluated and written now."""
+        late_s = self._evaluation_s + self._finish_s - self.total.left_s
+        return late_s > TOLERANCE * self.total.seconds
+
+    @property
+    def needed_s(self) -> float:
+        """Projected seconds of a training of one epoch per lead set, from its start."""
+        sets_left = self.total.sets_left
+        return self.total.seconds - self.seconds * sets_left + self.epoch_s * sets_left
 
     @property
     def due(self) -> bool:

@@ -18,7 +18,7 @@ from models.folder import versions
 from models.network import build, outputs_of
 from models.recipe import Recipe, recipe_to_json
 from models.sample import Batch
-from training.budget import FIRST_STEPS, TimeBudget, TotalBudget
+from training.budget import FIRST_STEPS, TimeBudget, TooShort, TotalBudget
 from training.dataset import Dataset, batch_count
 from training.evaluate import LeadSetRun, predict, score_head
 from training.optim import (
@@ -85,6 +85,8 @@ def train(
     ------
     LeadwiseError
         A loss, a prediction or a score is not finite.
+    TooShort
+        After the first steps no time is left to evaluate and write the network.
     """
     recipe = run.recipe
     state = load_state(state_file, run.key)
@@ -109,6 +111,8 @@ def train(
 
     while state.step or not budget.over:
         _epoch(run, network, optimiser, train_part, budget, state, save)
+        if not state.epoch and budget.over and budget.hopeless:
+            raise TooShort(_too_short(budget))
         state.epoch, state.step = state.epoch + 1, 0
         losses, state.losses = _mean_losses(state.losses), []
         predicting = network
@@ -208,15 +212,8 @@ def _report(run: LeadSetRun, budget: TimeBudget) -> None:
     """Log once if the budget is too short, and now and then the projected end."""
     first = budget.total.sets_left == len(run.recipe.lead_sets)
     known = budget.counted == FIRST_STEPS or (budget.over and budget.counted < FIRST_STEPS)
-    if first and known and budget.plan < 1:
-        total = budget.total
-        before = total.seconds - budget.seconds * total.sets_left  # reading and preparing
-        needed = before + total.sets_left * budget.epoch_s
-        log(
-            f"The budget of {duration(total.seconds)} does not hold one epoch per lead set, which "
-            f"needs about {math.ceil(needed / 60)} minutes; useful scores need many epochs. Set "
-            "more minutes, or fewer lead sets."
-        )
+    if first and known and budget.plan < 1 and not (budget.over and budget.hopeless):
+        log(f"Warning: {_too_short(budget)}")
     if budget.due:
         log(_projection(run, budget))
         budget.reported()
@@ -311,6 +308,15 @@ def _evaluate(
             name: value.detach().cpu().clone() for name, value in network.state_dict().items()
         }
         state.best_epoch = state.epoch
+
+
+def _too_short(budget: TimeBudget) -> str:
+    """Tell how long one epoch per lead set takes."""
+    return (
+        f"the budget of {duration(budget.total.seconds)} does not hold one epoch per lead set, "
+        f"which needs about {math.ceil(budget.needed_s / 60)} minutes; useful scores need many "
+        "epochs. Set more minutes, fewer lead sets, or a smaller recipe."
+    )
 
 
 def _epoch_line(run: LeadSetRun, state: TrainingState, budget: TimeBudget) -> str:

@@ -24,7 +24,7 @@ from models.network import build, outputs_of
 from models.recipe import KINDS, Head, Part, Recipe
 from scoring import DENSE_METRICS, METRICS
 from training.augment import AUGMENTATIONS, BATCHES
-from training.budget import TotalBudget, process_age
+from training.budget import TooShort, TotalBudget, process_age
 from training.cache import fingerprint, open_cache
 from training.data import (
     MASKS,
@@ -291,7 +291,13 @@ def _train_lead_sets(
             initialised(run, pretrained), dataset.subset(train_indices), first
         )
         validation_part = dataset.subset(validation_indices)
-        ended = train(run, train_part, validation_part, budget, state_file)
+        try:
+            ended = train(run, train_part, validation_part, budget, state_file)
+        except TooShort as error:
+            if not trained:
+                raise
+            log(f"{name}: not trained; {error}")
+            continue
         ended_s = budget.spent_s
         heads, scores = fit_heads(run, ended, validation_part, answers[leads])
         file, sha256 = write_weights(folder, name, ended.best)

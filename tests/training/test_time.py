@@ -113,7 +113,8 @@ def test_a_budget_below_one_epoch_is_kept_and_the_needed_one_is_named_early(
     assert set(epochs_of(tmp_path / "model").values()) == {1}
     early, *rest = capsys.readouterr().err.split("12-leads: epoch 1 of")
     assert (
-        "The budget of 4 min 0 s does not hold one epoch per lead set, which needs about" in early
+        "Warning: the budget of 4 min 0 s does not hold one epoch per lead set, which needs about"
+        in early
     )
     needed = int(early.split("needs about ")[1].split()[0])
     assert 6 <= needed <= 9, "5 + 5 × (60 + 20 + 3) s are 7 minutes, with the estimates 8.4"
@@ -168,6 +169,32 @@ def test_a_budget_that_is_used_up_by_reading_is_an_error(
     with pytest.raises(LeadwiseError, match=message):
         fake.train(data, tmp_path / "model", monkeypatch, 60)
     assert not (tmp_path / "model" / "model.json").exists()
+
+
+def test_a_budget_that_does_not_hold_one_evaluation_ends_early_with_an_error(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """A step of 40 s: an evaluation is estimated as more than 100 s."""
+    fake = Fake(monkeypatch)
+    fake.step_s = lambda count: 40.0
+    fake.evaluation_s = 100.0
+    with pytest.raises(LeadwiseError, match=r"the budget of 2 min 0 s does not hold one epoch per"):
+        fake.train(data, tmp_path / "model", monkeypatch, 120)
+    assert fake.now - 1000 <= 120
+    assert "does not hold" not in capsys.readouterr().err, "said once"
+    assert not (tmp_path / "model" / "model.json").exists()
+
+
+def test_a_lead_set_that_no_longer_fits_after_its_first_step_is_not_trained(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    fake = Fake(monkeypatch, tiny(1))
+    fake.step_s = lambda count: 1.0 if count <= 12 else 60.0
+    used = fake.train(data, tmp_path / "model", monkeypatch, 120)
+    assert used <= 1.05 * 120
+    log = capsys.readouterr().err
+    assert "4-leads: not trained; the budget of 2 min 0 s does not hold one epoch per lead" in log
+    assert "Lead sets trained: 2 of 5" in log
 
 
 def test_a_budget_that_suffices_gives_weights_that_do_not_depend_on_the_clock(
