@@ -19,6 +19,7 @@ FINISH_S = 10  # decision, rules, files and picture of a lead set, until they ar
 START_UP_S = 120  # an older process has done other work before the training
 FIRST_STEPS = 3  # before these the speed is uncertain; the first step is slow, and then left out
 RECENT = 20  # steps whose mean is the speed
+FEW_EPOCHS = 3  # networks of fewer are hardly trained
 TOLERANCE = 0.05  # of the budget, which a training may exceed
 OUTLIER = 10  # times the median: longer steps are cut to it (suspended machine, clock change)
 FIRST_REPORT_S, REPORT_EVERY_S = 60, 600  # of the projected end

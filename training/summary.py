@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from models.recipe import Recipe
+from training.budget import FEW_EPOCHS
 from training.evaluate import Scores
 from training.optim import STOPS
-
-FEW_EPOCHS = 3  # fewer are no training, if more were planned
 
 
 class Result(NamedTuple):
