@@ -45,9 +45,13 @@ def near_ties(
 
 
 def highest(probabilities: np.ndarray) -> np.ndarray:
-    """Label the class with the highest probability positive; of equal classes the first."""
+    """Label the class with the highest probability positive; of equal classes the first.
+
+    A record with a probability that is NaN gets no label.
+    """
     labels = np.zeros(probabilities.shape, dtype=bool)
     labels[np.arange(len(labels)), probabilities.argmax(axis=1)] = True
+    labels[np.isnan(probabilities).any(axis=1)] = False
     return labels
 
 
@@ -142,8 +146,10 @@ def decide(decision: Part, probabilities: np.ndarray) -> np.ndarray:
     Raises
     ------
     LeadwiseError
-        The decision is unknown or its numbers do not fit.
+        The decision is unknown, its numbers do not fit, or a probability is not finite.
     """
+    if not np.isfinite(probabilities).all():
+        raise LeadwiseError("the network's probabilities are not finite; its weights are damaged")
     if decision.name not in DECISIONS:
         raise LeadwiseError(f"no decision '{decision.name}'; known are {', '.join(DECISIONS)}")
     try:

@@ -31,7 +31,7 @@ from ecg.labels import POLICIES
 from ecg.leads import STANDARD, sort_leads
 from ecg.lock import locked
 from ecg.parallel import map_in_order
-from ecg.progress import log, progress_bar
+from ecg.progress import count_one, log, progress_bar
 from ecg.records import Record
 from models.inputs import channels_per_lead, prepare
 from models.recipe import Head, Recipe, recipe_to_json
@@ -143,7 +143,7 @@ def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, k
         ]
         reading = map_in_order(work, [records[number] for number in fitting], workers)
         for number, prepared in zip(fitting, reading, strict=True):
-            shown.update()
+            count_one(shown)
             if prepared.channels is None:
                 index["left_out"] += prepared.messages
                 continue

@@ -15,7 +15,7 @@ import numpy as np
 from ecg import FAILURES
 from ecg.labels import CODES, SINUS_RHYTHM
 from ecg.parallel import map_in_order
-from ecg.progress import log, progress_bar
+from ecg.progress import count_one, log, progress_bar
 from ecg.records import Record
 from ecg.rules import RULES
 from models.decision import decide, logit
@@ -207,7 +207,7 @@ def read_answers(
         work = partial(judge_record, lead_sets=lead_sets)
         for index, row in enumerate(map_in_order(work, records, workers)):
             answers[:, index] = row
-            shown.update()
+            count_one(shown)
     return dict(zip(lead_sets, answers, strict=True))
 
 
