@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import team_code
+import train_model
 from ecg import LeadwiseError
 from models import find
 from models.folder import read_model
@@ -259,6 +260,35 @@ def test_a_training_continues_within_an_epoch_to_equal_weights(
     assert read_model(tmp_path / "cut").lead_sets == read_model(tmp_path / "whole").lead_sets
     histories = [(tmp_path / name / "history.tsv").read_text() for name in ("cut", "whole")]
     assert histories[0] == histories[1]
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [("reading", "Nothing is kept: the same command starts over."),
+     ("before step 2 of epoch 1", "No epoch has finished: the same command starts the training "
+      "over with the prepared signals."),
+     ("before step 4 of epoch 1", "The same command goes on: 2-leads continues after step 2 of "
+      "epoch 1."),
+     ("after epoch 1", "The same command goes on: 2-leads continues after epoch 1."),
+     ("decision", "The same command goes on: 2-leads is trained.")],
+)  # fmt: skip
+def test_the_command_tells_what_an_interruption_keeps(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
+    moment: str, text: str,
+) -> None:  # fmt: skip
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("LEADWISE_LEADS", "2")
+    fake = Fake(monkeypatch, tiny(epochs=2))
+    last = {"before step 2 of epoch 1": 1, "before step 4 of epoch 1": 3, "after epoch 1": 6}
+    fake.step_s = lambda count: 120.0 if count <= last.get(moment, 99) else interrupt()
+    if moment == "reading":
+        monkeypatch.setattr(run, "labelled_records", interrupt)
+    if moment == "decision":
+        monkeypatch.setattr(run, "fit_heads", interrupt)
+    assert train_model.main([str(data), str(tmp_path / "model")]) == 130
+    assert capsys.readouterr().err.endswith(f"Interrupted. {text}\n")
 
 
 def test_steps_after_the_saved_ones_are_not_repeated(
