@@ -1,5 +1,6 @@
 """Whole trainings under a time budget, on a clock that only steps and evaluations advance."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -289,6 +290,23 @@ def test_the_command_tells_what_an_interruption_keeps(
         monkeypatch.setattr(run, "fit_heads", interrupt)
     assert train_model.main([str(data), str(tmp_path / "model")]) == 130
     assert capsys.readouterr().err.endswith(f"Interrupted. {text}\n")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [("OTHER", "", "10000"), ("OMP_WAIT_POLICY", "active", None), ("GOMP_SPINCOUNT", "7", "7")],
+)
+def test_threads_of_the_command_sleep_while_they_wait_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str | None
+) -> None:
+    write_records(tmp_path, 1, seed=2, duration_s=0.5, fs=250.0)
+    monkeypatch.setattr(team_code, "training_code", lambda *_: None)
+    monkeypatch.setenv("GOMP_SPINCOUNT", "")  # so that it is as before after the test
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setenv(variable, value)
+    assert train_model.main([str(tmp_path), str(tmp_path / "model")]) == 0
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
 
 
 def test_steps_after_the_saved_ones_are_not_repeated(
