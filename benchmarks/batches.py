@@ -23,8 +23,8 @@ from models.inputs import channels_per_lead
 from models.network import build
 from models.recipe import Recipe
 from models.sample import Batch
-from training.cache import MappedArrays, map_file
 from training.dataset import Dataset, dataset_of
+from training.mapped import MappedArrays, map_file
 
 RECIPE = "isibrno-leadwise"
 SAMPLES = 2500  # 10 s at 250 Hz

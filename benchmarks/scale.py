@@ -26,8 +26,9 @@ from models.inputs import channels_per_lead
 from models.network import build
 from models.recipe import Recipe
 from models.sample import Batch
-from training.cache import MappedArrays, prepare_record
+from training.cache import prepare_record
 from training.dataset import Dataset, batches
+from training.mapped import MappedArrays
 from training.splits import SHARE
 
 PAGE = ROOT / "docs" / "scale.md"

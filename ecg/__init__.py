@@ -1,6 +1,12 @@
 """What an ECG is: records, leads, labels, signals. Needs NumPy alone at import, never torch."""
 
-__version__ = "0.1.0"
+import time
+
+# Changes with each change of what is computed: signals, weights or predictions.  Caches, states and
+# model folders record it, so numbers of different versions are never mixed.
+__version__ = "0.2.0"
+
+IMPORTED = time.monotonic()  # the start of a command: time budgets count from here
 
 
 def printable(text: str) -> str:

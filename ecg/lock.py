@@ -1,7 +1,6 @@
 """Lock files for one process at a time; the kernel releases them when the process ends."""
 
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -11,6 +10,11 @@ from typing import BinaryIO
 
 from ecg import LeadwiseError
 from ecg.progress import log
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of network file systems
 
@@ -97,6 +101,8 @@ def _changed_meanwhile(folder: Path) -> bool:
 
 
 def _lock(file: BinaryIO, path: Path, *, wait: bool) -> bool:
+    if fcntl is None:
+        return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:

@@ -39,13 +39,19 @@ def quiet_pipe() -> Iterator[None]:
 
 @contextmanager
 def progress_bar(what: str, total: int, unit: str) -> Iterator["tqdm[None]"]:
-    """Show a progress bar with the remaining time if stderr is a terminal."""
+    """Show a progress bar with the remaining time if stderr is a terminal and there is work."""
     from tqdm import tqdm
 
-    with tqdm(
-        desc=what, total=total, unit=unit, disable=not sys.stderr.isatty(), leave=False
-    ) as progress:
+    hidden = not total or not sys.stderr.isatty()
+    with tqdm(desc=what, total=total, unit=unit, disable=hidden, leave=False) as progress:
         yield progress
+
+
+def count_one(progress: "tqdm[None]") -> None:
+    """Advance a progress bar; the first result, for which processes start, is not in the rate."""
+    if not progress.n:
+        progress.reset()
+    progress.update()
 
 
 def duration(seconds: float) -> str:

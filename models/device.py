@@ -4,6 +4,8 @@ import torch
 
 from ecg import LeadwiseError
 
+KINDS = ("cpu", "cuda", "mps")
+
 
 def device_of(name: str | None) -> torch.device:
     """Choose the device: the named one, else a GPU if available, else the CPU.
@@ -11,18 +13,24 @@ def device_of(name: str | None) -> torch.device:
     Parameters
     ----------
     name : str, optional
-        `cpu`, `cuda`, `cuda:1` …
+        `cpu`, `cuda`, `cuda:1`, `mps` …
 
     Raises
     ------
     LeadwiseError
         The device does not exist or cannot be used.
     """
+    kind = (name or "cpu").partition(":")[0]
+    if kind not in KINDS:
+        raise LeadwiseError(f"no device '{name}'; known are {', '.join(KINDS)}")
     try:
         device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise LeadwiseError(f"device {name} cannot be used: {error}") from error
+        reason = str(error).partition(". ")[0]  # the rest is for PyTorch's developers
+        raise LeadwiseError(
+            f"device {name} cannot be used on this machine: {reason}; use --device cpu"
+        ) from error
     return device
 
 

@@ -122,7 +122,7 @@ def from_logits(head: Head, logits: torch.Tensor) -> np.ndarray:
     logits : torch.Tensor of shape (records, classes) or (records, classes, samples)
         Classes per sample or beat are always exclusive.
     """
-    exact = logits.double()
+    exact = (logits.cpu() if logits.device.type == "mps" else logits).double()  # mps has no float64
     exclusive = head.exclusive or head.dense
     return (exact.softmax(1) if exclusive else torch.sigmoid(exact)).cpu().numpy()
 

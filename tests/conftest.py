@@ -16,7 +16,7 @@ from models import recipes_by_name
 from models.recipe import Recipe, part, vary
 from simulate import simulate, write_records
 from simulate import write_records as write_simulated  # noqa: F401 - for test_guard
-from training.cache import MappedArrays, map_file
+from training.mapped import MappedArrays, map_file
 
 # No deadline per example: a busy machine exceeds hypothesis's 200 ms.
 settings.register_profile("leadwise", deadline=None)

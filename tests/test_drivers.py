@@ -469,7 +469,9 @@ def test_an_interrupted_training_tells_how_to_continue(
         before = signal.getsignal(number)
         assert train_model.main([str(folders[1]), str(folders[0])]) == status
         assert signal.getsignal(number) == before
-        assert capsys.readouterr().err.startswith("Interrupted; the same command continues")
+        assert capsys.readouterr().err == (
+            "Interrupted. Nothing is kept: the same command starts over.\n"
+        )
 
 
 @pytest.mark.parametrize("rename", ["", "I=II,II=I"])

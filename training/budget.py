@@ -1,55 +1,171 @@
-"""The time budget: measure the speed of training, and plan how many epochs fit."""
+"""The time budget: measure what training costs, plan how much of it fits, end in time.
 
+`TotalBudget` is that of a training: it counts from the start of the process and shares the time
+left between the lead sets.  `TimeBudget` is the share of one lead set: it plans training steps, and
+reserves time for all that follows them.
+"""
+
+import math
 import time
+from collections import deque
 from collections.abc import Callable
+from statistics import fmean, median_low
+
+import ecg
+from ecg import LeadwiseError
 
 EVALUATION_STEPS = 0.4  # cost of a validation batch in training steps, until it is measured
-FIRST_STEPS = 3  # before these the speed is unknown
-OUTLIER = 10  # times the mean: longer steps are cut to it (suspended machine, clock change)
+FINISH_S = 10  # decision, rules, files and picture of a lead set, until they are measured
+START_UP_S = 120  # an older process has done other work before the training
+FIRST_STEPS = 3  # before these the speed is uncertain; the first step is slow, and then left out
+RECENT = 20  # steps whose mean is the speed
+FEW_EPOCHS = 3  # networks of fewer are hardly trained
+TOLERANCE = 0.05  # of the budget, which a training may exceed
+OUTLIER = 10  # times the median: longer steps are cut to it (suspended machine, clock change)
 FIRST_REPORT_S, REPORT_EVERY_S = 60, 600  # of the projected end
+SAVE_EVERY_S = 180  # the state within an epoch
 
 
-class TimeBudget:
-    """Measure steps and evaluations of one lead set and plan its epochs within a budget.
+def process_age() -> float:
+    """Return the seconds since this process started, or 0 if it has long done other work."""
+    age = time.monotonic() - ecg.IMPORTED
+    return age if age < START_UP_S else 0.0
 
-    The plan is a number of epochs, whose last one may be incomplete.  If the budget suffices, the
-    plan is the recipe's number of epochs, and the weights do not depend on the clock.
+
+class TooShort(LeadwiseError):
+    """The budget does not hold a lead set's evaluation and decision, so it is not trained."""
+
+
+class TotalBudget:
+    """The time budget of a training, and what its lead sets have cost so far.
 
     Parameters
     ----------
     seconds : float
-        Time budget of this lead set.
-    epochs : int
-        Maximum number.
-    steps, evaluations : int
-        Training and validation batches per epoch.
-    done : int
-        Epochs that an interrupted training has finished.
-    used : float
-        Duration of these in seconds.
+        For everything: start-up, reading, training, decisions, writing.
+    lead_sets : int
+        Number of lead sets.
+    age_s : float
+        Seconds that count already: `process_age`.
     clock : callable
         Returns seconds; for tests.
+
+    Attributes
+    ----------
+    sets_left : int
+        Lead sets that are not finished, including the current one.
+    step_s, evaluation_steps, finish_s : float or None
+        Of the last lead set: seconds per step, the cost of an evaluation in steps, and the seconds
+        from the last epoch to the written model.  None: not measured yet.
     """
 
     def __init__(
         self,
         seconds: float,
+        lead_sets: int,
+        *,
+        age_s: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.seconds, self.sets_left, self.clock = seconds, lead_sets, clock
+        self._start = clock() - age_s
+        self.step_s: float | None = None
+        self.evaluation_steps: float | None = None
+        self.finish_s: float | None = None
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds since the start, including those of an interrupted training."""
+        return max(0.0, self.clock() - self._start)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds left; negative when the budget is exceeded."""
+        return self.seconds - self.spent_s
+
+    @property
+    def share_s(self) -> float:
+        """Equal share of the time left for the current lead set."""
+        return self.left_s / self.sets_left
+
+    @property
+    def too_short(self) -> bool:
+        """Whether not even one step, an evaluation and the decision fit any more."""
+        if self.step_s is None or self.evaluation_steps is None or self.finish_s is None:
+            return False
+        return self.left_s < self.step_s * (1 + self.evaluation_steps) + self.finish_s
+
+    def resumed(self, used: float) -> None:
+        """Count the seconds of an interrupted training."""
+        self._start -= used
+
+    def finished(self, finish_s: float) -> None:
+        """Note that a lead set's model is written, so many seconds after its last epoch."""
+        self.finish_s = finish_s
+        self.sets_left -= 1
+
+
+class TimeBudget:
+    """Measure steps and evaluations of one lead set, and plan its steps within its share.
+
+    The plan is a number of steps, so the last epoch may be incomplete.  A step is planned only if
+    the evaluation, the decision and the writing fit after it; the first step is always taken.  If
+    the budget suffices, the plan is the recipe's number of epochs, and the weights do not depend on
+    the clock.
+
+    Parameters
+    ----------
+    total : TotalBudget
+        Gives the share, and the costs of earlier lead sets.
+    epochs : int
+        Maximum number.
+    steps : int
+        Training steps per epoch.
+    evaluations, norms : float
+        Cost of an evaluation in batches, until it is measured: of validation, and of the estimation
+        of the average's batch-norm statistics.
+    done : int
+        Steps that an interrupted training has finished.
+    used : float
+        Duration of these in seconds.
+    """
+
+    def __init__(
+        self,
+        total: TotalBudget,
         epochs: int,
         steps: int,
-        evaluations: int,
+        evaluations: float,
+        norms: float = 0.0,
         *,
         done: int = 0,
         used: float = 0.0,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.seconds, self.epochs, self.steps = seconds, epochs, steps
-        self.done = float(done)  # epochs, the current one in part
-        self.plan = float(epochs)
-        self._evaluations, self._clock = evaluations, clock
-        self._last, self._start = clock(), clock() - used
+        self.total, self.epochs, self.steps = total, epochs, steps
+        self.seconds = total.share_s
+        total.resumed(used)
+        self._clock = total.clock
+        self._last, self._start = self._clock(), self._clock() - used
         self._report_at, self._reported = self._last + FIRST_REPORT_S, False
-        self.step_s = self._evaluation_s = 0.0
-        self._counted = 0
+        self._save_at = self._last + SAVE_EVERY_S
+        estimate = EVALUATION_STEPS * (evaluations + norms)
+        self._evaluation_steps = total.evaluation_steps or estimate
+        self._evaluation_measured = False
+        self._validation_share = evaluations / (evaluations + norms)
+        self._steps_s: deque[float] = deque(maxlen=RECENT)
+        self.counted = 0  # steps of this process
+        self._done, self._ahead = done, steps - done % steps
+        self._planned = epochs * steps
+        if done and self.used >= self.seconds:
+            self.stop()
+
+    @property
+    def step_s(self) -> float:
+        """Mean duration of the recent steps; 0 before the first one."""
+        if not self._steps_s:
+            return 0.0
+        longest = OUTLIER * median_low(self._steps_s)
+        return fmean(min(took, longest) for took in self._steps_s)
 
     @property
     def used(self) -> float:
@@ -57,19 +173,52 @@ class TimeBudget:
         return max(0.0, self._clock() - self._start)
 
     @property
+    def done(self) -> float:
+        """Finished epochs, the current one in part."""
+        return self._done / self.steps
+
+    @property
+    def plan(self) -> float:
+        """Planned epochs; the last one may be incomplete."""
+        return self._planned / self.steps
+
+    @property
+    def cut(self) -> bool:
+        """Whether the budget holds fewer epochs than the recipe's."""
+        return self._planned < self.epochs * self.steps
+
+    @property
     def progress(self) -> float:
         """Finished share of the plan, 0 to 1."""
-        return min(1.0, self.done / self.plan)
+        return min(1.0, self._done / self._planned)
 
     @property
     def over(self) -> bool:
         """Whether the plan is finished."""
-        return self.done >= self.plan
+        return self._done >= self._planned
 
     @property
     def left_s(self) -> float:
-        """Projected seconds to the end of the plan."""
-        return max(0.0, self.plan - self.done) * self._epoch_s()
+        """Projected seconds to the end of the plan, without the decision."""
+        left = max(0, self._planned - self._done)
+        return left * self.step_s + math.ceil(left / self.steps) * self._evaluation_s
+
+    @property
+    def epoch_s(self) -> float:
+        """Projected seconds of a lead set that is trained for one epoch."""
+        return self.steps * self.step_s + self._evaluation_s + self._finish_s
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the training ends late even if it is evaluated and written now."""
+        late_s = self._evaluation_s + self._finish_s - self.total.left_s
+        return late_s > TOLERANCE * self.total.seconds
+
+    @property
+    def needed_s(self) -> float:
+        """Projected seconds of a training of one epoch per lead set, from its start."""
+        sets_left = self.total.sets_left
+        return self.total.seconds - self.seconds * sets_left + self.epoch_s * sets_left
 
     @property
     def due(self) -> bool:
@@ -80,42 +229,83 @@ class TimeBudget:
         """Note that a report was just logged."""
         self._report_at, self._reported = self._clock() + REPORT_EVERY_S, True
 
+    @property
+    def save_due(self) -> bool:
+        """Whether the state was not saved for some minutes."""
+        return self._clock() >= self._save_at
+
+    def saved(self) -> None:
+        """Note that the state was just saved."""
+        self._save_at = self._clock() + SAVE_EVERY_S
+
     def stepped(self) -> None:
         """Note the end of a training step."""
-        took = self._lap()
-        self._counted += 1
-        if self._counted > FIRST_STEPS:
-            took = min(took, OUTLIER * self.step_s)
-        share = max(0.02, 1 / self._counted)  # first the mean, then a moving average
-        self.step_s += share * (took - self.step_s)
-        self.done = round(self.done * self.steps + 1) / self.steps
+        self._steps_s.append(self._lap())
+        self.counted += 1
+        if self.counted == FIRST_STEPS:
+            self._steps_s.popleft()
+        self._done += 1
+        self._ahead -= 1
+        self.total.step_s = self.step_s
         self._replan()
 
     def evaluated(self) -> None:
         """Note the end of an evaluation, which the caller reports."""
         took = self._lap()
-        self._evaluation_s = min(took, OUTLIER * self._evaluation_s) if self._evaluation_s else took
+        if self._evaluation_measured:
+            took = min(took, OUTLIER * self._evaluation_s)
+        if self.step_s:
+            # In steps, so that a machine that becomes slower is expected to evaluate slower, too.
+            self._evaluation_steps = took / self.step_s
+            self._evaluation_measured = True
+            self.total.evaluation_steps = self._evaluation_steps
+        self._ahead = self.steps
         self._replan()
         if self._reported:
             self.reported()
 
     def stop(self) -> None:
         """End the plan now."""
-        self.plan = self.done
+        self._planned = self._done
 
     def _lap(self) -> float:
         now = self._clock()
         took, self._last = max(0.0, now - self._last), now
         return took
 
-    def _epoch_s(self) -> float:
-        return self.steps * self.step_s + self._evaluation_estimate()
+    @property
+    def _evaluation_s(self) -> float:
+        return self._evaluation_steps * self.step_s
 
-    def _evaluation_estimate(self) -> float:
-        return self._evaluation_s or EVALUATION_STEPS * self.step_s * self._evaluations
+    @property
+    def _finish_s(self) -> float:
+        """Seconds from the last epoch to the written model; the validation part is predicted."""
+        if self.total.finish_s is not None:
+            return self.total.finish_s
+        # Later lead sets share an error of this estimate.
+        return FINISH_S / self.total.sets_left + self._validation_share * self._evaluation_s
 
     def _replan(self) -> None:
-        if self._counted < FIRST_STEPS or self._epoch_s() == 0:
+        if self.step_s == 0:
             return
-        left = self.seconds - self.used - self._evaluation_estimate()
-        self.plan = min(self.epochs, self.done + max(0.0, left) / self._epoch_s())
+        most = self.epochs * self.steps
+        planned = self._done + self._fitting(self._evaluation_s)
+        if planned > self._done:
+            if self.counted < FIRST_STEPS:
+                return
+            measured = self._evaluation_measured or self.total.evaluation_steps is not None
+            if not measured and self._done + self._fitting(0.0) >= most:
+                return  # a guess alone does not change the weights of a budget that may suffice
+        self._planned = min(most, planned)
+
+    def _fitting(self, evaluation_s: float) -> int:
+        """Count the steps that fit, with an evaluation after each epoch and all that follows."""
+        step_s = self.step_s
+        left = self.seconds - self.used - self._finish_s - evaluation_s  # for steps
+        fitting = max(0, math.floor(left / step_s))
+        if fitting > self._ahead:
+            left -= self._ahead * step_s
+            whole, rest = divmod(left, self.steps * step_s + evaluation_s)
+            in_part = max(0, math.floor((rest - evaluation_s) / step_s))
+            fitting = self._ahead + int(whole) * self.steps + in_part
+        return fitting

@@ -3,15 +3,16 @@
 `signals-KEY.f16` holds the channels of each usable record as float16, one record after the other.
 Channels are the leads (the standard 12, or those of the recipe), then derived channels such as
 envelopes.  `signals-KEY.HEAD.u8` holds the targets per sample of a dense head.  `signals-KEY.json`
-is written last: if it exists, the files are complete.  KEY is a hash of the records' names, file
-sizes and times, the transforms and the version.
+is written last: if it exists, the files are complete.  It holds checksums of all files, itself
+included, which each start checks.  KEY is a hash of the records' names, leads, file sizes and
+times, the transforms and the version.
 """
 
 import hashlib
 import json
-import mmap
 import os
 import shutil
+import zlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ecg import LeadwiseError, __version__
+from ecg import FAILURES, LeadwiseError, __version__
 from ecg.annotation_files import annotation_files
 from ecg.annotations import beat_mask, wave_mask
 from ecg.files import atomic_write, remove_drafts
@@ -30,91 +31,15 @@ from ecg.labels import POLICIES
 from ecg.leads import STANDARD, lead_warnings, sort_leads
 from ecg.lock import locked
 from ecg.parallel import map_in_order
-from ecg.progress import log, progress_bar
+from ecg.progress import count_one, log, progress_bar
 from ecg.records import Record
 from models.inputs import channels_per_lead, prepare
 from models.recipe import Head, Recipe, recipe_to_json
 from models.sample import UNKNOWN
+from training.mapped import MappedArrays, map_file
 
 FLOAT16_LIMIT = 6e4  # mV: an absurd gain must not become infinite
-MAPPED_BYTES = 64e6  # read between two releases of pages: 350 records of 10 s of ISIBrno
-
-
-class MappedArrays(Sequence[np.ndarray]):
-    """Arrays (channels, samples) of records as read-only views of one memory-mapped file.
-
-    Mapped pages count as memory of the process, so after one epoch the whole file would be in
-    memory.  They are released after every `MAPPED_BYTES`.  Views stay valid, because the kernel
-    reads a released page from the file again.
-
-    Parameters
-    ----------
-    content : mmap or bytes
-        From `map_file`: the records' values, one record after the other.
-    dtype : type
-    channels : int
-        Of each record.
-    lengths, starts : np.ndarray of int
-        Samples of each record, and the index of its first value.  Without `starts`, records are
-        contiguous.
-    """
-
-    def __init__(
-        self,
-        content: mmap.mmap | bytes,
-        dtype: type,
-        channels: int,
-        lengths: np.ndarray,
-        starts: np.ndarray | None = None,
-    ) -> None:
-        self.dtype, self.channels, self.lengths = dtype, channels, lengths
-        self._content = content
-        self._values: np.ndarray = np.frombuffer(content, dtype)
-        sizes = channels * lengths
-        self._starts = np.cumsum(sizes) - sizes if starts is None else starts
-        self._returned = 0
-
-    def __len__(self) -> int:
-        """Count the records."""
-        return len(self.lengths)
-
-    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]  # no slices
-        """Return a record's values as a view of the file.
-
-        Raises
-        ------
-        LeadwiseError
-            The file was truncated after it was opened; reading on would crash the process.
-        """
-        start, size = self._starts[index], self.channels * self.lengths[index]
-        view = self._values[start : start + size].reshape(self.channels, -1)
-        if isinstance(self._content, mmap.mmap):
-            if self._content.size() < len(self._content):
-                raise LeadwiseError("the cache was truncated while in use; start again")
-            self._returned += view.nbytes
-            if self._returned > MAPPED_BYTES:
-                self._content.madvise(mmap.MADV_DONTNEED)
-                self._returned = 0
-        return view
-
-    def subset(self, indices: np.ndarray) -> "MappedArrays":
-        """Take a subset of the records."""
-        lengths, starts = self.lengths[indices], self._starts[indices]
-        return MappedArrays(self._content, self.dtype, self.channels, lengths, starts)
-
-
-def map_file(path: Path) -> mmap.mmap | bytes:
-    """Map a file for reading; an empty one cannot be mapped and becomes empty bytes.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    """
-    with open(path, "rb") as file:
-        if path.stat().st_size == 0:
-            return b""
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+READ_BYTES = 1 << 22
 
 
 class Prepared(NamedTuple):
@@ -206,33 +131,33 @@ def open_cache(
 def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, keep: bool) -> Cache:
     dense = [head.name for head in recipe.heads if head.dense]
     _make_room(path, dense, keep)
-    expected = _expected_bytes(records, recipe)
-    if (free := shutil.disk_usage(path.parent).free) < 1.05 * expected:
-        raise LeadwiseError(
-            f"{path.parent}: prepared signals need {expected / 1e9:.1f} GB, but "
-            f"{free / 1e9:.1f} GB are free; set LEADWISE_CACHE to a folder on a larger disk"
-        )
-    log(f"Preparing {len(records)} records; they take {expected / 1e6:,.0f} MB in {path.parent}.")
-    index: dict[str, list[Any]] = {"usable": [], "lengths": [], "warnings": [], "left_out": []}
+    fitting, too_long = _fitting(records, recipe, path.parent)
+    index: dict[str, list[Any]] = {"usable": [], "lengths": [], "warnings": []}
+    index["left_out"] = list(too_long)
     work = partial(prepare_record, recipe=recipe)
-    with ExitStack() as stack, progress_bar("reading", len(records), "rec") as shown:
+    checksums = [0] * (1 + len(dense))
+    with ExitStack() as stack, progress_bar("reading", len(fitting), "rec") as shown:
         files: list[BinaryIO] = [
             stack.enter_context(open(stack.enter_context(atomic_write(file)), "wb"))
             for file in _files(path, dense)[1:]
         ]
-        for number, prepared in enumerate(map_in_order(work, records, workers)):
-            shown.update()
+        reading = map_in_order(work, [records[number] for number in fitting], workers)
+        for number, prepared in zip(fitting, reading, strict=True):
+            count_one(shown)
             if prepared.channels is None:
                 index["left_out"] += prepared.messages
                 continue
-            for file, values in zip(files, [prepared.channels, *map(prepared.targets.get, dense)],
-                                    strict=True):  # fmt: skip
-                file.write(np.asarray(values).tobytes())
+            values = [prepared.channels, *map(prepared.targets.get, dense)]
+            for place, (file, one) in enumerate(zip(files, values, strict=True)):
+                content = np.asarray(one).tobytes()
+                checksums[place] = zlib.crc32(content, checksums[place])
+                file.write(content)
             index["lengths"].append(prepared.channels.shape[1])
             index["usable"].append(number)
             index["warnings"] += prepared.messages
+    entries = {"channels": _channels(recipe), "checksums": checksums, **index}
     with atomic_write(path.with_suffix(".json")) as draft:
-        draft.write_text(json.dumps({"channels": _channels(recipe), **index}))
+        draft.write_text(json.dumps({**entries, "checksum": _checksum_of(entries)}))
     cache = _read_cache(path, recipe)
     assert cache is not None, "the index was just written"
     return cache
@@ -247,7 +172,7 @@ def _make_room(path: Path, dense: Sequence[str], keep: bool) -> None:
     """Delete partial and damaged files, and, unless `keep`, other caches."""
     remove_drafts(path.parent, "signals-*")
     if path.exists():
-        log(f"{path} is incomplete and is created again.")
+        log(f"{path} is incomplete or damaged, and is created again.")
     others = [] if keep else [
         old for old in path.parent.glob("signals-*") if not old.name.startswith(f"{path.stem}.")
     ]  # fmt: skip
@@ -258,7 +183,7 @@ def _make_room(path: Path, dense: Sequence[str], keep: bool) -> None:
 
 
 def fingerprint(records: Sequence[Record], recipe: Recipe) -> str:
-    """Hash names, sizes and times of the files that a training reads.
+    """Hash names, leads and rates of the records, and sizes and times of the files that are read.
 
     These are header and signal files, and for dense heads the annotation files.  New names of leads
     are hashed, too.
@@ -267,7 +192,8 @@ def fingerprint(records: Sequence[Record], recipe: Recipe) -> str:
     digest = hashlib.sha256()
     for record in records:
         stamps = [_stamp(path) for path in _files_of(record, dense)]
-        digest.update(repr((record.name, stamps, *record.header.rename)).encode())
+        about = (record.name, record.leads, record.fs, stamps, *record.header.rename)
+        digest.update(repr(about).encode())
     return digest.hexdigest()
 
 
@@ -302,16 +228,20 @@ def _stamp(path: str) -> tuple[int, int]:
 
 
 def _read_cache(path: Path, recipe: Recipe) -> Cache | None:
-    """Open a complete cache; return None if it is absent or incomplete."""
+    """Open a complete cache; return None if it is absent, incomplete or damaged."""
     dense = [head.name for head in recipe.heads if head.dense]
     try:
         index = json.loads(path.with_suffix(".json").read_text())
+        if index.pop("checksum") != _checksum_of(index):
+            return None
         channels, lengths = int(index["channels"]), np.array(index["lengths"], dtype=np.int64)
         signals, *masks = _files(path, dense)[1:]
         total = int(lengths.sum())
         if signals.stat().st_size != 2 * channels * total:
             return None
         if any(mask.stat().st_size != total for mask in masks):
+            return None
+        if [_checksum_of_file(file) for file in (signals, *masks)] != index["checksums"]:
             return None
         warnings = tuple(Message(*entry) for entry in index["warnings"])
         left_out = tuple(Message(*entry) for entry in index["left_out"])
@@ -321,19 +251,69 @@ def _read_cache(path: Path, recipe: Recipe) -> Cache | None:
             name: MappedArrays(map_file(mask), np.uint8, 1, lengths)
             for name, mask in zip(dense, masks, strict=True)
         }
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return Cache(path, mapped, targets, usable, warnings, left_out)
+
+
+def _checksum_of(index: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(index).encode())
+
+
+def _checksum_of_file(path: Path) -> int:
+    """Compute a file's CRC-32 without mapping it; 1 GB takes a second."""
+    checksum = 0
+    with open(path, "rb") as file:
+        while block := file.read(READ_BYTES):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
 
 
 def _channels(recipe: Recipe) -> int:
     return len(cached_leads(recipe)) * channels_per_lead(recipe)
 
 
-def _expected_bytes(records: Sequence[Record], recipe: Recipe) -> int:
-    seconds = sum((record.header.samples or 10 * record.fs) / record.fs for record in records)
+def _fitting(
+    records: Sequence[Record], recipe: Recipe, folder: Path
+) -> tuple[list[int], list[Message]]:
+    """Find the records whose prepared signals fit on the disk, and describe the others.
+
+    A wrong length in one header must not end a training, so a record that does not fit alone is
+    left out.
+
+    Raises
+    ------
+    LeadwiseError
+        The others do not fit together.
+    """
+    free = shutil.disk_usage(folder).free
+    needed = [1.05 * _expected_bytes(record, recipe) for record in records]
+    fitting = [number for number, size in enumerate(needed) if size <= free]
+    too_long = [
+        Message(
+            record.name, "too long",
+            f"the header says {record.header.samples} samples at {record.fs:g} Hz; prepared, they "
+            f"need {size / 1e9:,.1f} GB, but {free / 1e9:.1f} GB are free",
+        )
+        for record, size in zip(records, needed, strict=True)
+        if size > free
+    ]  # fmt: skip
+    expected = sum(needed[number] for number in fitting)
+    if expected > free or not fitting:
+        longest = records[max(range(len(records)), key=needed.__getitem__)]
+        raise LeadwiseError(
+            f"{folder}: prepared signals need {sum(needed) / 1e9:.1f} GB, but {free / 1e9:.1f} GB "
+            f"are free; set LEADWISE_CACHE to a folder on a larger disk (the longest record is "
+            f"{longest.name}, with {longest.header.samples} samples)"
+        )
+    log(f"Preparing {len(fitting)} records; they take {expected / 1e6:,.0f} MB in {folder}.")
+    return fitting, too_long
+
+
+def _expected_bytes(record: Record, recipe: Recipe) -> float:
+    seconds = (record.header.samples or 10 * record.fs) / record.fs
     dense = sum(head.dense for head in recipe.heads)
-    return int((2 * _channels(recipe) + dense) * recipe.fs * seconds)
+    return (2 * _channels(recipe) + dense) * recipe.fs * seconds
 
 
 def prepare_record(record: Record, recipe: Recipe) -> Prepared:
@@ -347,14 +327,18 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
         if reading.unusable:
             return Prepared(None, reading.unusable, {})
         inputs = prepare(recipe, reading.signal, record.leads, cached_leads(recipe), record.fs)
+        if not np.isfinite(inputs.signal).all():
+            raise LeadwiseError("has values that are not finite after the recipe's transforms")
         samples = inputs.signal.shape[1]
         targets = {
             head.name: dense_target(record, head, samples, recipe.fs)
             for head in recipe.heads
             if head.dense
         }
-    except LeadwiseError as error:
+    except FAILURES as error:
         text = str(error).removeprefix(f"{record.name}: ")
+        if not isinstance(error, LeadwiseError):
+            text = f"cannot be read ({type(error).__name__}: {text})"
         return Prepared(None, (Message(record.name, "unusable signal", text),), {})
     warnings = [*record.header.warnings, *reading.warnings]
     ignored = lead_warnings(record.leads, cached_leads(recipe))

@@ -12,7 +12,8 @@ from models.network import pad
 from models.recipe import Recipe
 from models.sample import UNKNOWN, Batch, Sample, follow
 from training.augment import augment_batch, augment_sample
-from training.cache import MappedArrays, cached_leads
+from training.cache import cached_leads
+from training.mapped import MappedArrays
 
 POOL = 16  # batches whose records are sorted by length together, to reduce padding
 # Padded samples per micro-batch: 64 records of 10 s at 500 Hz.  A step of ISIBrno takes 8 kB of

@@ -12,10 +12,10 @@ from functools import partial
 
 import numpy as np
 
-from ecg import LeadwiseError
+from ecg import FAILURES
 from ecg.labels import CODES, SINUS_RHYTHM
 from ecg.parallel import map_in_order
-from ecg.progress import log, progress_bar
+from ecg.progress import count_one, log, progress_bar
 from ecg.records import Record
 from ecg.rules import RULES
 from models import known_parts, lookup
@@ -219,7 +219,7 @@ def read_answers(
         work = partial(judge_record, lead_sets=lead_sets)
         for index, row in enumerate(map_in_order(work, records, workers)):
             answers[:, index] = row
-            shown.update()
+            count_one(shown)
     return dict(zip(lead_sets, answers, strict=True))
 
 
@@ -228,8 +228,8 @@ def judge_record(record: Record, lead_sets: LeadSets) -> np.ndarray:
     unknown = np.full((len(lead_sets), len(RULES)), CANNOT_SAY, np.int8)
     try:
         reading = record.read()
-    except LeadwiseError:
-        return unknown  # deleted after the cache was created
+    except FAILURES:
+        return unknown  # deleted or damaged after the cache was created
     if reading.errors:
         return unknown
     findings = (findings_of(reading.signal, record.leads, leads, record.fs) for leads in lead_sets)

@@ -3,15 +3,18 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from ecg import LeadwiseError
 from ecg.progress import log
 from models.decision import decide, highest
 from models.folder import FittedHead
 from models.network import build, from_logits, outputs_of, predict_signal
 from models.recipe import Head, Recipe, part
+from models.rules import combine
 from models.sample import follow
 from scoring import DENSE_METRICS, METRICS
 from scoring.segments import confusion
@@ -56,6 +59,49 @@ class LeadSetRun:
         return network.to(self.device)
 
 
+class Scores(NamedTuple):
+    """Validation scores of a head, by its metric.
+
+    `decision`: of the labels by the fitted decision.  `rules`: of these after the rules, None
+    without any.  `constant`: of the best answer that is the same for all records.
+    """
+
+    decision: float
+    rules: float | None
+    constant: float
+
+    @property
+    def written(self) -> float:
+        """Score of what the model folder answers."""
+        return self.decision if self.rules is None else self.rules
+
+
+def constant_score(head: Head, labels: np.ndarray, classes: tuple[str, ...]) -> float:
+    """Compute the best score of an answer that is the same for all records.
+
+    The answers tried are each class alone and, unless classes are exclusive, the most frequent
+    classes together.  Probabilities are the classes' frequencies.
+    """
+    frequency = labels.mean(0)
+    answers = list(np.eye(len(classes), dtype=bool))
+    if not head.exclusive:
+        rank = np.argsort(np.argsort(-frequency, kind="stable"))
+        answers += [rank < number for number in range(len(classes) + 1)]
+    probabilities = np.tile(frequency, (len(labels), 1))
+    scores = [
+        METRICS[head.metric](labels, np.tile(one, (len(labels), 1)), probabilities, classes)
+        for one in answers
+    ]
+    return float(np.nanmax(scores)) if np.isfinite(scores).any() else math.nan
+
+
+def constant_dense_score(head: Head, counts: np.ndarray) -> float:
+    """Compute the best score of one class for all samples or beats, from a confusion matrix."""
+    targets = counts.sum(axis=1, keepdims=True)
+    scores = [DENSE_METRICS[head.metric](targets * one) for one in np.eye(len(counts), dtype=int)]
+    return float(np.nanmax(scores)) if np.isfinite(scores).any() else math.nan
+
+
 def score_head(
     head: Head, predicted: np.ndarray, part: Dataset, classes: tuple[str, ...]
 ) -> tuple[float, float]:
@@ -77,33 +123,46 @@ def score_head(
 
 def fit_heads(
     run: LeadSetRun, state: TrainingState, validation_part: Dataset, answers: np.ndarray
-) -> dict[str, FittedHead]:
+) -> tuple[dict[str, FittedHead], dict[str, Scores]]:
     """Fit decision and rules of each head to the best epoch's validation predictions.
 
     Parameters
     ----------
     answers : np.ndarray of shape (records, rules)
         The rules' answers for the validation records; unused if the head's rules are off.
+
+    Returns
+    -------
+    fitted : dict of FittedHead
+    scores : dict of Scores
+        Of what is written, on the validation records.
     """
     predictions = predict(run, run.network(state.best), validation_part)
     best = state.history[state.best_epoch - 1]
-    fitted = {}
+    fitted, final = {}, {}
     for head in run.recipe.heads:
         name = "score" if head == run.recipe.head else f"score {head.name}"
-        scores = {head.metric: best[name]}
+        scores, predicted = {head.metric: best[name]}, predictions[head.name]
         if head.dense:
             fitted[head.name] = FittedHead(part("highest"), scores)
+            final[head.name] = Scores(best[name], None, constant_dense_score(head, predicted))
             continue
-        probabilities, labels = predictions[head.name], validation_part.labels[head.name]
-        classes = run.classes[head.name]
+        labels, classes = validation_part.labels[head.name], run.classes[head.name]
         fit = fit_of(run.recipe, head.decision)
-        decision = fit(probabilities, labels, classes, run.recipe.seed)
-        outputs = decide(decision, probabilities, run.recipe)
+        decision = fit(predicted, labels, classes, run.recipe.seed)
+        outputs = decide(decision, predicted, run.recipe)
         rules = fit_rules(head.rules, outputs, answers, labels, classes)
         for line in rule_lines(rules):
             log(f"{run.name}: {line}")
         fitted[head.name] = FittedHead(decision, scores, rules)
-    return fitted
+        metric = METRICS[head.metric]
+        combined = combine(outputs, answers, rules, classes) if rules else None
+        final[head.name] = Scores(
+            float(metric(labels, outputs, predicted, classes)),
+            None if combined is None else float(metric(labels, combined, predicted, classes)),
+            constant_score(head, labels, classes),
+        )
+    return fitted, final
 
 
 def predict(run: LeadSetRun, network: torch.nn.Module, records: Dataset) -> dict[str, np.ndarray]:
@@ -117,6 +176,11 @@ def predict(run: LeadSetRun, network: torch.nn.Module, records: Dataset) -> dict
     dict of np.ndarray
         Of a record head: float64 probabilities (records, classes).  Of a dense head: int64
         confusion (classes, classes), since the outputs of all samples need too much memory.
+
+    Raises
+    ------
+    LeadwiseError
+        A prediction is not finite.
     """
     network.eval()
     recipe = run.recipe
@@ -138,6 +202,7 @@ def predict(run: LeadSetRun, network: torch.nn.Module, records: Dataset) -> dict
                 outputs = outputs_of(recipe, network, signal, length)
                 for head in recipe.heads:
                     probabilities = from_logits(head, outputs[head.name])
+                    _check_finite(run, probabilities)
                     if head.dense:
                         target = batch.targets[head.name].numpy()
                         for row, one in zip(target, probabilities, strict=True):
@@ -148,6 +213,7 @@ def predict(run: LeadSetRun, network: torch.nn.Module, records: Dataset) -> dict
         signal_of = records.signals[index][records.channels].astype(np.float32)
         output = predict_signal(recipe, network, signal_of, run.device)
         for head in recipe.heads:
+            _check_finite(run, output.probabilities[head.name])
             if head.dense:
                 dense = {head.name: records.dense[head.name][index][0]}
                 moved = follow(dense, output.positions)[head.name]
@@ -156,6 +222,15 @@ def predict(run: LeadSetRun, network: torch.nn.Module, records: Dataset) -> dict
             else:
                 predictions[head.name][index] = output.probabilities[head.name]
     return predictions
+
+
+def _check_finite(run: LeadSetRun, probabilities: np.ndarray) -> None:
+    """Refuse predictions of weights that have diverged."""
+    if not np.isfinite(probabilities).all():
+        raise LeadwiseError(
+            f"{run.name}: the network's predictions of validation records are not finite, so the "
+            "weights have diverged; lower the learning rate, then start again"
+        )
 
 
 def _confusion(head: Head, target: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

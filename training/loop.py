@@ -3,8 +3,9 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,18 @@ from models.folder import versions
 from models.network import build, outputs_of
 from models.recipe import Recipe, recipe_to_json
 from models.sample import Batch
-from training.budget import TimeBudget
+from training.budget import FIRST_STEPS, TimeBudget, TooShort, TotalBudget
 from training.dataset import Dataset, batch_count
 from training.evaluate import LeadSetRun, predict, score_head
-from training.optim import STOPS, ema_decay, ema_network, optimiser_of, set_rate, update_ema
+from training.optim import (
+    NORM_BATCHES,
+    STOPS,
+    ema_decay,
+    ema_network,
+    optimiser_of,
+    set_rate,
+    update_ema,
+)
 from training.state import (
     TrainingState,
     generator_of,
@@ -55,39 +64,57 @@ def training_key(
 
 
 def train(
-    run: LeadSetRun, train_part: Dataset, validation_part: Dataset, seconds: float,
-    state_file: Path, sets_left: int,
+    run: LeadSetRun, train_part: Dataset, validation_part: Dataset, total: TotalBudget,
+    state_file: Path,
 ) -> TrainingState:  # fmt: skip
     """Train a lead set's network, or continue an interrupted training.
 
     Parameters
     ----------
-    seconds : float
-        Time budget.
+    total : TotalBudget
+        Time budget of all lead sets; this one gets its share.
     state_file : Path
-        Written after each epoch.
-    sets_left : int
-        Number of lead sets that are not trained yet, including this one; for the projected end.
+        Written after each epoch, and every few minutes within one.
 
     Returns
     -------
     TrainingState
         With the weights of the best epoch and the history.
+
+    Raises
+    ------
+    LeadwiseError
+        A loss, a prediction or a score is not finite.
+    TooShort
+        After the first steps no time is left to evaluate and write the network.
     """
     recipe = run.recipe
     state = load_state(state_file, run.key)
     if state.finished:
+        total.resumed(state.used_s)
         log(f"{run.name}: already trained.")
         return state
     network, optimiser = _start(run, state)
     steps = batch_count(len(train_part), recipe.batch)
+    samples = np.minimum(train_part.lengths, recipe.max_samples).sum() / steps  # of a batch
     budget = TimeBudget(
-        seconds, recipe.epochs, steps, math.ceil(len(validation_part) / recipe.batch),
-        done=state.epoch, used=state.used_s,
+        total, recipe.epochs, steps, float(validation_part.lengths.sum() / samples),
+        min(steps, NORM_BATCHES) if recipe.ema else 0,
+        done=state.epoch * steps + state.step, used=state.used_s,
     )  # fmt: skip
-    while not budget.over:
-        state.epoch += 1
-        losses = _epoch(run, network, optimiser, train_part, budget, state, sets_left)
+
+    def save() -> None:
+        state.network, state.optimiser = network.state_dict(), optimiser_tensors(optimiser)
+        state.used_s = budget.used
+        save_state(state_file, state)
+        budget.saved()
+
+    while state.step or not budget.over:
+        _epoch(run, network, optimiser, train_part, budget, state, save)
+        if not state.epoch and budget.over and budget.hopeless:
+            raise TooShort(_too_short(budget))
+        state.epoch, state.step = state.epoch + 1, 0
+        losses, state.losses = _mean_losses(state.losses), []
         predicting = network
         if recipe.ema:
             batches = _norm_batches(run, train_part, state.epoch)
@@ -98,15 +125,14 @@ def train(
         if STOPS[recipe.stop.name](state.scores, **recipe.stop.options):
             budget.stop()
             log(f"{run.name}: stopped early; the best score was in epoch {state.best_epoch}.")
-        state.network, state.optimiser = network.state_dict(), optimiser_tensors(optimiser)
-        state.used_s, state.finished = budget.used, budget.over
-        save_state(state_file, state)
-        log(_epoch_line(run, state, budget, sets_left))
+        state.finished = budget.over
+        save()
+        log(_epoch_line(run, state, budget))
     return state
 
 
 def _start(run: LeadSetRun, state: TrainingState) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
-    """Make network and optimiser, and restore them from the state if it has an epoch."""
+    """Make network and optimiser, and restore them from the state if it has a step."""
     recipe = run.recipe
     with torch.random.fork_rng():
         torch.manual_seed(number_of(recipe.seed, run.name, "weights"))
@@ -114,12 +140,12 @@ def _start(run: LeadSetRun, state: TrainingState) -> tuple[torch.nn.Module, torc
     network.load_state_dict({**network.state_dict(), **run.init, **run.frozen})
     for name, weight in network.named_parameters():
         weight.requires_grad_(name not in run.frozen)
-    if state.epoch:
-        log(f"{run.name}: continues after epoch {state.epoch}.")
+    if state.started:
+        log(f"{run.name}: continues {state.position}.")
         network.load_state_dict(state.network)
     network.to(run.device)
     optimiser = optimiser_of(recipe, network)
-    if state.epoch:
+    if state.started:
         restore_optimiser(optimiser, state.optimiser)
     if recipe.ema:
         state.ema = {
@@ -140,39 +166,69 @@ def set_train_mode(network: torch.nn.Module) -> None:
 
 def _epoch(
     run: LeadSetRun, network: torch.nn.Module, optimiser: torch.optim.Optimizer,
-    train_part: Dataset, budget: TimeBudget, state: TrainingState, sets_left: int,
-) -> dict[str, float]:  # fmt: skip
-    """Run one pass over the training records, or the planned part of it; return mean losses."""
-    recipe = run.recipe
-    scores = state.scores
+    train_part: Dataset, budget: TimeBudget, state: TrainingState, save: Callable[[], None],
+) -> None:  # fmt: skip
+    """Run one pass over the training records, or the rest or the planned part of it.
+
+    The losses are added to the state, which is saved every few minutes.
+    """
+    recipe, scores, epoch = run.recipe, state.scores, state.epoch + 1
     set_train_mode(network)
-    losses: list[dict[str, float]] = []
+    losses = state.losses
     cuda = [run.device] if run.device.type == "cuda" else []
-    shuffled = train_part.shuffled(generator_of(recipe.seed, run.name, state.epoch))
+    shuffled = train_part.shuffled(generator_of(recipe.seed, run.name, epoch))
     with (
         torch.random.fork_rng(devices=cuda),
-        progress_bar(f"{run.name}, epoch {state.epoch}", budget.steps, "batch") as shown,
+        progress_bar(f"{run.name}, epoch {epoch}", budget.steps, "batch") as shown,
     ):
-        for step, indices in enumerate(shuffled):
-            counters = (recipe.seed, run.name, state.epoch, step)
+        shown.update(state.step)
+        for step, indices in islice(enumerate(shuffled), state.step, None):
+            if budget.over:
+                break
+            counters = (recipe.seed, run.name, epoch, step)
             torch.manual_seed(number_of(*counters))  # dropout can only use the global generator
             set_rate(recipe, optimiser, budget.progress, scores)
             optimiser.zero_grad()
             losses.append(_backward(run, network, train_part, indices, generator_of(*counters)))
-            _check_loss(run, losses[-1]["loss"], state.epoch)
-            optimiser.step()
+            _check_loss(run, losses[-1]["loss"], epoch)
+            _step(run, optimiser, epoch)
             if recipe.ema:
-                done = (state.epoch - 1) * budget.steps + step
+                done = (epoch - 1) * budget.steps + step
                 update_ema(state.ema, network, ema_decay(recipe.ema, done))
             budget.stepped()
+            state.step = step + 1
             shown.update()
             shown.set_postfix(loss=f"{np.mean([one['loss'] for one in losses[-50:]]):.4f}")
-            if budget.due:
-                log(_projection(run, budget, sets_left))
-                budget.reported()
-            if budget.over:
-                break
+            _report(run, budget)
+            if budget.save_due and state.step < budget.steps:
+                save()
+
+
+def _mean_losses(losses: list[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([one[name] for one in losses])) for name in losses[0]}
+
+
+def _report(run: LeadSetRun, budget: TimeBudget) -> None:
+    """Log once if the budget is too short, and now and then the projected end."""
+    first = budget.total.sets_left == len(run.recipe.lead_sets)
+    known = budget.counted == FIRST_STEPS or (budget.over and budget.counted < FIRST_STEPS)
+    if first and known and budget.plan < 1 and not (budget.over and budget.hopeless):
+        log(f"Warning: {_too_short(budget)}")
+    if budget.due:
+        log(_projection(run, budget))
+        budget.reported()
+
+
+def _step(run: LeadSetRun, optimiser: torch.optim.Optimizer, epoch: int) -> None:
+    try:
+        optimiser.step()
+    except RuntimeError as error:
+        if "overflow" not in str(error):
+            raise
+        raise LeadwiseError(
+            f"{run.name}: a step of the optimiser overflows in epoch {epoch}; lower the learning "
+            "rate"
+        ) from error
 
 
 def _check_loss(run: LeadSetRun, loss: float, epoch: int) -> None:
@@ -236,6 +292,11 @@ def _evaluate(
         )
     first, *others = run.recipe.heads
     score = scores[first.name]
+    if not math.isfinite(score):
+        raise LeadwiseError(
+            f"{run.name}: the validation score ({first.metric}) is {score} in epoch {state.epoch}; "
+            "check that the validation records have positive and negative labels"
+        )
     best = max(state.scores, default=-math.inf)
     state.history.append({
         "epoch": state.epoch, **losses, "score": score, "threshold": thresholds[first.name],
@@ -249,28 +310,43 @@ def _evaluate(
         state.best_epoch = state.epoch
 
 
-def _epoch_line(run: LeadSetRun, state: TrainingState, budget: TimeBudget, sets_left: int) -> str:
+def _too_short(budget: TimeBudget) -> str:
+    """Tell how long one epoch per lead set takes."""
+    return (
+        f"the budget of {duration(budget.total.seconds)} does not hold one epoch per lead set, "
+        f"which needs about {math.ceil(budget.needed_s / 60)} minutes; useful scores need many "
+        "epochs. Set more minutes, fewer lead sets, or a smaller recipe."
+    )
+
+
+def _epoch_line(run: LeadSetRun, state: TrainingState, budget: TimeBudget) -> str:
     """Summarise an epoch in one line."""
     row = state.history[-1]
     best = " (best)" if state.best_epoch == state.epoch else ""
     by = "" if math.isnan(row["threshold"]) else f", threshold {row['threshold']:.2f}"
     return (
-        f"{run.name}: epoch {state.epoch} of {math.ceil(budget.plan)}, loss {row['loss']:.4f}, "
+        f"{run.name}: epoch {state.epoch} of {_planned(budget)}, loss {row['loss']:.4f}, "
         f"score {row['score']:.3f}{best}{by}; "
-        f"all lead sets done in {duration(_all_left_s(budget, sets_left))}"
+        f"all lead sets done in {duration(_all_left_s(budget))}"
     )
 
 
-def _projection(run: LeadSetRun, budget: TimeBudget, sets_left: int) -> str:
+def _planned(budget: TimeBudget) -> str:
+    """Format the planned epochs; a plan that the budget cuts changes with the speed."""
+    return f"{'about ' if budget.cut and not budget.over else ''}{math.ceil(budget.plan)}"
+
+
+def _projection(run: LeadSetRun, budget: TimeBudget) -> str:
     """Report the speed and the projected end."""
     return (
         f"{run.name}: {run.recipe.batch / budget.step_s:.3g} records/s, "
-        f"{math.ceil(budget.plan)} of at most {budget.epochs} epochs planned; this lead set done "
+        f"{_planned(budget)} of at most {budget.epochs} epochs planned; this lead set done "
         f"in {duration(budget.left_s)}, all lead sets in "
-        f"{duration(_all_left_s(budget, sets_left))} (budget {duration(60 * run.recipe.minutes)})"
+        f"{duration(_all_left_s(budget))} (budget {duration(budget.total.seconds)})"
     )
 
 
-def _all_left_s(budget: TimeBudget, sets_left: int) -> float:
+def _all_left_s(budget: TimeBudget) -> float:
     """Project the end of all lead sets, assuming that later ones take as long as this one."""
-    return budget.left_s + (sets_left - 1) * (budget.used + budget.left_s)
+    later = (budget.total.sets_left - 1) * (budget.used + budget.left_s)
+    return max(0.0, min(budget.left_s + later, budget.total.left_s))

@@ -1,7 +1,6 @@
 """One training from start to end: read, split, train each lead set, fit decisions, save."""
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ecg import LeadwiseError
 from ecg.files import atomic_write, make_folder, remove_drafts, sync_folder
 from ecg.headers import Message
 from ecg.lock import locked, remove_all_but
@@ -17,6 +17,7 @@ from ecg.progress import duration, log
 from models.device import device_of, precision_of
 from models.folder import ModelFolder, TrainedSet, write_model, write_weights
 from models.recipe import Recipe
+from training.budget import TooShort, TotalBudget, process_age
 from training.cache import fingerprint, open_cache
 from training.checks import check_recipe, try_batch
 from training.data import (
@@ -32,6 +33,7 @@ from training.evaluate import LeadSetRun, fit_heads
 from training.loop import train, training_key
 from training.settings import Settings, workers_of
 from training.splits import check_folds
+from training.summary import Result, summary_lines
 from training.transfer import (
     FirstRun,
     LeadSet,
@@ -56,8 +58,11 @@ def train_folder(data_folder: str, model_folder: str, settings: Settings) -> Non
     LeadwiseError
         The data folder has no usable record, or the model folder cannot be written.
     """
-    started = time.monotonic()
     recipe, device = chosen_recipe(settings), device_of(settings.device)
+    budget = TotalBudget(60 * recipe.minutes, len(recipe.lead_sets), age_s=process_age())
+    if settings.epochs and settings.epochs > recipe.epochs:
+        log(f"{recipe.name}: has {recipe.epochs} epochs, so --epochs {settings.epochs} has no "
+            "effect; a recipe file may have more.")  # fmt: skip
     check_recipe(recipe)
     try_batch(recipe)
     pretrained = read_pretrained(settings.init_from, recipe)
@@ -68,13 +73,17 @@ def train_folder(data_folder: str, model_folder: str, settings: Settings) -> Non
         remove_drafts(folder)
         remove_drafts(state)
         _warn_of_finished_model(folder, state)
-        _train_lead_sets(data_folder, folder, settings, recipe, device, pretrained, started)
+        results = _train_lead_sets(
+            data_folder, folder, settings, recipe, device, pretrained, budget
+        )
         sync_folder(folder)
         remove_all_but(state, lock)
     with suppress(OSError):  # another process may already train here
         state.rmdir()
-    sets = len(recipe.lead_sets)
-    log(f"Lead sets trained: {sets}, in {duration(time.monotonic() - started)}: {folder}")
+    log(f"Lead sets trained: {len(results)} of {len(recipe.lead_sets)}, in "
+        f"{duration(budget.spent_s)}: {folder}")  # fmt: skip
+    for line in summary_lines(recipe, results):
+        log(line)
 
 
 def _warn_of_finished_model(folder: Path, state: Path) -> None:
@@ -88,8 +97,8 @@ def _warn_of_finished_model(folder: Path, state: Path) -> None:
 
 def _train_lead_sets(
     data_folder: str, folder: Path, settings: Settings, recipe: Recipe, device: torch.device,
-    pretrained: dict[LeadSet, Pretrained], started: float,
-) -> None:  # fmt: skip
+    pretrained: dict[LeadSet, Pretrained], budget: TotalBudget,
+) -> list[Result]:  # fmt: skip
     """Prepare the records, train each lead set, and write a usable model after each."""
     state, workers = folder / "state", workers_of(settings)
     precision = precision_of(settings.precision, device)
@@ -114,7 +123,8 @@ def _train_lead_sets(
     del records, judged  # 3 kB of memory per record
 
     log(f"{recipe.name}: lead sets: {len(recipe.lead_sets)}, epochs: at most {recipe.epochs} each, "
-        f"budget: {duration(60 * recipe.minutes)} for all.")  # fmt: skip
+        f"budget: {duration(budget.seconds)} for all, {duration(budget.spent_s)} of it used to "
+        "prepare.")  # fmt: skip
     key = training_key(recipe, device, precision, data_key, data.labels, data.validation)
     about = {"data": data_key, "train_records": len(train_indices),
              "validation_records": len(validation_indices), "device": str(device),
@@ -122,33 +132,51 @@ def _train_lead_sets(
     if pretrained:
         sources = {f"{len(leads)}-leads": one.sha256 for leads, one in pretrained.items()}
         about["init_from"] = {"model": settings.init_from, **sources}
-    spent = time.monotonic() - started
     trained: list[TrainedSet] = []
+    results: list[Result] = []
     first: FirstRun | None = None
     history = {}
-    for number, leads in enumerate(recipe.lead_sets):
-        name, sets_left = f"{len(leads)}-leads", len(recipe.lead_sets) - number
+    for leads in recipe.lead_sets:
+        name = f"{len(leads)}-leads"
+        state_file = state / f"{name}.safetensors"
+        if not state_file.exists():
+            if not trained and budget.left_s <= 0:
+                raise LeadwiseError(_used_up(budget))
+            if trained and budget.too_short:
+                log(f"{name}: not trained; {_used_up(budget)}")
+                continue
         dataset = data.dataset(leads, recipe)
-        transfer_started = time.monotonic()
         run = LeadSetRun(name, key, recipe, leads, data.classes, device, precision)
         run, train_part = transferred(
             initialised(run, pretrained), dataset.subset(train_indices), first
         )
         validation_part = dataset.subset(validation_indices)
-        spent += time.monotonic() - transfer_started
-        seconds = (60 * recipe.minutes - spent) / sets_left
-        ended = train(
-            run, train_part, validation_part, seconds, state / f"{name}.safetensors", sets_left
-        )
-        spent += ended.used_s  # including that of an interrupted training
-        heads = fit_heads(run, ended, validation_part, answers[leads])
+        try:
+            ended = train(run, train_part, validation_part, budget, state_file)
+        except TooShort as error:
+            if not trained:
+                raise
+            log(f"{name}: not trained; {error}")
+            continue
+        ended_s = budget.spent_s
+        heads, scores = fit_heads(run, ended, validation_part, answers[leads])
         file, sha256 = write_weights(folder, name, ended.best)
         first = first or FirstRun(run, train_part, ended.best, sha256)
         trained.append(TrainedSet(leads, file, sha256, ended.best_epoch, heads))
+        results.append(Result(name, ended.scores, ended.best_epoch, scores))
         history[f"{len(leads)} leads"] = ended.history
-        took = {"minutes": round(spent / 60, 1)}
+        took = {"minutes": round(budget.spent_s / 60, 1)}
         write_model(ModelFolder(folder, recipe, data.classes, tuple(trained), {**about, **took}))
         write_history(folder, history)
+        budget.finished(budget.spent_s - ended_s)
+    return results
+
+
+def _used_up(budget: TotalBudget) -> str:
+    return (
+        f"the budget of {duration(budget.seconds)} is used up after {duration(budget.spent_s)}; "
+        "set more minutes (LEADWISE_MINUTES), or fewer lead sets"
+    )
 
 
 def write_history(folder: Path, history: History) -> None:

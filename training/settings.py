@@ -19,6 +19,12 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def _natural(text: str) -> int:
+    if int(text) < 0:
+        raise ValueError(text)
+    return int(text)
+
+
 def _positive(text: str) -> float:
     if not 0 < float(text) < float("inf"):
         raise ValueError(text)
@@ -60,17 +66,19 @@ class Settings:
     leads: tuple[int, ...] | None = _setting(
         lead_set_sizes, "lead sets to train, by their size: of 12, 6, 4, 3, 2", "12,2"
     )
-    device: str | None = _setting(str, "device: cpu, cuda, cuda:1", "cpu")
+    device: str | None = _setting(str, "device: cpu, cuda, cuda:1, mps", "cpu")
     precision: str | None = _setting(
         _precision,
         "precision of training steps: float32, or bfloat16 (default on a GPU that supports it)",
         "float32",
     )
-    workers: int | None = _setting(positive_int, "number of processes that read records", "2")
+    workers: int | None = _setting(
+        positive_int, "number of processes that read records, 1 or more", "2"
+    )
     cache: str | None = _setting(
         str, "folder for the prepared signals, which later trainings use again", "cache"
     )
-    seed: int | None = _setting(int, "seed of all random numbers", "0")
+    seed: int | None = _setting(_natural, "seed of all random numbers, 0 or more", "0")
     epochs: int | None = _setting(
         positive_int, "maximum number of epochs, if fewer than the recipe's", "75"
     )
@@ -126,4 +134,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 def workers_of(settings: Settings) -> int:
     """Choose how many processes read records: as set, else one per available processor."""
-    return settings.workers or len(os.sched_getaffinity(0))
+    if settings.workers:
+        return settings.workers
+    if hasattr(os, "sched_getaffinity"):  # Linux: fewer than the machine's in a container
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

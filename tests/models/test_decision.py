@@ -45,6 +45,16 @@ def test_near_ties(probabilities: tuple[float, ...], labels: tuple[int, ...]) ->
     assert without.any() == (max(probabilities) >= 0.1)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_no_decision_answers_for_probabilities_that_are_not_finite(value: float) -> None:
+    probabilities = np.array([[0.1, 0.2], [0.3, value]])
+    for fitted in (part("highest"), part("thresholds", values=(0.5, 0.5))):
+        with pytest.raises(LeadwiseError, match="probabilities are not finite; its weights"):
+            decide(fitted, probabilities)
+    labels = highest(np.array([[0.1, 0.2], [0.3, np.nan]]))
+    assert labels.tolist() == [[False, True], [False, False]]
+
+
 def test_the_highest_of_exclusive_classes_is_the_label_and_the_first_of_equal_ones() -> None:
     probabilities = np.array([[0.1, 0.6, 0.3], [0.2, 0.4, 0.4], [0.0, 0.0, 0.0]])
     labels = decide(part("highest"), probabilities)

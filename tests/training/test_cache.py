@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -14,11 +15,12 @@ from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import Record, find_records, write_record
 from models import find
 from models.inputs import prepare
-from models.recipe import Head, vary
+from models.recipe import Head, Recipe, part, vary
 from simulate import write_records
 from tests.conftest import mapped_arrays
 from training import cache as cache_module
-from training.cache import MappedArrays, fingerprint, map_file, open_cache
+from training.cache import fingerprint, open_cache
+from training.mapped import MappedArrays, map_file
 
 RECIPE = find("isibrno-published")
 
@@ -92,6 +94,103 @@ def test_the_fingerprint_covers_signal_and_annotation_files(tmp_path: Path) -> N
     assert changed("SIM00002.txt") == (False, False)
 
 
+def test_the_cache_depends_on_transforms_and_rate(folder: Path, tmp_path: Path) -> None:
+    """Each variant has a file of its own; what comes after the cache changes nothing."""
+    records = records_of(folder)
+
+    def path(**changes: object) -> Path:
+        cache = open_cache(records, vary(RECIPE, **changes), tmp_path / "cache", workers=1)
+        return cache.path
+
+    kept = RECIPE.transforms
+    shorter, others = kept[:-1], tuple(
+        part(one.name, **{**one.options, "low_hz": 1.0}) if "low_hz" in one.options else one
+        for one in kept
+    )  # fmt: skip
+    assert others != kept
+    paths = [path(), path(transforms=others), path(transforms=shorter), path(fs=500.0)]
+    assert len(set(paths)) == 4
+    assert path(epochs=3, batch=8, augment=(), post_transforms=()) == paths[0]
+
+
+def test_the_cache_depends_on_the_headers_leads_and_rate(folder: Path, tmp_path: Path) -> None:
+    """Also of a header whose size and time are the same: its leads may be renamed by an option."""
+    header, before = folder / "SIM00002.hea", fingerprint(records_of(folder), RECIPE)
+    text, stat = header.read_text(), header.stat()
+    for old, new in ((" V6\n", " V5\n"), (" 200 400", " 250 400")):
+        assert old in text
+        header.write_text(text.replace(old, new))
+        os.utime(header, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        assert header.stat().st_size == stat.st_size
+        assert fingerprint(records_of(folder), RECIPE) != before
+    header.write_text(text)
+    os.utime(header, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert fingerprint(records_of(folder), RECIPE) == before
+    header.write_text(text + "# a comment\n")
+    assert fingerprint(records_of(folder), RECIPE) != before
+
+
+def damage_index(path: Path, damage: str) -> None:
+    """Change the index so that it can still be read."""
+    index = json.loads(path.read_text())
+    if damage == "shifted records":
+        index["usable"] = [number + 1 for number in index["usable"]]
+    elif damage == "swapped lengths":
+        index["lengths"][0] += 5
+        index["lengths"][1] -= 5
+    elif damage == "other channels":
+        index["channels"] //= 2
+        index["lengths"] = [2 * length for length in index["lengths"]]
+    elif damage == "no warnings":
+        index["warnings"] = [["SIM00001", "kind", "text"]]
+    elif damage == "another checksum":
+        index["checksums"] = [0]
+    path.write_text(json.dumps([] if damage == "a list" else index))
+
+
+@pytest.mark.parametrize(
+    "damage", ["a list", "shifted records", "swapped lengths", "other channels", "no warnings",
+               "another checksum"]
+)  # fmt: skip
+def test_a_changed_index_is_made_again(
+    folder: Path, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture
+) -> None:
+    first = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
+    index = first.path.with_suffix(".json")
+    whole = index.read_text()
+    damage_index(index, damage)
+    assert index.read_text() != whole
+    capsys.readouterr()
+    open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
+    assert index.read_text() == whole
+    assert "is incomplete or damaged, and is created again." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["a bit", "zeros", "swapped records"])
+@pytest.mark.parametrize("file", ["f16", "waves.u8"])
+def test_changed_contents_are_made_again(
+    tmp_path: Path, damage: str, file: str, capsys: pytest.CaptureFixture
+) -> None:
+    write_records(tmp_path, 4, seed=1, duration_s=2.0, fs=200.0, annotations=True)
+    recipe = vary(RECIPE, heads=(Head("waves", "samples", classes="waves", metric="dice"),))
+    first = open_cache(records_of(tmp_path), recipe, tmp_path / "cache", workers=1)
+    path = first.path.with_suffix(f".{file}")
+    whole = path.read_bytes()
+    content, half = bytearray(whole), len(whole) // 2
+    if damage == "a bit":
+        content[half] ^= 1
+    elif damage == "zeros":
+        content[-64:] = bytes(64) if any(content[-64:]) else bytes([1]) * 64
+    else:
+        content = content[half:] + content[:half]
+    assert content != whole
+    path.write_bytes(content)
+    capsys.readouterr()
+    open_cache(records_of(tmp_path), recipe, tmp_path / "cache", workers=1)
+    assert path.read_bytes() == whole
+    assert "is incomplete or damaged, and is created again." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("damage", ["cut", "index", "lost"])
 def test_a_damaged_cache_is_made_again(
     folder: Path, tmp_path: Path, damage: str, capsys: pytest.CaptureFixture
@@ -109,7 +208,7 @@ def test_a_damaged_cache_is_made_again(
     again = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
     assert again.path.read_bytes() == whole
     log = capsys.readouterr().err
-    assert ("is incomplete and is created again." in log) == (damage != "lost")
+    assert ("is incomplete or damaged, and is created again." in log) == (damage != "lost")
     assert "Preparing 6 records" in log
 
 
@@ -134,12 +233,53 @@ def test_a_record_that_is_deleted_meanwhile_is_left_out(folder: Path, tmp_path: 
     assert [message.record for message in cache.left_out] == ["SIM00005"]
 
 
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [(lambda signal: signal * np.nan, "SIM00002: has values that are not finite after the recipe"),
+     (lambda signal: signal * np.inf, "SIM00002: has values that are not finite after the recipe"),
+     (lambda signal: signal[:, 10_000], "SIM00002: cannot be read (IndexError: index 10000 is out"),
+     (lambda signal: np.empty(1 << 50), "SIM00002: cannot be read (_ArrayMemoryError: Unable to"),
+     (lambda signal: 1 // 0, "SIM00002: cannot be read (ZeroDivisionError: integer division")],
+)  # fmt: skip
+def test_a_record_that_breaks_while_prepared_is_left_out(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable, text: str
+) -> None:
+    def prepared(recipe: Recipe, signal: np.ndarray, *others: object) -> object:
+        inputs = prepare(recipe, signal, *others)
+        broken = np.array_equal(signal, bad)
+        with np.errstate(invalid="ignore"):
+            return inputs._replace(signal=fault(inputs.signal)) if broken else inputs
+
+    records = records_of(folder)
+    bad = records[1].signal
+    monkeypatch.setattr(cache_module, "prepare", prepared)
+    cache = open_cache(records, RECIPE, tmp_path, workers=1)
+    assert cache.usable.tolist() == [0, 2, 3, 4, 5]
+    (message,) = cache.left_out
+    assert str(message).startswith(text)
+
+
+def test_a_record_that_is_too_long_for_the_disk_is_left_out_with_its_name(
+    folder: Path, tmp_path: Path
+) -> None:
+    header = folder / "SIM00002.hea"
+    header.write_text(header.read_text().replace(" 200 400", f" 200 {10**12}"))
+    cache = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
+    assert cache.usable.tolist() == [0, 2, 3, 4, 5]
+    (message,) = cache.left_out
+    assert str(message).startswith("SIM00002: ")
+    assert str(10**12) in str(message)
+
+
 def test_too_small_a_disk_is_an_error_before_work_starts(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type("Usage", (), {"free": 100})
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
-    with pytest.raises(LeadwiseError, match="prepared signals need 0.0 GB, but 0.0 GB are free"):
+    with pytest.raises(
+        LeadwiseError,
+        match=r"prepared signals need 0.0 GB, but 0.0 GB are free; .*record is SIM00001, with 400",
+    ):
         open_cache(records_of(folder), RECIPE, tmp_path / "cache", workers=1)
     assert not list((tmp_path / "cache").iterdir())
 
@@ -259,7 +399,7 @@ def resident_kb() -> int:
 def test_pages_of_records_are_read_again_and_released(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "MAPPED_BYTES", 4e6)
+    monkeypatch.setattr("training.mapped.MAPPED_BYTES", 4e6)
     rng = np.random.default_rng(0)
     records = [rng.normal(size=(4, 50_000)).astype(np.float16) for _ in range(100)]  # 40 MB
     signals = mapped_arrays(records, tmp_path / "signals.f16")

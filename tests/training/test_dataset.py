@@ -9,8 +9,8 @@ from ecg.signals import record_z_score
 from models import find
 from models.recipe import Head, Recipe, part, vary
 from tests.conftest import mapped_arrays
-from training.cache import MappedArrays
 from training.dataset import MICRO_BATCH_SAMPLES, Dataset, batch_count, batches, dataset_of
+from training.mapped import MappedArrays
 
 HEAD = "diagnosis"
 ONE = {HEAD: np.ones((1, 1), bool)}  # labels of one record

@@ -2,7 +2,6 @@
 
 import builtins
 import io
-import itertools
 import json
 import os
 import shutil
@@ -10,7 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +21,6 @@ from models.folder import TrainedSet, read_model
 from models.recipe import part, vary
 from simulate import write_records
 from tests.conftest import small
-from training.budget import TimeBudget
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OPERATIONS = ("fsync", "replace")
@@ -291,16 +288,3 @@ def test_a_missing_permission_is_an_error_and_a_second_start_works(
             train(data, tmp_path / "model")
     assert not list(tmp_path.rglob("*.part"))
     assert_recovers(data, tmp_path / "model", uninterrupted[0])
-
-
-def test_a_clock_that_jumps_by_a_day_stops_training_with_the_best_epoch_so_far(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
-) -> None:
-    now = itertools.accumulate(itertools.chain([100.0] * 40, [86_400.0], itertools.repeat(0.1)))
-    monkeypatch.setattr("training.loop.TimeBudget", partial(TimeBudget, clock=lambda: next(now)))
-    monkeypatch.setenv("LEADWISE_EPOCHS", "70")
-    monkeypatch.setenv("LEADWISE_MINUTES", "600")
-    train(data, tmp_path)
-    history = [line.split() for line in (tmp_path / "history.tsv").read_text().splitlines()[1:]]
-    assert 0 < len([row for row in history if row[0] == "2"]) < 70
-    assert "records/s" in capsys.readouterr().err

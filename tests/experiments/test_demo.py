@@ -1,0 +1,38 @@
+"""The demo trains a fixed number of epochs, and names scores that are chance."""
+
+import pytest
+
+from experiments import demo
+
+
+@pytest.mark.parametrize(
+    ("epochs", "warning"), [(1, "1 epoch only"), (2, "2 epochs only"), (3, ""), (demo.EPOCHS, "")]
+)
+def test_scores_of_few_epochs_are_called_chance(
+    epochs: int, warning: str, capsys: pytest.CaptureFixture
+) -> None:
+    demo.print_scores([(12, ["0.500", "0.100", "0.010", "0.200", "0.300"])], epochs)
+    printed = capsys.readouterr().out
+    assert "   12  0.500  0.100     0.010      0.200             0.300" in printed
+    assert ("these scores are chance" in printed) == bool(warning)
+    assert warning in printed
+
+
+def test_the_training_is_of_epochs_and_not_of_minutes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pytest.TempPathFactory
+) -> None:
+    """So its numbers do not depend on the speed or the load of the machine."""
+    calls = []
+
+    def run(*words: str, **settings: str) -> None:
+        calls.append((words, settings))
+        if words[0] == "train_model.py":
+            raise InterruptedError
+
+    monkeypatch.setattr(demo, "run", run)
+    monkeypatch.setattr("sys.argv", ["demo", str(tmp_path), "--epochs", "4"])
+    with pytest.raises(InterruptedError):
+        demo.main()
+    assert calls[-1][1] == {
+        "LEADWISE_RECIPE": "isibrno-basic", "LEADWISE_EPOCHS": "4", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
