@@ -52,7 +52,7 @@ def folded(simulated_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def ran(folded: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """The grid, run on two workers; the first one seen to train is killed."""
     runs, processes = tmp_path_factory.mktemp("runs"), []
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         pids = [worker.pid for worker in cluster.workers.values()]
         killer = threading.Thread(target=_kill_one_that_trains, args=(pids, processes))
         killer.start()
