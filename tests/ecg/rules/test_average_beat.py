@@ -87,7 +87,7 @@ def test_pq_of_triangles(onset_ms: int, peak_ms: int, pq_ms: float) -> None:
     assert waves.p_heights == pytest.approx([0.2], abs=1e-6)
 
 
-@pytest.mark.parametrize("offset_ms", [330, 360, 400, 440])
+@pytest.mark.parametrize("offset_ms", [330, 360, 400, 440, 510])
 def test_qt_of_triangles(offset_ms: int) -> None:
     """The tangent of a straight descent ends at its foot; QRS begins at -40 ms."""
     peak_ms = offset_ms - 80
@@ -111,3 +111,17 @@ def test_a_p_wave_is_searched_within_360_ms_and_in_half_the_interval() -> None:
     assert delineate(drawn_beats(early), 0.4).p_heights[0] < 0.1
     too_early = {(-395, -365, -345): 0.2, QRS_MS: 1.0, (160, 280, 360): 0.3}
     assert delineate(drawn_beats(too_early), 1.2).p_heights[0] < 0.1
+
+
+def test_a_steep_q_wave_before_a_flat_part_belongs_to_the_complex() -> None:
+    """Its slope is 0.44 of the steepest, which is more than 0.3; at 0.2 it is left out."""
+    for q_mv, pq_ms in ((-0.22, 135.0), (-0.10, 170.0)):
+        waves = {(-55, -45, -35): q_mv, (-20, 0, 20): 1.0, (160, 280, 360): 0.3}
+        p_wave = {(-200, -150, -100): 0.2}
+        assert delineate(drawn_beats(waves | p_wave), 0.8).pq_ms == pytest.approx(pq_ms, abs=6)
+
+
+def test_a_p_wave_may_peak_40_ms_before_the_complex() -> None:
+    waves = delineate(drawn_beats({(-130, -80, -50): 0.2, QRS_MS: 1.0, (160, 280, 360): 0.3}), 0.8)
+    assert waves.p_heights == pytest.approx([0.2], abs=1e-3)
+    assert waves.pq_ms == pytest.approx(80, abs=6)

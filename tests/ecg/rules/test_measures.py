@@ -124,7 +124,7 @@ def test_r_waves_of_v1_to_v4_are_medians_above_the_base_line() -> None:
     measured, _ = values({lead: {R: height, S: -0.5} for lead, height in heights.items()})
     for lead, height in heights.items():
         assert measured[f"R in {lead}"] == pytest.approx(height, abs=1e-6)
-    only_s, _ = values({"V3": {R: -0.7}})
+    only_s, _ = values({"V3": {(-20, -16): 0.4, R: -0.7}})
     assert only_s["R in V3"] == 0
     signal, leads = draw({"V3": {R: 0.3}})
     for peak in PEAKS[:5]:  # five of twelve beats are tall
@@ -149,16 +149,17 @@ def test_qt_is_corrected_by_fridericia(
 
 
 @pytest.mark.parametrize(
-    ("ratio", "p_in_i", "known"),
-    [(3.1, -0.3, False), (2.9, -0.3, True), (3.1, 0.3, True), (9, -0.19, True), (9, -0.22, False)],
-)
+    ("ratio", "p_in_i", "qrs_in_i", "known"),
+    [(3.1, -0.3, -0.8, False), (2.9, -0.3, -0.8, True), (3.1, 0.3, -0.8, True),
+     (9, -0.19, -0.8, True), (9, -0.22, -0.8, False), (9, -0.3, 0.8, True)],
+)  # fmt: skip
 def test_a_negative_p_and_qrs_in_i_are_swapped_electrodes(
-    ratio: float, p_in_i: float, known: bool, monkeypatch: pytest.MonkeyPatch
+    ratio: float, p_in_i: float, qrs_in_i: float, known: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A P wave counts from three times its variation on, and from a fifth of all leads' height."""
     heights = np.array([p_in_i, (1 - p_in_i**2) ** 0.5])
     monkeypatch.setattr(average_beat, "delineate", lambda *_: Waves(160.0, 400.0, ratio, heights))
-    measured, reasons = values({"I": {R: -0.8}, "II": {R: 0.5}})
+    measured, reasons = values({"I": {R: qrs_in_i}, "II": {R: 0.5}})
     assert np.isnan(measured["axis"]) == (not known)
     assert known or "are the arms' electrodes swapped?" in reasons["axis"]
 

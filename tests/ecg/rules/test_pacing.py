@@ -56,11 +56,20 @@ def test_a_record_without_a_complete_beat_has_no_spikes() -> None:
     assert spiked_leads(np.zeros((2, 50), np.float32), np.array([25]), 500).tolist() == [False] * 2
 
 
-def spiked(jump: float, *, before: float = 0, after: float = 0, late: float = 1.0) -> bool:
+def spiked(
+    jump: float,
+    *,
+    before: float = 0,
+    after: float = 0,
+    late: float = 1.0,
+    pulse: float = 0,
+    later_ms: int = 0,
+) -> bool:
     """Test ten beats of steps in mV at 500 Hz, where 1 mV from one sample to the next is 0.5 mV/ms.
 
     40 ms before the R peak the signal jumps; 90 ms before that it rises by `before`, 20 ms after it
-    falls by `after` and back; from 34 ms after it on, it has `late` of the jump.
+    falls by `after` and back; from 34 ms after it on, it has `late` of the jump.  The first sample
+    after the jump has a `pulse` more; `later_ms` after it, another sample has as much as the jump.
     """
     beat = np.zeros(250)
     beat[35:] = before
@@ -69,6 +78,9 @@ def spiked(jump: float, *, before: float = 0, after: float = 0, late: float = 1.
     beat[92:97] = before + jump * np.linspace(1, late, 5)
     beat[97:200] = before + jump * late
     beat[200:] = np.linspace(before + jump * late, 0, 50)
+    beat[80] += pulse
+    if later_ms:
+        beat[80 + later_ms // 2] += jump
     signal = np.tile(beat, 10)[None].astype(np.float32)
     return bool(spiked_leads(signal, np.arange(100, 2500, 250), 500)[0])
 
@@ -100,3 +112,13 @@ def test_one_beat_in_a_minute_is_not_the_median_beat() -> None:
     for count, expected in ((4, False), (6, True)):
         mixed = np.concatenate([paced[:, : 500 * count], unpaced[:, 500 * count :]], axis=1)
         assert spiked_leads(mixed, r_peaks, 500).tolist() == [expected]
+
+
+def test_nothing_as_steep_follows_within_150_ms() -> None:
+    assert not spiked(1.0, later_ms=120)
+    assert spiked(1.0, later_ms=160)
+
+
+def test_the_pulse_itself_is_no_deflection() -> None:
+    """Smoothed over 20 ms, a pulse of one sample and 3 mV adds 0.3 mV to a complex of 1 mV."""
+    assert spiked(1.0, pulse=3.0)
