@@ -45,7 +45,8 @@ from models import find
 from models.folder import FittedHead, ModelFolder, TrainedSet, write_model, write_weights
 from models.model import Model
 from models.network import build
-from models.recipe import Recipe, part, read_recipe, recipe_to_json, vary
+from models.recipe import Recipe, part, recipe_to_json, vary
+from models.recipe_file import read_recipe
 from scoring.challenge import headline
 from scoring.outputs import save_outputs
 from simulate import simulate

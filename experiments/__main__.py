@@ -35,18 +35,18 @@ from training.data import named_recipe
 from training.settings import lead_set_sizes, positive_int
 
 
-@quiet_pipe()
 def main(*words: str) -> None:
     """Run a command and print its lines; `words` come before those of the command line."""
     options = vars(parser().parse_args([*words, *sys.argv[1:]]))
     command = options.pop("command")
-    try:
-        for line in command(**options) or ():
-            print(line, flush=True)
-    except BrokenPipeError:
-        raise  # to quiet_pipe
-    except (LeadwiseError, OSError) as error:
-        sys.exit(f"Error: {error}")
+    with quiet_pipe():
+        try:
+            for line in command(**options) or ():
+                print(line, flush=True)
+        except BrokenPipeError:
+            raise  # to quiet_pipe
+        except (LeadwiseError, OSError) as error:
+            sys.exit(f"Error: {error}")
 
 
 def list_studies() -> Iterator[str]:
