@@ -180,23 +180,20 @@ def _with_readable_codes(
 ) -> tuple[list[Record], list[Message]]:
     """Leave out records whose labels are all words that no class has, and log the other words."""
     codes = [record.header.codes for record in records]
-    classes = {
-        code
-        for head in heads
-        if not head.dense
-        for joined in POLICIES[head.classes](codes)
-        for code in joined.split("|")
-    }
+    known: set[str] = set()
+    for head in (head for head in heads if not head.dense):
+        known |= {code for joined in POLICIES[head.classes](codes) for code in joined.split("|")}
     readable, lost, partly = [], [], []
     for record, own in zip(records, codes, strict=True):
-        words = [word for word in own if not is_code(code_of(word)) and word not in classes]
+        words = [word for word in own if not is_code(code_of(word)) and word not in known]
         text = f"'{', '.join(words)}' of its labels is no code and no name of a class"
         message = Message(record.name, "unreadable label", text)
         if words and len(words) == len(own):
             lost.append(message)
         else:
             readable.append(record)
-            partly += [message] if words else []
+            if set(words) - set(AF_LETTERS):  # letters are those of REFERENCE.csv
+                partly.append(message)
     for line in summarise(partly):
         log(f"Note: {line}")
     return readable, lost
