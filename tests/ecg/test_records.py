@@ -420,7 +420,7 @@ def test_limb_leads_that_contradict_each_other() -> None:
         target, source, factor = change
         signal = WAVE.copy()
         signal[target] = factor * WAVE[source]
-        assert kinds(signal) == {"limb leads disagree": f"{names} {text}?"}
+        assert kinds(signal) == {"limb leads disagree": f"{names} {text}"}
     alone = WAVE[[0, 2, 4]] * np.array([[1.0], [-1.0], [1.0]])
     assert kinds(alone, ("I", "III", "aVL")) == {}  # II is needed
 
