@@ -46,12 +46,11 @@ from models.folder import FittedHead, ModelFolder, TrainedSet, write_model, writ
 from models.model import Model
 from models.network import build
 from models.recipe import Recipe, part, recipe_to_json, vary
-from models.recipe_file import read_recipe
 from scoring.challenge import headline
 from scoring.outputs import save_outputs
 from simulate import simulate
 from training.cache import Cache, MappedArrays, prepare_record
-from training.data import labelled_records, split_data
+from training.data import labelled_records, named_recipe, split_data
 from training.run import check_recipe, try_batch
 from training.settings import read_settings
 
@@ -172,7 +171,7 @@ def use_model(folder: Path, file: str) -> Answer:
 
 def use_recipe(folder: Path, file: str) -> Answer:
     """Read a recipe, check it and prepare a record, as a training does."""
-    recipe = read_recipe(folder / file)
+    recipe = named_recipe(str(folder / file))
     check_recipe(recipe)
     try_batch(recipe)
     prepared = prepare_record(read_record(folder.parent / "data" / "mat4.hea"), recipe)
@@ -248,7 +247,7 @@ def json_states_another(original: Path, folder: Path, file: str) -> bool:
 
 def recipe_states_another(original: Path, folder: Path, file: str) -> bool:
     """Check that a recipe, written again, has all values of its file."""
-    written, read = (folder / file).read_bytes(), recipe_to_json(read_recipe(folder / file))
+    written, read = (folder / file).read_bytes(), recipe_to_json(named_recipe(str(folder / file)))
     return mutants.contains(json.loads(json.dumps(read)), json.loads(written))
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import platform
+import re
 import shutil
 import stat
 import tempfile
@@ -109,17 +110,22 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def _is_stream(path: Path) -> bool:
     """Check whether a path exists and is no regular file, or names an open file."""
-    if path.parent == Path("/dev") or path.match("/proc/*/fd/*") or path.match("/dev/fd/*"):
-        return path.exists()  # /dev/stdout may be a regular file, which others write, too
     try:
-        mode = os.stat(path).st_mode
+        return _open_file(path) is not None or not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
         return False
-    return not stat.S_ISREG(mode)
+
+
+def _open_file(path: Path) -> int | None:
+    """Give the descriptor that a path such as /dev/stdout names."""
+    found = re.fullmatch(r"/dev/(?:stdout|stderr|fd/(\d+))|/proc/self/fd/(\d+)", str(path))
+    return int(found[1] or found[2] or (2 if path.name == "stderr" else 1)) if found else None
 
 
 def _write_through(draft: Path, path: Path) -> None:
-    with open(draft, "rb") as source, open(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as out:
+    number = _open_file(path)  # duplicated, because opening a file anew starts at another place
+    target = os.open(path, os.O_WRONLY | os.O_APPEND) if number is None else os.dup(number)
+    with open(draft, "rb") as source, open(target, "wb") as out:
         shutil.copyfileobj(source, out)
 
 

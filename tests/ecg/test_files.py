@@ -1,11 +1,15 @@
 """Files are written completely or not at all."""
 
+import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ecg import LeadwiseError
-from ecg.files import atomic_write, make_folder, remove_drafts, sync_folder
+from ecg.files import atomic_write, make_folder, read_bytes, remove_drafts, sync_folder
 
 
 def write_half(path: Path, error: Exception) -> None:
@@ -77,3 +81,56 @@ def test_a_folder_that_cannot_be_synced_is_an_error(
     monkeypatch.setattr("os.fsync", fail)
     with pytest.raises(LeadwiseError, match="cannot be written: Input/output error"):
         sync_folder(tmp_path)
+
+
+def test_reading_what_is_no_file_or_too_large(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="It is a named pipe, not a file"):
+        read_bytes(tmp_path / "pipe")
+    with pytest.raises(OSError, match="It is a folder, not a file"):
+        read_bytes(tmp_path)
+    (tmp_path / "file").write_bytes(b"12345")
+    assert read_bytes(tmp_path / "file", 5) == b"12345"
+    with pytest.raises(OSError, match="5 bytes, at most 4 are read"):
+        read_bytes(tmp_path / "file", 4)
+
+
+def test_an_error_of_another_file_is_described_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "model.json"
+    with pytest.raises(LeadwiseError, match=r"^/data/R1.hea: Input/output error$"):
+        write_half(path, OSError(5, "Input/output error", "/data/R1.hea"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to("far/file")
+    for text in ("first", "second"):
+        with atomic_write(tmp_path / "link") as draft:
+            draft.write_text(text)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "far" / "file").read_text() == text
+    assert len(list((tmp_path / "far").iterdir())) == 1
+
+
+def test_standard_output_is_written_through(tmp_path: Path) -> None:
+    code = (
+        "from ecg.files import atomic_write\nprint('before', flush=True)\n"
+        "with atomic_write('/dev/stdout') as draft: draft.write_text('table\\n')\nprint('after')"
+    )
+    with open(tmp_path / "out.txt", "w+") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    assert (tmp_path / "out.txt").read_text().splitlines() == ["before", "table", "after"]
+
+
+def test_drafts_of_ended_processes_are_deleted_with_the_next_output(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    host = platform.node()
+    left = [f".a.csv.{host}.{ended.pid}.part", ".old.csv.elsewhere.7.part"]
+    kept = [f".a.csv.{host}.{os.getppid()}.part", ".new.csv.elsewhere.7.part", "a.csv"]
+    for name in (*left, *kept):
+        (tmp_path / name).touch()
+    os.utime(tmp_path / left[1], (0, 0))
+    make_folder(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)

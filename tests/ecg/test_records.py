@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.io import loadmat, savemat
 
 from ecg import LeadwiseError
+from ecg.checks import signal_warnings
 from ecg.headers import Message, parse_header
 from ecg.leads import STANDARD
 from ecg.matlab import write_mat
@@ -359,3 +360,124 @@ def test_an_array_of_another_shape_is_no_record(shape: tuple[int, ...]) -> None:
         record_of(np.zeros(shape), ["I", "II", "V2"], 500, name="A1")
     with pytest.raises(LeadwiseError, match="line 1 of the header"):
         record_of(np.zeros((1, 700)), ["I"], 500, name="two words")
+
+
+def test_a_read_error_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = written_record(tmp_path)
+
+    def fail(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("os.read", fail)
+    with pytest.raises(LeadwiseError, match="^R1: the signal cannot be read: Input/output error"):
+        record.read()
+    with pytest.raises(LeadwiseError, match="^R1: the header cannot be read: Input/output error"):
+        read_record(tmp_path / "R1.hea")
+
+
+def test_too_little_memory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = written_record(tmp_path)
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("ecg.records.header_errors", fail)
+    with pytest.raises(LeadwiseError, match="^R1: too long to be read as a whole .500 samples of"):
+        record.read()
+
+
+def kinds(signal: np.ndarray, leads: tuple[str, ...] = STANDARD) -> dict[str, str]:
+    """Kinds and sentences of the warnings about a signal."""
+    return dict(signal_warnings(signal.astype(np.float32), leads))
+
+
+@pytest.mark.parametrize("rows", [[6], [6, 7, 8, 9, 10], [1]])
+@pytest.mark.parametrize("factor", [1000, 0.001])
+def test_a_wrong_gain_of_one_to_five_leads(rows: list[int], factor: float) -> None:
+    signal = WAVE.copy()
+    signal[rows] *= factor
+    names = ", ".join(STANDARD[row] for row in rows)
+    assert kinds(signal)["gain of a lead"].startswith(f"{names} range over ")
+    assert kinds(WAVE) == {}
+
+
+@pytest.mark.parametrize("offset", [-32.768, 32.768])
+def test_a_wrong_baseline_of_a_lead(offset: float) -> None:
+    signal = WAVE.copy()
+    signal[8] += offset
+    assert kinds(signal) == {
+        "absurd baseline": "V3 beyond 20 mV throughout; is the baseline in the header right?"
+    }
+
+
+def test_limb_leads_that_contradict_each_other() -> None:
+    text = (
+        "not as I and II determine (III = II − I); a wrong gain, name or polarity in one of them?"
+    )
+    for change, names in {
+        (2, 2, -1.0): "III", (4, 4, 5.0): "aVL", (0, 1, 1.0): "III, aVR, aVL, aVF"
+    }.items():  # fmt: skip
+        target, source, factor = change
+        signal = WAVE.copy()
+        signal[target] = factor * WAVE[source]
+        assert kinds(signal) == {"limb leads disagree": f"{names} {text}"}
+    alone = WAVE[[0, 2, 4]] * np.array([[1.0], [-1.0], [1.0]])
+    assert kinds(alone, ("I", "III", "aVL")) == {}  # II is needed
+
+
+def test_infinite_samples_have_no_value() -> None:
+    signal = WAVE.copy()
+    signal[7, :] = np.inf
+    signal[8, 3] = -np.inf
+    assert kinds(signal) == {
+        "samples without value": (
+            "501 samples without a value (NaN, infinite or −32768) in V2, V3; read as 0 mV"
+        ),
+        "flat leads": "V2 flat",
+    }
+    assert "all leads flat" in kinds(np.full((12, 50), np.inf))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float64, np.float32])
+def test_checksums_of_other_types_and_of_wfdb_python(dtype: type, tmp_path: Path) -> None:
+    digital = written_record(tmp_path).digital().astype(dtype)
+    text = (tmp_path / "R1.hea").read_text()
+    unsigned = "\n".join(
+        " ".join([*words[:6], str(int(words[6]) % 65536), *words[7:]]) if len(words) == 9 else line
+        for line in text.splitlines()
+        for words in [line.split(" ")]
+    )
+    assert unsigned != text
+    (tmp_path / "R1.hea").write_text(unsigned)
+    savemat(tmp_path / "R1.mat", {"val": digital})
+    assert read_record(tmp_path / "R1.hea").read().errors == ()
+    digital[3, 8] += 1
+    savemat(tmp_path / "R1.mat", {"val": digital})
+    (error,) = read_record(tmp_path / "R1.hea").read().errors
+    assert error.text == (
+        "signal and header disagree in first value or checksum of aVR; fetch it again"
+    )
+    digital[3, 8] -= 1
+    digital[5, 9] = -32768
+    savemat(tmp_path / "R1.mat", {"val": digital})
+    assert np.isnan(read_record(tmp_path / "R1.hea").signal[5, 9])
+
+
+def test_skews_are_applied_and_frames_refused(tmp_path: Path) -> None:
+    plain = written_record(tmp_path).signal
+    last = (tmp_path / "R1.hea").read_text().splitlines()[12]
+    skewed = edited(tmp_path, last, last.replace("16x1+24", "16x1:3+24"))
+    np.testing.assert_array_equal(skewed.signal[:11], plain[:11])
+    np.testing.assert_array_equal(skewed.signal[11, :-3], plain[11, 3:])
+    assert np.isnan(skewed.signal[11, -3:]).all()
+    np.testing.assert_array_equal(skewed.window(0.2, 0.4).signal[11], plain[11, 103:203])
+    assert skewed.read().errors == ()
+    with pytest.raises(LeadwiseError, match="^R1: the header states several samples per frame"):
+        _ = edited(tmp_path, "16x1:3+24", "16x2+24").signal
+
+
+def test_a_null_byte_in_the_name_of_a_file(tmp_path: Path) -> None:
+    written_record(tmp_path)
+    (tmp_path / "R1.mat").unlink()
+    with pytest.raises(LeadwiseError, match="^R1: has a header but no signal"):
+        edited(tmp_path, "R1.mat", "R\x001.mat")

@@ -1,0 +1,90 @@
+"""A sample of the mutants of `benchmarks.fuzz`, and what it must find."""
+
+import os
+import time
+
+import numpy as np
+import pytest
+
+from benchmarks import mutants
+from benchmarks.common import ROOT, run_process
+from benchmarks.limits import SECONDS, Outcome, outcomes
+from ecg import LeadwiseError
+
+KINDS = "headers,signals,reference"
+
+
+def test_a_sample_has_no_fault() -> None:
+    command = ["python", "-m", "benchmarks.fuzz", "--mutants", "500", "--seed", "1"]
+    output, _ = run_process([*command, "--only", KINDS], ROOT)
+    rows = [line.split("|")[1:-1] for line in output.splitlines() if line.startswith("| ")]
+    assert [row[0].strip() for row in rows[2:]] == KINDS.split(",")
+    counts = np.array([[int(cell) for cell in row[1:]] for row in rows[2:]])
+    assert counts[:, 0].sum() == 500
+    assert counts[:, 5:].sum() == 0
+    assert (counts[:, 1:4].max(axis=1) > 20).all()  # right, refused, warned
+
+
+def test_an_unknown_kind_is_named() -> None:
+    with pytest.raises(LeadwiseError, match="no kind absent; known are headers, signals"):
+        run_process(["python", "-m", "benchmarks.fuzz", "--only", "absent"], ROOT)
+
+
+def work(name: str, number: int) -> Outcome:
+    """Fail in one of the ways that a reader might."""
+    if name == "slow":
+        end = time.process_time() + SECONDS + 0.1
+        while time.process_time() < end:
+            pass
+    if name == "late":
+        time.sleep(60)
+    if name == "large":
+        np.ones(3 * 2**30, np.int8)
+    if name == "dies":
+        os.kill(os.getpid(), 9)
+    return Outcome(name, number, "right", "")
+
+
+def served(name: str, number: int) -> Outcome:
+    try:
+        return work(name, number)
+    except MemoryError:
+        return Outcome(name, number, "memory", "")
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+def test_slow_large_and_dying_ones_are_faults_and_the_rest_goes_on() -> None:
+    names = ["good", "slow", "large", "dies", "late", "good"]
+    tasks = ((name, number) for number, name in enumerate(names))
+    ended = {each.number: each.outcome for each in outcomes(served, tasks, 2)}
+    assert [ended[number] for number in range(6)] == [
+        "right", "slow", "memory", "memory", "slow", "right"
+    ]  # fmt: skip
+
+
+def test_the_same_seed_gives_the_same_mutants() -> None:
+    for name in ("text", "header", "binary", "json_text"):
+        mutate = getattr(mutants, name)
+        content = b'{"a": [1, 2, {"b": "c"}],\n "d": 0.5}\n'
+        one, other = (
+            [mutate(np.random.default_rng([1, number]), content) for number in range(50)]
+            for _ in range(2)
+        )
+        assert one == other
+        assert len(set(one)) > 20
+        assert sum(mutant == content for mutant in one) < 15
+
+
+def test_what_states_another_value() -> None:
+    assert mutants.alike({"a": [1, 2.5]}, {"a": [3, 4]})
+    for other in ({"a": [1]}, {"a": [1, "2"]}, {"b": [1, 2]}, {"a": [1, True]}, {"a": None}):
+        assert not mutants.alike({"a": [1, 2.5]}, other)
+    assert mutants.contains({"a": 1, "b": 2}, {"a": 1})
+    assert not mutants.contains({"a": 1}, {"a": 1, "widht": 2})
+    assert mutants.same_cells(b"A1,N", b"A1,~")
+    assert not mutants.same_cells(b"A1,N", b"A2,N")
+    assert not mutants.same_cells(b"A1,N", b"A1,N,")
+
+
+def test_the_difference_is_shown() -> None:
+    assert mutants.difference(b"abc", b"abd") == "b'abc' -> b'abd'"
