@@ -11,6 +11,7 @@ from ecg import LeadwiseError
 from ecg.headers import Message
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS, STANDARD
+from ecg.signals import TRANSFORMS
 from models import find
 from models.inputs import (
     channels_of,
@@ -159,3 +160,30 @@ def test_predictions_are_of_the_signal_after_the_post_transforms() -> None:
     without = replace(recipe, post_transforms=())
     moved = predict_signal(without, network, 5 * signal + 1, device).probabilities["diagnosis"]
     assert np.abs(moved - plain).max() > 1e-4  # ten times the tolerance above
+
+
+@pytest.mark.parametrize("field", ["transforms", "post_transforms"])
+def test_a_transform_that_changes_the_rate_of_one_record_is_refused(
+    field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rate is not that of the trial signals, for which the transform returns the right one."""
+
+    def halve(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
+        return signal, fs / 2 if signal.shape[1] == 500 else fs
+
+    monkeypatch.setitem(TRANSFORMS, "halve", halve)
+    plain = replace(PLAIN, fs=500.0, transforms=(part("resample"),))
+    recipe = replace(plain, **{field: (*getattr(plain, field), part("halve"))})
+    check_transforms(recipe)
+    signal = np.zeros((2, 500), np.float32)
+    with pytest.raises(LeadwiseError, match="its transforms end at 250 Hz, but fs is 500 Hz"):
+        post_transform(recipe, prepare(recipe, signal, ("I", "II"), ("I", "II"), 500.0).signal)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_transform_that_gives_no_finite_signal_is_refused(
+    value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TRANSFORMS, "lose", lambda signal, fs: (signal * value, fs))
+    with pytest.raises(LeadwiseError, match="the transform 'lose' gives no finite channels"):
+        check_transforms(replace(PLAIN, transforms=(part("resample"), part("lose"))))

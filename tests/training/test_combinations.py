@@ -1,5 +1,6 @@
 """Parts of a recipe that cannot work together are refused before the first record is read."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 import models.house2026
+import train_model
 from ecg import LeadwiseError
 from models import find, recipes_by_name
 from models.recipe import Head, Part, Recipe, part, vary
@@ -174,3 +176,30 @@ def test_a_system_may_have_decisions_of_its_own(monkeypatch: pytest.MonkeyPatch)
     fits["most"] = lambda probabilities, labels, classes, seed: part("most", share="0.5")
     with pytest.raises(LeadwiseError, match="most.share: must be a number, not '0.5'"):
         checked(own)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"widht": 3}, "mine.json: recipe: unknown field 'widht'"),
+        ({"batch": -1}, "mine.json: recipe.batch: must be from 1 to"),
+        ({"epochs": "3"}, "mine.json: recipe.epochs: must be a whole number, not '3'"),
+        ({"network": {"widht": [8]}}, "mine: 'resnet' has no number 'widht'"),
+        ({"network": {"widths": [10**6] * 5}}, "mine: the network 'resnet' has more than 300,000,"),
+        ({"classes": "all"}, "mine: head 'diagnosis': the decision 'expected_metric' needs"),
+    ],
+)
+def test_the_command_refuses_a_recipe_file_before_it_reads_the_data(
+    changes: dict[str, Any], message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "A.hea").write_text("unreadable")
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"base": "house-resnet", **changes}))
+    words = [str(tmp_path / "data"), str(tmp_path / "model"), "--recipe", str(path)]
+    assert train_model.main(words) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("Error: ")
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not (tmp_path / "model").exists()
