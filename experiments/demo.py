@@ -43,13 +43,14 @@ def main() -> None:
     options = parser.parse_args()
     started, folder = time.monotonic(), options.folder
     folder.mkdir(parents=True, exist_ok=True)
+    os.environ["OMP_NUM_THREADS"] = str(THREADS)
+    print(f"$ export OMP_NUM_THREADS={THREADS}")
     make = ["-m", "simulate", "--seconds", str(SECONDS)]
     run(*make, str(folder / "training_data"), "--records", str(options.records), "--seed", "1")
     run(*make, str(folder / "test_data"), "--records", str(TEST_RECORDS), "--seed", "2")
     run(
         "train_model.py", str(folder / "training_data"), str(folder / "model"),
         LEADWISE_RECIPE="isibrno-basic", LEADWISE_EPOCHS=str(options.epochs),
-        OMP_NUM_THREADS=str(THREADS),
     )  # fmt: skip
     scores, class_f = [], {}
     for size, leads in LEAD_SETS.items():

@@ -146,7 +146,8 @@ def _train_lead_sets(
                 log(f"{name}: not trained; {_used_up(budget)}")
                 continue
         dataset = data.dataset(leads, recipe)
-        run = LeadSetRun(name, key, recipe, leads, data.classes, device, precision)
+        key_of_set = {**key, "leads": ", ".join(leads)}
+        run = LeadSetRun(name, key_of_set, recipe, leads, data.classes, device, precision)
         run, train_part = transferred(
             initialised(run, pretrained), dataset.subset(train_indices), first
         )

@@ -325,6 +325,26 @@ def test_steps_after_the_saved_ones_are_not_repeated(
     assert fake.count == 2
 
 
+def test_the_state_of_other_leads_of_the_same_number_is_set_aside(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Their networks have equal shapes, so nothing else would tell."""
+    model = tmp_path / "model"
+    for leads in (("I", "II"), ("I", "V1")):
+        with monkeypatch.context() as patch:
+            Fake(patch, vary(tiny(1), lead_sets=(leads,)))
+            if leads[1] == "II":
+                patch.setattr(run, "fit_heads", lambda *_: [][0])
+                with pytest.raises(IndexError):
+                    team_code.training_code(str(data), str(model))
+            else:
+                team_code.training_code(str(data), str(model))
+    log = capsys.readouterr().err
+    assert "differs in leads (I, II, now I, V1); this lead set is trained again." in log
+    assert (model / "set-aside" / "2-leads.1.safetensors").exists()
+    assert "already trained" not in log
+
+
 def test_weights_that_diverge_end_with_a_sentence(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
