@@ -299,6 +299,8 @@ def test_quality_counts_beats_with_room_for_a_wave() -> None:
 
 def test_heart_rate_leaves_long_gaps_out() -> None:
     assert heart_rate(np.array([0, 250, 500, 4000, 4250]), 250) == 60
+    assert heart_rate(np.array([0, 250, 500, 1240, 1490]), 250) == pytest.approx(40.268, abs=1e-3)
+    assert heart_rate(np.array([0, 250, 500, 1260, 1510]), 250) == 60  # 3.04 times the median
     np.testing.assert_allclose(rr(np.array([0, 250, 500]), 250), 1)
 
 

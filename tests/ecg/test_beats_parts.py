@@ -266,3 +266,14 @@ def test_quality_is_the_share_of_beats_above_the_waves_after_them() -> None:
         if number in (1, 3, 5, 7):
             signal[0, peak + 65 : peak + 86] += 2 * shape
     assert quality(signal, 250, peaks)[0] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("first", range(0, 60, 7))
+def test_no_beat_is_lost_where_blocks_meet(first: int) -> None:
+    """Blocks of 300 s; rapid beats at each distance from the seam."""
+    record = simulate(["STach"], seed=3, duration_s=330, fs=100, leads=("II",))
+    detected = detect(record.signal[:, first:], 100) + first
+    both = (record.r_peaks, detected)
+    near, found = (peaks[(peaks > 29_600) & (peaks < 30_460)] for peaks in both)
+    assert len(near) == len(found)
+    assert np.abs(near - found).max() <= 2

@@ -49,6 +49,15 @@ def test_the_simulators_waves_are_recovered(diagnoses: tuple[str, ...]) -> None:
     assert same.mean() > 0.9  # waves that touch their neighbours of the same kind are one run
 
 
+def test_intervals_in_ms() -> None:
+    """The fact sheet of HeartlyAI 2021, section 3: at 500 Hz a sample is 2 ms."""
+    mask = mask_of((P, 100, 150), (QRS, 180, 225), (T, 300, 380), (QRS, 580, 625), samples=700)
+    measured = intervals(waves_of(mask), 500, 700)
+    assert (measured.pq[0], measured.qrs[0], measured.qt[0]) == (160, 90, 400)
+    assert measured.qq[1] == 800
+    assert measured.qtc_fridericia[0] == pytest.approx(430.887, abs=5e-4)
+
+
 def test_missing_waves_have_no_intervals() -> None:
     measured = intervals(waves_of(mask_of((QRS, 100, 150), (QRS, 500, 550))), 500, 1000)
     assert np.isnan(measured.pq).all()
