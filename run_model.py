@@ -73,6 +73,8 @@ def run_model(
             record = _read(path)
             identity = record.header.identity
             answer = _answer(team_code.run_model, models, path, record)
+            if answer is FAILED:  # the team's code has printed the reason
+                failed.append(path.stem)
         except FAILURES as error:
             failed.append(path.stem)
             _print(_reason(path.stem, error))
@@ -122,9 +124,7 @@ def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, record: Re
         raise LeadwiseError(
             f"{path.stem}: {classes} classes, {labels} labels and {probabilities} probabilities"
         )
-    if classes == 0:
-        raise LeadwiseError(f"{path.stem}: the model gave no answer")
-    return answer
+    return answer if classes else FAILED
 
 
 def _reason(name: str, error: Exception) -> str:
