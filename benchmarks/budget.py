@@ -19,12 +19,14 @@ from pathlib import Path
 
 from benchmarks.common import machine, parse_options, print_table, run, run_process
 from ecg import LeadwiseError
+from ecg.progress import quiet_pipe
 from simulate import write_records
 
 RECIPES = ["house-pair", "isibrno-basic", "revenger-nc-se-100hz"]
 LIMIT = 1.05  # of the budget
 
 
+@quiet_pipe()
 def main() -> None:
     """Train with each budget and print a table."""
     options = parse_options(

@@ -39,6 +39,7 @@ from benchmarks.limits import FAULTS, Outcome, outcomes
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS, canonical_name
+from ecg.progress import quiet_pipe
 from ecg.records import find_records, read_record, write_record
 from evaluate_model import evaluate
 from models import find
@@ -334,6 +335,7 @@ def _lines(said: io.StringIO) -> set[str]:
     return {line for line in said.getvalue().splitlines() if "validation records." not in line}
 
 
+@quiet_pipe()
 def main() -> None:
     """Run the command."""
     options = parse_options(__doc__, mutants=10_000, seed=0, only="", workers=2)

@@ -25,7 +25,7 @@ from ecg import FAILURES, LeadwiseError
 from ecg.files import atomic_write, make_folder, read_bytes, remove_drafts
 from ecg.headers import Message, parse_header
 from ecg.lock import locked
-from ecg.progress import progress_bar
+from ecg.progress import progress_bar, quiet_pipe
 from ecg.records import summarise
 
 TABLE = "ptbxl_database.csv"
@@ -261,6 +261,7 @@ def prepare_all(source: Path, out: Path, rate: int, *, copy: bool) -> Iterator[s
         raise LeadwiseError("some records were left out; the same command tries them again")
 
 
+@quiet_pipe()
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(

@@ -16,6 +16,7 @@ from ecg.beats import LOWEST_HZ, detect
 from ecg.files import atomic_write, make_folder, read_bytes
 from ecg.labels import class_name
 from ecg.leads import STANDARD, canonical_name
+from ecg.progress import quiet_pipe
 from ecg.records import Record, read_record
 
 if TYPE_CHECKING:
@@ -296,6 +297,7 @@ def _header(text: str) -> Path:
     return Path(f"{stem if ending in ('.mat', '.dat') else text}.hea")
 
 
+@quiet_pipe()
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(

@@ -160,7 +160,7 @@ def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) ->
     names = tuple(Path(header).stem for header in pairs.headers)
     groups = [tuple(name.split("|")) for name in classes]
     paths = pairs.outputs
-    if not {*AF_LETTERS}.isdisjoint(code for group in groups for code in group):
+    if "A" in {letter for group in groups for letter in group}:  # 2017's
         letters, _ = read_reference(records / REFERENCE)
         names = tuple(name for name in names if name in letters)
         paths = [str(outputs / f"{name}.csv") for name in names]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ecg import LeadwiseError
+from ecg.progress import quiet_pipe
 from models import find, recipes_by_name
 from models.json_file import read_json, readable
 from models.recipe import HEAD_FIELDS, Recipe, recipe_from_json, recipe_to_json
@@ -95,6 +96,7 @@ def _changed(old: Any, new: Any, where: str) -> Any:
     return new
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(

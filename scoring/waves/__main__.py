@@ -15,6 +15,7 @@ import numpy as np
 from ecg import LeadwiseError
 from ecg.annotation_files import WAVES_EXTENSION, annotation_files, read_annotations
 from ecg.annotations import ALL_LEADS, Annotations
+from ecg.progress import quiet_pipe
 from ecg.records import Record, find_records
 from scoring.outputs import list_names
 from scoring.waves import (
@@ -119,6 +120,7 @@ def _number(value: float, digits: int = 1) -> str:
     return f"{value:.{digits}f}" if value == value else "-"
 
 
+@quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(

@@ -24,7 +24,7 @@ def test_there_are_27_classes() -> None:
     assert len(CLASSES) == len(set(CLASSES)) == 27
 
 
-@pytest.mark.parametrize(("names", "classes"), EXAMPLES.items(), ids=str)
+@pytest.mark.parametrize(("names", "classes"), EXAMPLES.items(), ids=map("+".join, EXAMPLES))
 def test_codes_become_classes_and_return(names: tuple[str, ...], classes: set[str]) -> None:
     codes = [codes_by_name()[name] for name in names]
     own = engineered(codes)
