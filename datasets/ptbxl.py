@@ -206,7 +206,9 @@ def prepare(row: Row, source: Path, out: Path, *, copy: bool) -> None:
     if size != (expected := 2 * len(read.leads) * (read.samples or 0)):  # 16 bits
         text = f"{signal} has {size} bytes, not {expected} as its header says; download it again"
         raise LeadwiseError(text)
-    if copy and (target.is_symlink() or not target.exists() or target.stat().st_size != size):
+    if copy and target.is_symlink():
+        target.unlink()  # writing would follow it to PTB-XL's own file
+    if copy and not (target.exists() and target.stat().st_size == size):
         with atomic_write(target) as draft:
             shutil.copyfile(signal, draft)
     elif not copy and not (target.is_symlink() and target.readlink() == signal):

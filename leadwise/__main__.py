@@ -18,7 +18,8 @@ def modules() -> list[str]:
     names = []
     for package in PACKAGES:
         for path in (TREE / package).rglob("*.py"):
-            if 'if __name__ == "__main__"' in path.read_text(encoding="utf-8"):
+            text = path.read_text(encoding="utf-8")
+            if 'if __name__ == "__main__"' in text and "is no command" not in text:
                 parts = path.relative_to(TREE).with_suffix("").parts
                 names.append(".".join(part for part in parts if part != "__main__"))
     return sorted(names)

@@ -2,7 +2,7 @@
 
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -87,9 +87,14 @@ def write_2017(folder: Path, records: int) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("LEADWISE_")]:
-        monkeypatch.delenv(name)
+def _no_settings_from_outside() -> Iterator[None]:
+    """Remove the settings of the environment, and those that a command sets from its options."""
+    before = dict(os.environ)
+    for name in [name for name in before if name.startswith("LEADWISE_")]:
+        del os.environ[name]
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

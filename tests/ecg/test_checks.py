@@ -27,9 +27,9 @@ def kinds(signal: np.ndarray, leads: tuple[str, ...] = LEADS) -> list[str]:
         ((49.5, 49.5, 49.5), []),
         ((50.5, 50.5, 50.5), ["absurd gain"]),
         ((1.0, 50.5, 50.5), ["absurd gain"]),  # the median lead counts
-        ((1.0, 1.0, 500.0), []),
+        ((1.0, 1.0, 500.0), ["gain of a lead"]),
         ((0.0, 1.0, 1.0), ["flat leads"]),
-        ((1e-4, 1.0, 1.0), []),  # flat is constant
+        ((1e-4, 1.0, 1.0), ["gain of a lead"]),  # flat is constant
         ((0.0, 0.0, 0.0), ["all leads flat"]),
     ],
 )
@@ -70,7 +70,9 @@ def test_sentences_name_leads_and_numbers() -> None:
     signal = triangle(0.0, 1.0, 1.0)
     signal[1, [5, 6]] = np.nan
     assert dict(signal_warnings(signal, LEADS)) == {
-        "samples without value": "2 samples without a value (NaN or −32768) in II; read as 0 mV",
+        "samples without value": (
+            "2 samples without a value (NaN, infinite or −32768) in II; read as 0 mV"
+        ),
         "flat leads": "I flat",
     }
     small = dict(signal_warnings(triangle(0.012), ("II",)))["absurd gain"]

@@ -32,7 +32,8 @@ def runs(ran: Ran, tmp_path: Path) -> Path:
         if cell.leads == (12,):
             other = read_model(here / cell.name / "model")
             entries = (replace(other.lead_sets[0], leads=LEAD_SETS[12]),)
-            write_model(replace(other, lead_sets=entries))
+            recipe = replace(other.recipe, lead_sets=(LEAD_SETS[12],))
+            write_model(replace(other, recipe=recipe, lead_sets=entries))
             history = here / cell.name / "model" / "history.tsv"
             history.write_text(history.read_text().replace("2 leads", "12 leads"))
             for path in (here / cell.name).glob("fold-*-2-leads"):

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -262,9 +263,10 @@ def test_a_record_that_breaks_while_prepared_is_left_out(
 def test_a_record_that_is_too_long_for_the_disk_is_left_out_with_its_name(
     folder: Path, tmp_path: Path
 ) -> None:
-    header = folder / "SIM00002.hea"
-    header.write_text(header.read_text().replace(" 200 400", f" 200 {10**12}"))
-    cache = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
+    records = records_of(folder)
+    header = replace(records[1].header, samples=10**12)
+    records[1] = replace(records[1], header=header)
+    cache = open_cache(records, RECIPE, tmp_path, workers=1)
     assert cache.usable.tolist() == [0, 2, 3, 4, 5]
     (message,) = cache.left_out
     assert str(message).startswith("SIM00002: ")
