@@ -15,7 +15,7 @@ from ecg import FAILURES, LeadwiseError
 from ecg.beats import LOWEST_HZ, detect
 from ecg.files import atomic_write, make_folder, read_bytes
 from ecg.labels import class_name
-from ecg.leads import STANDARD, canonical_name
+from ecg.leads import STANDARD, canonical_name, list_leads
 from ecg.progress import quiet_pipe
 from ecg.records import Record, read_record
 
@@ -35,6 +35,7 @@ RHYTHM_LEAD = "II"
 ROW_MM = 35.0
 LINE_MM = 20.0  # from the top of a row to its zero line; R waves are larger than S waves
 REACH_MV = 2.6  # traces are clipped here, to stay clear of the next row
+CUT_MM = 0.5  # a lead is named as clipped if more than this is missing
 PULSE_MM = (2.0, 7.0)  # start and end of the calibration pulse, 1 mV for 0.2 s
 MARGIN_MM = 5.0  # around the traces
 HEAD_MM, FOOT_MM = 14.0, 12.0
@@ -111,16 +112,16 @@ def plot_record(
     figure, axes = _paper(height_mm, seconds)
     centres = [height_mm - HEAD_MM - ROW_MM * row - LINE_MM for row in range(rows)]
     if standard:
-        _draw_columns(axes, dict(zip(names, shown, strict=True)), fs, centres, seconds)
+        cut = _draw_columns(axes, dict(zip(names, shown, strict=True)), fs, centres, seconds)
     else:
-        for lead, trace, centre in zip(names, shown, centres, strict=True):
-            _draw_trace(axes, lead, trace, fs, LEFT_MM, centre)
+        cut = [lead for lead, trace, centre in zip(names, shown, centres, strict=True)
+               if _draw_trace(axes, lead, trace, fs, LEFT_MM, centre)]  # fmt: skip
     for centre in centres:
         _draw_pulse(axes, centre)
     marks_s = np.array([peak / fs for peak in r_peaks if 0 <= peak < shown.shape[1]])
     _draw_times(axes, seconds, start_s, marks_s)
     _write_margins(axes, title, note)
-    _write_scale(axes, signal.shape[1] / fs, seconds, columns=standard, marks=len(marks_s) > 0)
+    _write_scale(axes, signal.shape[1] / fs, seconds, standard, len(marks_s) > 0, cut)
     save(figure, path)
 
 
@@ -147,8 +148,9 @@ def _paper(height_mm: float, seconds: float) -> tuple["Figure", "Axes"]:
 def _draw_columns(
     axes: "Axes", shown: Mapping[str, np.ndarray], fs: float, centres: Sequence[float],
     seconds: float,
-) -> None:  # fmt: skip
-    """Draw twelve leads in four columns, and lead II below them."""
+) -> list[str]:  # fmt: skip
+    """Draw twelve leads in four columns, and lead II below them; return clipped leads."""
+    cut = []
     column_s = seconds / len(COLUMNS)
     whole = len(shown[RHYTHM_LEAD]) >= round(seconds * fs)
     for index, column in enumerate(COLUMNS):
@@ -156,25 +158,28 @@ def _draw_columns(
         last = round((index + 1) * column_s * fs) if whole else round(column_s * fs)
         left = LEFT_MM + index * column_s * MM_PER_S
         for lead, centre in zip(column, centres, strict=False):
-            _draw_trace(axes, lead, shown[lead][first:last], fs, left, centre)
+            if _draw_trace(axes, lead, shown[lead][first:last], fs, left, centre):
+                cut.append(lead)
             if index:
                 axes.plot([left, left], [centre - 2.5, centre + 2.5], color=INK, linewidth=0.8)
-    _draw_trace(axes, RHYTHM_LEAD, shown[RHYTHM_LEAD], fs, LEFT_MM, centres[-1])
+    clipped = _draw_trace(axes, RHYTHM_LEAD, shown[RHYTHM_LEAD], fs, LEFT_MM, centres[-1])
+    return [*cut, RHYTHM_LEAD] if clipped and RHYTHM_LEAD not in cut else cut
 
 
 def _draw_trace(
     axes: "Axes", lead: str, trace: np.ndarray, fs: float, left: float, centre: float
-) -> None:
-    """Draw one lead from a position on the paper (mm), with its name above."""
+) -> bool:
+    """Draw one lead from a position on the paper (mm), with its name above; return if it is cut."""
     finite = trace[np.isfinite(trace)]
     middle = float(np.median(finite)) if finite.size else 0.0
-    height = MM_PER_MV * np.clip(trace.astype(float) - middle, -REACH_MV, REACH_MV)
+    height = MM_PER_MV * (trace.astype(float) - middle)
     across = left + MM_PER_S * np.arange(len(trace)) / fs
     paper = FOOT_MM + 0.5, axes.get_ylim()[1] - HEAD_MM - 0.5
-    line = np.clip(centre + height, *paper)
+    line = np.clip(centre + np.clip(height, -REACH_MV * MM_PER_MV, REACH_MV * MM_PER_MV), *paper)
     axes.plot(across, line, color=INK, linewidth=0.9, solid_joinstyle="round", zorder=3)
     label = _write(axes, left + 1.5, centre + 12.5, lead, fontsize=10, weight="bold", zorder=2)
     label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.8})
+    return bool((np.abs(centre + height - line) > CUT_MM).any())
 
 
 def _draw_pulse(axes: "Axes", centre: float) -> None:
@@ -213,9 +218,9 @@ def _write_margins(axes: "Axes", title: str, note: str) -> None:
 
 
 def _write_scale(
-    axes: "Axes", duration_s: float, seconds: float, *, columns: bool, marks: bool
+    axes: "Axes", duration_s: float, seconds: float, columns: bool, marks: bool, cut: Sequence[str]
 ) -> None:
-    """Write scale, duration and the sign of R peaks below the paper."""
+    """Write scale, duration, the sign of R peaks and clipped leads below the paper."""
     scale = f"{MM_PER_S:g} mm/s   {MM_PER_MV:g} mm/mV"
     if duration_s > seconds:
         scale += f"   first {seconds:g} s of {duration_s:g} s"
@@ -223,6 +228,8 @@ def _write_scale(
         scale += f"   {duration_s:g} s" + (", every column from its start" if columns else "")
     if marks:
         scale += "   \N{BLACK UP-POINTING TRIANGLE} R peaks"
+    if cut:
+        scale += f"   cut off at the edge: {list_leads(cut, 4)}"
     _write(axes, MARGIN_MM, 2.5, scale, fontsize=9, color=INK)
 
 
