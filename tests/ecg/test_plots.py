@@ -146,6 +146,17 @@ def test_r_peaks_and_seconds_are_those_of_the_recording(
     assert "25 mm/s   10 mm/mV   ▲ R peaks" in drawn["texts"]
 
 
+def test_a_lead_that_is_cut_off_at_the_edge_is_named(tmp_path, monkeypatch):
+    drawn = drawn_words(monkeypatch)
+    record = simulate(["NSR"], seed=3, duration_s=10, fs=500)
+    signal = record.signal.copy()
+    for factor, named in ((1.0, ""), (20.0, "V2")):
+        signal[7] = factor * record.signal[7]
+        plot_record(tmp_path / "a.png", signal, record.leads, 500, title="a")
+        (scale,) = (text for text in drawn["texts"] if text.startswith("25 mm/s"))
+        assert scale.partition("cut off at the edge: ")[2] == named
+
+
 def test_the_command_draws_what_it_can_and_names_the_rest(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     record = simulate(["LBBB"], seed=1)
