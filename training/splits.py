@@ -129,6 +129,9 @@ def check_folds(folder: str, records: Sequence[Record], fold: str | None) -> Non
     titles = read_rows(path)[:1]
     if "patient" not in _columns(path, titles):
         log(f"Note: {path} has no column patient (it has {titles[0]}); each record is its own.")
+    alone = [name for name, (_, patient) in folds.items() if patient == name]
+    if 0 < len(alone) < len(folds):
+        log(f"Note: {path} names no patient of {len(alone)} records ({', '.join(alone[:3])}).")
     known = {listed for listed, _ in folds.values()}
     if (words := {listed for listed in known if not listed.isdecimal()}) and words < known:
         log(f"Note: {path} has folds that are no numbers: {', '.join(sorted(words))}.")

@@ -1,24 +1,25 @@
 """A sample of the mutants of `benchmarks.fuzz`, and what it must find."""
 
 import os
+import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import mutants
 from benchmarks.common import ROOT, run_process
+from benchmarks.kinds import KINDS, write_originals
 from benchmarks.limits import SECONDS, Outcome, outcomes
 from ecg import LeadwiseError
-
-KINDS = "headers,signals,reference"
 
 
 def test_a_sample_has_no_fault() -> None:
     command = ["python", "-m", "benchmarks.fuzz", "--mutants", "500", "--seed", "1"]
-    output, _ = run_process([*command, "--only", KINDS], ROOT)
+    output, _ = run_process(command, ROOT)
     rows = [line.split("|")[1:-1] for line in output.splitlines() if line.startswith("| ")]
-    assert [row[0].strip() for row in rows[2:]] == KINDS.split(",")
+    assert [row[0].strip() for row in rows[2:]] == list(KINDS)
     counts = np.array([[int(cell) for cell in row[1:]] for row in rows[2:]])
     assert counts[:, 0].sum() == 500
     assert counts[:, 5:].sum() == 0
@@ -84,6 +85,56 @@ def test_what_states_another_value() -> None:
     assert mutants.same_cells(b"A1,N", b"A1,~")
     assert not mutants.same_cells(b"A1,N", b"A2,N")
     assert not mutants.same_cells(b"A1,N", b"A1,N,")
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "states"),
+    [
+        ("headers", "Dx: 164889003", "Dx: 426783006", True),
+        ("headers", "Dx: 164889003", "Dx: 164889\t003", False),
+        ("headers", " 250 ", " 500 ", True),
+        ("headers", " 250 ", " 500Hz ", False),
+        ("folds", "mat5\t1", "mat5\t2", True),
+        ("folds", "P1", "~", True),
+        ("folds", "mat5\t1", "mat5\tx", False),
+        ("folds", "mat5", "mat6", False),
+    ],
+)
+def test_what_no_reader_can_know(
+    originals: Path, tmp_path: Path, kind: str, old: str, new: str, states: bool
+) -> None:
+    file = {"headers": "mat4.hea", "folds": "folds.tsv"}[kind]
+    text = (originals / "data" / file).read_text()
+    assert old in text
+    assert judged(kind, originals, tmp_path, file, text.replace(old, new).encode()) == states
+
+
+def test_two_changes_of_a_lead_that_cancel_keep_its_checksum(
+    originals: Path, tmp_path: Path
+) -> None:
+    samples = np.fromfile(originals / "data" / "dat16.dat", "<i2")
+    for place, states in ((12, True), (11, False)):  # 12 leads: of the same one, of another one
+        changed = samples.copy()
+        changed[[0, place]] += np.array([1, -1], np.int16)
+        folder = tmp_path / str(place)
+        assert judged("signals", originals, folder, "dat16.dat", changed.tobytes()) == states
+
+
+def judged(kind: str, originals: Path, folder: Path, file: str, content: bytes) -> bool:
+    """Judge a mutant as the fuzzer does; what is refused is never judged."""
+    shutil.copytree(originals / "data", folder / "data")
+    (folder / "data" / file).write_bytes(content)
+    try:
+        return KINDS[kind].states_another(originals / "data", folder / "data", file)
+    except LeadwiseError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("originals")
+    write_originals(folder)
+    return folder
 
 
 def test_the_difference_is_shown() -> None:

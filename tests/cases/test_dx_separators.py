@@ -65,7 +65,9 @@ def data(case: Callable[[str], Path]) -> Path:
     """The records of the case, and three whose labels cannot be read."""
     folder = case("dx-separators") / "data"
     text = (folder / "comma.hea").read_text()
-    for name, listed in {"word": "fibrillation", "partly": f"{AF},flutter", "sum": "1.6e8"}.items():
+    texts = {"word": "fibrillation", "partly": f"{AF},flutter", "sum": "1.6e8"}
+    texts |= {"torn": f"{AF},42678\t3006", "halves": "16488 9003"}
+    for name, listed in texts.items():
         (folder / f"{name}.hea").write_text(text.replace(f"{AF},{NSR}", listed))
         shutil.copy(folder / "comma.mat", folder / f"{name}.mat")
     return folder
@@ -82,9 +84,11 @@ def test_training_names_what_it_cannot_read(
     for name, word in {"word": "fibrillation", "sum": "1.6e8"}.items():
         assert f"Left out: {name}: '{word}' of its labels is no code and no name of a class" in err
     assert "Left out: unknown: the header has no Dx code" in err
+    assert "Left out: halves: '16488, 9003' of its labels is no code and no name" in err
     assert "Note: partly: 'flutter' of its labels is no code" in err
+    assert "Note: torn: '42678, 3006' of its labels is no code" in err
     training = read_model(tmp_path / "model").training
-    assert training["train_records"] + training["validation_records"] == len(STYLES) + 1
+    assert training["train_records"] + training["validation_records"] == len(STYLES) + 2
 
 
 @pytest.mark.parametrize("year", ["2021", "2020"])
@@ -100,6 +104,6 @@ def test_the_scorer_reads_the_same_codes(
         (outputs / f"{name}.csv").write_text(f"#{name}\n{AF},{NSR}\n0,0\n0.1,0.1\n")
     assert evaluate_model.main([str(data), str(outputs), "--year", year]) == 0
     out, err = capsys.readouterr()
-    # Of twelve records, `partly` has a code and is answered without.
-    assert float(out.splitlines()[-1].split(",")[2]) == pytest.approx(11 / 12, abs=1e-3)
-    assert "headers whose Dx line holds no code and no known name: 2 (sum.hea, word.hea)" in err
+    # Of 14 records, `partly` and `torn` have a code and are answered without.
+    assert float(out.splitlines()[-1].split(",")[2]) == pytest.approx(12 / 14, abs=1e-3)
+    assert "no code and no known name: 3 (halves.hea, sum.hea, word.hea)" in err

@@ -181,6 +181,14 @@ def test_a_table_that_does_not_fit_is_refused(
         ("record\tfold\tpatient\na\t1\tp\n", None, "does not list 1 records (b); each is its own"),
         ("record\tfold\tname\na\t1\tp\nb\t8\tp\n", None, "has no column patient (it has 'record"),
         ("record\tfold\tpatient\na\t1\tp\nb\t8\tp\n", "8", "has 1 patients (p) in the validation"),
+        ("record\tfold\tpatient\na\t1\t\nb\t8\tp\n", "8", "names no patient of 1 records (a)."),
+        ("record\tfold\tpatient\na\t1\tp\nb\tnan\tq\n", "1", "has folds that are no numbers: nan."),
+        (
+            "record\tfold\tpatient\na\t1\tp\nb\ttest\tq\n",
+            None,
+            "has folds that are no numbers: test.",
+        ),
+        ("record\tfold\tpatient\na\t;1\tp\nb\t1\tq\n", "1", "has folds that are no numbers: ;1."),
     ],
 )
 def test_what_a_table_leaves_open_is_said(
