@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -260,15 +261,21 @@ def test_a_record_that_breaks_while_prepared_is_left_out(
 
 
 def test_a_record_that_is_too_long_for_the_disk_is_left_out_with_its_name(
-    folder: Path, tmp_path: Path
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     header = folder / "SIM00002.hea"
-    header.write_text(header.read_text().replace(" 200 400", f" 200 {10**12}"))
+    header.write_text(header.read_text().replace(" 200 400", " 200 4000000"))
+    # 20,000 s at the recipe's 250 Hz, 36 channels of 2 bytes, and 5 % more: 378 MB.
+    usage = SimpleNamespace(free=378_000_001)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(LeadwiseError, match="the longest record is SIM00002, with 4000000"):
+        open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
+    usage.free = 377_999_999
     cache = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
     assert cache.usable.tolist() == [0, 2, 3, 4, 5]
     (message,) = cache.left_out
-    assert str(message).startswith("SIM00002: ")
-    assert str(10**12) in str(message)
+    assert str(message).startswith("SIM00002: the header says 4000000 samples at 200 Hz; prepared")
+    assert "they need 0.4 GB" in str(message)
 
 
 def test_too_small_a_disk_is_an_error_before_work_starts(

@@ -17,6 +17,7 @@ from models.folder import FittedHead
 from models.recipe import Recipe, part, vary
 from tests.conftest import mapped_arrays
 from tests.reference.plain_training import Trained, plain_training
+from training.budget import TotalBudget
 from training.dataset import Dataset, dataset_of
 from training.evaluate import LeadSetRun, fit_heads
 from training.loop import train
@@ -112,7 +113,7 @@ def both(
         run = LeadSetRun(
             NAME, {}, recipe, LEADS, CLASSES, torch.device("cpu"), init=first.state_dict()
         )
-        state = train(run, train_part, validation, 1e9, file, 1)
+        state = train(run, train_part, validation, TotalBudget(1e9, 1), file)
         assert load_state(file, {}).finished
         network = Masked(2, 3, **recipe.network.options)
         network.load_state_dict(first.state_dict())
@@ -132,10 +133,13 @@ def test_the_loop_computes_what_a_plain_training_computes(
     for name, weight in plain.weights.items():
         if "num_batches" not in name:
             torch.testing.assert_close(state.best[name], weight, atol=2e-6, rtol=1e-5)
-    fitted: FittedHead = fit_heads(run, state, validation, np.empty((0, 0)))["diagnosis"]
+    heads, final = fit_heads(run, state, validation, np.empty((0, 0)))
+    fitted: FittedHead = heads["diagnosis"]
     (threshold,) = set(fitted.decision.options["values"])
     predicted = plain.predictions >= threshold
     assert fitted.scores["f_measure"] == pytest.approx(max(plain.scores), abs=1e-9)
+    assert final["diagnosis"].decision == pytest.approx(max(plain.scores), abs=1e-9)
+    assert final["diagnosis"].rules is None
     labels = validation.labels["diagnosis"]
     both_positive, positive = (labels & predicted).sum(0), labels.sum(0) + predicted.sum(0)
     assert np.mean(2 * both_positive / positive) == pytest.approx(max(plain.scores), abs=1e-9)
