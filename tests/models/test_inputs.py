@@ -187,3 +187,14 @@ def test_a_transform_that_gives_no_finite_signal_is_refused(
     monkeypatch.setitem(TRANSFORMS, "lose", lambda signal, fs: (signal * value, fs))
     with pytest.raises(LeadwiseError, match="the transform 'lose' gives no finite channels"):
         check_transforms(replace(PLAIN, transforms=(part("resample"), part("lose"))))
+
+
+def test_a_rate_that_is_nearly_the_recipes_is_read_as_this() -> None:
+    """INCART's 257 Hz as 250 Hz, as published; within 5 %."""
+    signal = np.random.default_rng(0).normal(size=(1, 900))
+    recipe = replace(PLAIN, fs=250.0)
+    for fs in (240.0, 250.0, 257.0):
+        assert prepare(recipe, signal, ["I"], ["I"], fs).signal.shape == (1, 900)
+    for fs in (235.0, 265.0):
+        with pytest.raises(LeadwiseError, match=f"its transforms end at {fs:g} Hz, but fs is 250"):
+            prepare(recipe, signal, ["I"], ["I"], fs)

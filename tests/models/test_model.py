@@ -140,3 +140,13 @@ def test_missing_leads_are_a_warning(tmp_path: Path) -> None:
     assert prediction.leads == STANDARD
     (warning,) = [one for one in prediction.warnings if one.kind == "missing leads"]
     assert warning.text == "V1, V2, V3, V4, V5, V6 missing and not derivable; read as 0"
+
+
+def test_errors_of_the_signal_are_warnings_of_the_prediction(tmp_path: Path) -> None:
+    record = record_of(tmp_path, 10.0)
+    path = tmp_path / "R0.hea"
+    path.write_text(path.read_text().replace(" 2500\n", " 2600\n", 1))
+    model = Model.load(untrained(tmp_path / "model", FREE))
+    texts = [str(warning) for warning in model.predict(read_record(path)).warnings]
+    assert "R0: the header states 2600 samples, the signal has 2500" in texts
+    assert model.predict(record).warnings == ()

@@ -39,6 +39,32 @@ def test_a_recipe_of_other_leads_refuses_the_five_lead_sets(
         chosen_recipe(Settings(leads=(2,)))
 
 
+def test_settings_shorten_a_recipe_and_never_lengthen_it() -> None:
+    recipe = find("house-resnet")
+    assert chosen_recipe(Settings(recipe="house-resnet")) == recipe
+    changed = chosen_recipe(Settings(recipe="house-resnet", epochs=3, minutes=7.0, seed=5))
+    assert (changed.epochs, changed.minutes, changed.seed) == (3, 7.0, 5)
+    assert chosen_recipe(Settings(recipe="house-resnet", epochs=1000)).epochs == recipe.epochs
+    assert chosen_recipe(Settings(recipe="house-resnet", seed=0)).seed == 0
+
+
+def test_a_patient_of_the_table_is_on_one_side(folder: Path) -> None:
+    """Fold and patient differ: each patient has two records, of different folds."""
+    (folder / "REFERENCE.csv").write_text("".join(f"A{n},{'NA'[n % 2]}\n" for n in range(1, 9)))
+    rows = [f"A{n}\t{n % 2}\tp{(n + 1) // 2}\n" for n in range(1, 9)]
+    (folder / "folds.tsv").write_text("record\tfold\tpatient\n" + "".join(rows))
+    records, _ = labelled_records(str(folder), EXCLUSIVE)
+    signals = mapped_arrays([np.zeros((1, 300), np.float16)] * 8)
+    cache = Cache(folder, signals, {}, np.arange(8), (), ())
+    for seed in range(5):
+        recipe = vary(find("house-resnet"), heads=EXCLUSIVE, lead_sets=(("ECG",),), seed=seed)
+        side = split_data(records, cache, str(folder), recipe, Settings()).validation
+        assert side[::2].tolist() == side[1::2].tolist()
+        assert side.sum() == 2
+    held = split_data(records, cache, str(folder), recipe, Settings(validation="1")).validation
+    assert held.tolist() == [True, False] * 4
+
+
 def test_a_folder_of_2017_is_read_and_records_without_a_class_are_left_out(folder: Path) -> None:
     rows = "A1,N\nA2,A\nA3,O\nA4,~\nA5,X\nA6,N\nA6,A\nA9,N\n"
     (folder / "REFERENCE.csv").write_text(rows)

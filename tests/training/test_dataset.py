@@ -68,6 +68,15 @@ def unlabelled(lengths: np.ndarray, recipe: Recipe) -> Dataset:
     return Dataset(signals, labels, {}, channels=[0], recipe=recipe)
 
 
+def test_micro_batches_are_as_full_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Padded to the longest record of each: 3 · 100, 2 · 150, 240 and 250 samples."""
+    monkeypatch.setattr("training.dataset.MICRO_BATCH_SAMPLES", 300)
+    lengths = np.array([150, 100, 400, 100, 240, 100, 150])
+    dataset = unlabelled(lengths, reading(250))
+    assert dataset.micro_batches([0, 1, 2, 3, 4, 5, 6]) == [[1, 3, 5], [0, 6], [4], [2]]
+    assert dataset.micro_batches([1, 3, 5]) == [[1, 3, 5]]
+
+
 def test_a_batch_of_long_records_is_cut_into_micro_batches() -> None:
     lengths = np.random.default_rng(0).integers(1000, 5000, 100)
     lengths[::10] = 60_000
