@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecg import LeadwiseError
+from ecg import LeadwiseError, printable
 from ecg.files import atomic_write
 from ecg.labels import class_name, read_codes
 from ecg.progress import quiet_pipe
@@ -25,10 +25,11 @@ from scoring.challenge import YEARS, Scores, headline, load_weights, score
 from scoring.headers import Pairs, find_pairs, read_labels
 from scoring.measures import count, precision, recall
 from scoring.outputs import (
+    IRREGULAR,
+    MISNAMED,
     Predictions,
     list_names,
     older_files,
-    printable,
     read_outputs,
     read_text,
 )
@@ -115,6 +116,8 @@ def _note_files(pairs: Pairs, unlabelled: list[str], predictions: Predictions, y
         print("Note: no record has a scored label, so these scores mean nothing.", file=sys.stderr)
     _note(predictions.empty, "output files without a scored class, counted as all negative")
     _note(predictions.foreign, "output files with other classes than the rest, of another model?")
+    _note(predictions.misnamed, MISNAMED)
+    _note(predictions.irregular, IRREGULAR)
     _note(older_files(pairs.outputs), "output files much older than the rest, of an earlier run?")
     _note(predictions.unclear, "output files with outputs other than 0 and 1, counted as negative")
     counted = "0" if year == 2021 else "in 2020"

@@ -54,11 +54,13 @@ from training.cache import Cache, MappedArrays, prepare_record
 from training.data import labelled_records, named_recipe, split_data
 from training.run import check_recipe, try_batch
 from training.settings import read_settings
+from training.splits import check_folds
 
 EXAMPLES = 5
 OUTCOMES = ("right", "refused", "warned", "other", *FAULTS)
 RECORDS = ("mat4", "mat5", "dat16", "dat212")  # the names of the records say how they are stored
 LETTERS = "NAO~NA"
+NO_LABEL = ("", "nan", "none", "unknown")
 
 Answer = tuple[Any, set[str]]  # what is compared, and the sentences beside it
 
@@ -150,24 +152,28 @@ def predicted(model: Model, path: Path) -> Answer:
 
 
 def use_record(folder: Path, file: str) -> Answer:
-    """Predict a record, and prepare it for training; what one takes, the other must take."""
-    path = folder / f"{Path(file).stem}.hea"
+    """Predict a record, read its labels, and prepare it for training."""
+    path, recipe = folder / f"{Path(file).stem}.hea", small_recipe()
     answer, texts = predicted(_model(folder.parent / "model"), path)
-    prepared = prepare_record(read_record(path), small_recipe())
-    texts |= {message.text for message in prepared.messages}
+    records, left_out = labelled_records(str(folder), recipe.heads)
+    codes = [record.header.codes for record in records if record.name == path.stem]
+    prepared = prepare_record(read_record(path), recipe)
+    texts |= {message.text for message in (*left_out, *prepared.messages)}
     if prepared.channels is None:
-        return (answer, None), texts
+        return (answer, codes, None), texts
     digest = hashlib.sha256(np.round(prepared.channels, 3).tobytes()).hexdigest()
-    return (answer, digest), texts
+    return (answer, codes, digest), texts
 
 
 def use_model(folder: Path, file: str) -> Answer:
     """Load a model, and predict a record of twelve and one of two leads."""
     data = folder.parent / "data"
-    answers = [
-        predicted(Model.load(folder, leads), data / "mat4.hea") for leads in (None, ("I", "II"))
-    ]
-    return [answer for answer, _ in answers], answers[0][1] | answers[1][1]
+    answers, texts = [], set[str]()
+    for name, leads in (("own", None), ("two", ("I", "II"))):
+        answer, own = predicted(Model.load(folder, leads), data / "mat4.hea")
+        answers.append(answer)
+        texts |= {f"{name} leads: {text}" for text in own}
+    return answers, texts
 
 
 def use_recipe(folder: Path, file: str) -> Answer:
@@ -201,6 +207,7 @@ def use_folds(folder: Path, file: str) -> Answer:
     cache = Cache(folder, MappedArrays(b"", np.float16, 12, 0 * indices), {}, indices, (), ())
     splits = []
     for fold in (None, "1"):
+        check_folds(str(folder), records, fold)
         settings = replace(read_settings(), validation=fold)
         split = split_data(records, cache, str(folder), recipe, settings)
         splits.append(split.validation.tolist())
@@ -211,7 +218,7 @@ def use_folds(folder: Path, file: str) -> Answer:
 
 
 def header_states_another(original: Path, folder: Path, file: str) -> bool:
-    """Check that wfdb reads in a header what we read."""
+    """Check that wfdb reads in a header what we read, labels included."""
     import wfdb
 
     path = folder / file
@@ -224,15 +231,26 @@ def header_states_another(original: Path, folder: Path, file: str) -> bool:
         ]
         expected = (
             theirs.fs, theirs.sig_len or None, theirs.baseline, list(theirs.fmt),
-            [canonical_name(name or "") for name in theirs.sig_name],
+            [canonical_name(name or "") for name in theirs.sig_name], _labels(theirs.comments),
         )  # fmt: skip
     except Exception:  # noqa: BLE001 - whatever wfdb refuses
         return False
     ours = read_record(path).header
     lines = ours.lines
     formats = [word.partition("x")[0].partition(":")[0].partition("+")[0] for word in lines.formats]
-    actual = ours.fs, ours.samples or None, list(lines.baselines), formats, list(ours.leads)
+    actual = (
+        ours.fs, ours.samples or None, list(lines.baselines), formats, list(ours.leads),
+        set(ours.codes),
+    )  # fmt: skip
     return expected == actual and np.allclose(scales, lines.mv_per_adu)
+
+
+def _labels(comments: list[str]) -> set[str]:
+    """Split the Dx lines of comments."""
+    lists = [text for key, _, text in (each.partition(":") for each in comments)
+             if key.strip().casefold() == "dx"]  # fmt: skip
+    words = {word.strip() for text in lists for word in text.split(",")}
+    return {word for word in words if word.casefold() not in NO_LABEL}
 
 
 def never(original: Path, folder: Path, file: str) -> bool:
@@ -258,6 +276,18 @@ def table_states_another(original: Path, folder: Path, file: str) -> bool:
     return len(one) == len(other) and all(map(mutants.same_cells, one, other))
 
 
+def folds_state_another(original: Path, folder: Path, file: str) -> bool:
+    """Check that two tables of folds differ only in numbers of folds and names of patients."""
+    one, other = (
+        [line.split("\t") for line in (each / file).read_text().splitlines()]
+        for each in (original, folder)
+    )
+    return len(one) == len(other) and all(
+        len(row) == len(new) and row[0] == new[0] and (row[1] == new[1] or new[1].isdecimal())
+        for row, new in zip(one, other, strict=True)
+    )
+
+
 HEADERS = tuple(f"{name}.hea" for name in RECORDS)
 SIGNALS = ("mat4.mat", "mat5.mat", "dat16.dat", "dat212.dat")
 KINDS = {
@@ -271,7 +301,7 @@ KINDS = {
     "outputs": Kind("outputs", tuple(f"{name}.csv" for name in RECORDS), mutants.text, use_outputs,
                     table_states_another),
     "reference": Kind("af", ("REFERENCE.csv",), mutants.text, use_reference, table_states_another),
-    "folds": Kind("data", ("folds.tsv",), mutants.text, use_folds, table_states_another),
+    "folds": Kind("data", ("folds.tsv",), mutants.text, use_folds, folds_state_another),
 }  # fmt: skip
 
 

@@ -45,9 +45,12 @@ def text(generator: np.random.Generator, content: bytes) -> bytes:
 
 
 def header(generator: np.random.Generator, content: bytes) -> bytes:
-    """Mutate the lines of a header that describe the signal; half of the edits are of words."""
+    """Mutate a header: one edit in five is of its comments, two are of words of other lines."""
     described, mark, comments = content.partition(b"\n#")
-    if generator.integers(2):
+    edit = generator.integers(5)
+    if edit == 0 and mark:
+        return described + b"\n" + text(generator, b"#" + comments)
+    if edit < 3:
         return text(generator, described) + mark + comments
     lines = described.split(b"\n")
     row = generator.integers(len(lines))

@@ -156,6 +156,8 @@ def parse_header(text: str, name: str, rename: Rename = ()) -> Header:
         )
     (fs, of_rate), (samples, of_length) = rate_of(top, name), samples_of(top, name)
     parsed, leads = _lead_lines(name, lines.rows[1 : top.leads + 1])
+    extra = f"lines that are no comments after those of the leads: {count - top.leads}, not read"
+    of_rows = (("unread lines", extra),) if count > top.leads else ()
     return Header(
         name=name,
         identity=top.name,
@@ -165,7 +167,7 @@ def parse_header(text: str, name: str, rename: Rename = ()) -> Header:
         codes=read_codes(text),
         lines=parsed,
         rename=rename,
-        assumed=(*of_rate, *of_length),
+        assumed=(*of_rate, *of_length, *of_rows),
         **_patient(lines),
     )
 

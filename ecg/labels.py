@@ -110,7 +110,7 @@ def _words(piece: str) -> list[str]:
 
 
 def is_code(word: str) -> bool:
-    """Return whether a word has the form of a SNOMED CT code.
+    """Return whether a word is written as a code: in digits.
 
     Examples
     --------
@@ -118,6 +118,17 @@ def is_code(word: str) -> bool:
     (True, False)
     """
     return word.isascii() and word.isdigit()
+
+
+def is_snomed(word: str) -> bool:
+    """Return whether a code has the 6 to 18 digits of SNOMED CT; shorter ones are torn codes.
+
+    Examples
+    --------
+    >>> is_snomed("6374002"), is_snomed("16488")
+    (True, False)
+    """
+    return is_code(word) and 6 <= len(word) <= 18
 
 
 def code_of(name: str) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ecg import LeadwiseError
 from ecg.headers import Message
-from ecg.labels import code_of, dx_lines, is_code, read_codes
+from ecg.labels import code_of, dx_lines, is_snomed, read_codes
 from ecg.records import find_headers
 from scoring.outputs import list_names, read_text
 
@@ -131,7 +131,9 @@ def read_labels(
             )
     codes = [[code for line in dx for code in _codes(line)] for dx in lines]
     unread = [
-        path for path, own in zip(headers, codes, strict=True) if own and not any(map(is_code, own))
+        path
+        for path, own in zip(headers, codes, strict=True)
+        if own and not any(map(is_snomed, own))
     ]
     repeated = [path for path, dx in zip(headers, lines, strict=True) if len(dx) > 1]
     if year == 2020:

@@ -19,12 +19,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecg import LeadwiseError
+from ecg import LeadwiseError, printable
 from ecg.files import atomic_write, read_bytes
 
 TRUE = ("True", "true", "T", "t")
 FALSE = ("False", "false", "F", "f")
 NEITHER = 2  # an output cell that is neither 0 nor 1; it counts as negative
+MISNAMED = "output files whose first line is not # and the name of the file"
+IRREGULAR = "output files of other than four lines, or with lines of unequal lengths"
 PAUSE_S = 600.0  # a run writes its files with shorter pauses
 
 
@@ -38,6 +40,8 @@ class Predictions(NamedTuple):
     unclear: list[str]  # files with outputs of scored classes other than 0 and 1
     infinite: list[str]  # files with probabilities of scored classes that are no finite numbers
     foreign: list[str]  # files with other classes than most have
+    misnamed: list[str]  # files whose first line is not `#` and the file's name
+    irregular: list[str]  # files of other than four lines, or with rows of unequal lengths
 
 
 class _Rules(NamedTuple):
@@ -130,9 +134,17 @@ def read_outputs(
         counts them and names the first.
     """
     rules, groups, malformed, errors = _RULES[year], dict[str, _Group](), [], []
+    misnamed, irregular = [], []
     for number, path in enumerate(paths):
         try:
-            rows = rules.rows(path, read_text(path))
+            text = read_text(path)
+            rows = rules.rows(path, text)
+            head, *lines = text.split("\n")
+            name = os.path.basename(path).removesuffix(".csv")
+            if head.strip() not in (f"#{name}", f"#{printable(name)}"):
+                misnamed.append(number)
+            if any(map(str.strip, lines[3:])) or len({row.count(",") for row in lines[:3]}) > 1:
+                irregular.append(number)
             if rows is None:
                 malformed.append(path)
                 continue
@@ -156,7 +168,8 @@ def read_outputs(
     empty = [number for group in groups.values() if group.width == 0 for number in group.records]
     by_size = sorted((len(g.records), row) for row, g in groups.items() if row.strip())
     foreign = [number for _, row in by_size[:-1] for number in groups[row].records]
-    noted = (empty, np.flatnonzero(unclear).tolist(), np.flatnonzero(infinite).tolist(), foreign)
+    noted = (empty, np.flatnonzero(unclear).tolist(), np.flatnonzero(infinite).tolist(), foreign,
+             misnamed, irregular)  # fmt: skip
     names = [[paths[number] for number in sorted(numbers)] for numbers in noted]
     return Predictions(outputs, probabilities, malformed, *names)
 
@@ -175,11 +188,6 @@ def list_names(names: Sequence[str]) -> str:
     """List the first three names, safe to print, and the number of the others."""
     first = ", ".join(printable(name) for name in names[:3])
     return first + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def printable(name: str) -> str:
-    """Escape characters of a file name that cannot be printed."""
-    return name if name.isprintable() else ascii(name)[1:-1]
 
 
 def _group(class_row: str, classes: Sequence[Sequence[str]], rules: _Rules) -> _Group:

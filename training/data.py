@@ -10,7 +10,7 @@ from datasets.reference import labelled
 from datasets.sources import labelled_classes, source_of
 from ecg import LeadwiseError
 from ecg.headers import Message
-from ecg.labels import AF_LETTERS, CODES, POLICIES, class_name, code_of, is_code, label_matrix
+from ecg.labels import AF_LETTERS, CODES, POLICIES, class_name, code_of, is_snomed, label_matrix
 from ecg.leads import LEAD_SETS, Rename, refusal, serving_set
 from ecg.progress import log
 from ecg.records import Record, find_records, summarise
@@ -185,7 +185,7 @@ def _with_readable_codes(
         known |= {code for joined in POLICIES[head.classes](codes) for code in joined.split("|")}
     readable, lost, partly = [], [], []
     for record, own in zip(records, codes, strict=True):
-        words = [word for word in own if not is_code(code_of(word)) and word not in known]
+        words = [word for word in own if not is_snomed(code_of(word)) and word not in known]
         text = f"'{', '.join(words)}' of its labels is no code and no name of a class"
         message = Message(record.name, "unreadable label", text)
         if words and len(words) == len(own):

@@ -129,6 +129,9 @@ def check_folds(folder: str, records: Sequence[Record], fold: str | None) -> Non
     titles = read_rows(path)[:1]
     if "patient" not in _columns(path, titles):
         log(f"Note: {path} has no column patient (it has {titles[0]}); each record is its own.")
+    known = {listed for listed, _ in folds.values()}
+    if (words := {listed for listed in known if not listed.isdecimal()}) and words < known:
+        log(f"Note: {path} has folds that are no numbers: {', '.join(sorted(words))}.")
     listed = [(folds[name][1], folds[name][0] == fold) for name in names if name in folds]
     sides = [{patient for patient, held in listed if held is side} for side in (True, False)]
     if both := sorted(sides[0] & sides[1]):

@@ -16,7 +16,7 @@ from ecg import LeadwiseError
 from ecg.labels import AF_LETTERS, label_matrix
 from ecg.progress import quiet_pipe
 from scoring.af import AfScores, score
-from scoring.outputs import list_names, read_outputs
+from scoring.outputs import IRREGULAR, MISNAMED, list_names, read_outputs
 
 LEGEND = "N normal, A atrial fibrillation, O other rhythm, ~ too noisy"
 
@@ -42,6 +42,8 @@ def read_answers(path: Path, names: Sequence[str]) -> dict[str, str]:
         _note([Path(name).stem for name in read.empty], "output files without a class of 2017")
         text = "output files with other classes than the rest, of another model?"
         _note([Path(name).stem for name in read.foreign], text)
+        _note([Path(name).stem for name in read.misnamed], MISNAMED)
+        _note([Path(name).stem for name in read.irregular], IRREGULAR)
         if several := [name for name, row in rows.items() if row.sum() > 1]:
             raise LeadwiseError(
                 f"{path}: {len(several)} records have more than one class: {list_names(several)}; "

@@ -21,8 +21,8 @@ BETA = "- F-beta and G-beta measures...\n"
 def case(folders):
     """Make worked example 003 of the official cases: sinus rhythm always."""
     headers = {f"R{n}.hea": f"R{n} 1 1 1\n#Dx: {code}\n" for n, code in enumerate((AF, NSR, SB))}
-    text = f"#R\n{AF},{NSR},{SB}\n0,1,0\n0.5,0.5,0.5\n"
-    return folders(headers, {f"R{number}.csv": text for number in range(3)})
+    text = f"{AF},{NSR},{SB}\n0,1,0\n0.5,0.5,0.5\n"
+    return folders(headers, {f"R{number}.csv": f"#R{number}\n{text}" for number in range(3)})
 
 
 def test_two_arguments_print_the_scores(case, capsys):
@@ -86,7 +86,7 @@ def test_bootstrap_prints_seeded_intervals(case, capsys):
 
 def test_odd_things_are_told_but_do_not_stop(folders, capsys):
     headers = {f"R{n}.hea": f"R{n}\n#Dx: 55827005\n" for n in range(4)} | {"A.hea": f"#Dx: {AF}\n"}
-    outputs = {f"R{n}.csv": f"#R\n{AF}\n1\n1\n" for n in range(4)}
+    outputs = {f"R{n}.csv": f"#R{n}\n{AF}\n1\n1\n" for n in range(4)}
     outputs |= {"A.csv": "#A\n\n\n\n", "Z.csv": "x", "notes.txt": "x"}
     assert evaluate_model.main(list(folders(headers, outputs))) == 0
     assert capsys.readouterr().err.splitlines() == [
@@ -124,16 +124,16 @@ def test_values_that_are_no_numbers_count_as_officially_and_are_said(
 ):
     """The scores are those of 0; files are counted, and three are named."""
     headers = {f"R{n}.hea": f"R{n}\n#Dx: {(AF, NSR)[n % 2]}\n" for n in range(6)}
-    good = f"#R\n{AF},{NSR}\n1,0\n0.5,0.{{}}\n"
-    odd = f"#R\n{AF},{NSR}\n{outputs}\n{probabilities}\n"
-    files = {f"R{n}.csv": odd if n <= others else good.format(n) for n in range(6)}
+    good = f"#R{{}}\n{AF},{NSR}\n1,0\n0.5,0.{{}}\n"
+    odd = f"#R{{}}\n{AF},{NSR}\n{outputs}\n{probabilities}\n"
+    files = {f"R{n}.csv": (odd if n <= others else good).format(n, n) for n in range(6)}
     assert evaluate_model.main(list(folders(headers, files, "odd"))) == 0
     scores, error = capsys.readouterr()
     names = "5 (R0.csv, R1.csv, R2.csv and 2 more)" if others else "1 (R0.csv)"
     assert error == notes.replace("{}: {}", "0: {}").format(names, names)
     zero = "0.25" if "0.25" in probabilities else "0.250" if not notes else "0"
-    plain = f"#R\n{AF},{NSR}\n1,0\n0.5,{zero}\n"
-    files = {f"R{n}.csv": plain if n <= others else good.format(n) for n in range(6)}
+    plain = f"#R{{}}\n{AF},{NSR}\n1,0\n0.5,{zero}\n"
+    files = {f"R{n}.csv": (plain if n <= others else good).format(n, n) for n in range(6)}
     evaluate_model.main(list(folders(headers, files, "plain")))
     assert capsys.readouterr() == (scores, "")
 
@@ -156,9 +156,9 @@ def test_the_note_on_probabilities_has_the_years_rule(folders, capsys, year, cou
 def test_outputs_of_another_model_are_named(folders, capsys):
     """Failed records have no classes, whatever the model."""
     headers = {f"R{n}.hea": f"R{n}\n#Dx: {AF}\n" for n in range(9)}
-    outputs = {f"R{n}.csv": f"#R\n{AF},{NSR}\n1,0\n0.5,0.5\n" for n in range(4)}
-    outputs |= {f"R{n}.csv": f"#R\n{NSR},{AF}\n0,1\n0.5,0.5\n" for n in (4, 5, 6)}
-    outputs |= {"R7.csv": "#R\n\n\n\n", "R8.csv": "#R\nN,A\n0,1\n0.5,0.5\n"}
+    outputs = {f"R{n}.csv": f"#R{n}\n{AF},{NSR}\n1,0\n0.5,0.5\n" for n in range(4)}
+    outputs |= {f"R{n}.csv": f"#R{n}\n{NSR},{AF}\n0,1\n0.5,0.5\n" for n in (4, 5, 6)}
+    outputs |= {"R7.csv": "#R7\n\n\n\n", "R8.csv": "#R8\nN,A\n0,1\n0.5,0.5\n"}
     assert evaluate_model.main(list(folders(headers, outputs))) == 0
     assert capsys.readouterr().err.splitlines() == [
         "Note: output files without a scored class, counted as all negative: 2 (R7.csv, R8.csv).",
@@ -177,9 +177,35 @@ def test_outputs_of_an_earlier_run_are_named(case, capsys, ago, older):
     assert capsys.readouterr().err == (text if older else "")
 
 
+def test_outputs_whose_lines_are_not_as_written_are_named(folders, capsys):
+    """A repeated or moved line makes labels of probabilities; the scores are the official ones."""
+    good = f"{AF},{NSR}\n1,0\n0.5,0.5\n"
+    texts = {
+        "right": f"#right\n{good}",
+        "blanks": f"#blanks \r\n{good}\n \n",
+        "other": f"#right\n{good}",
+        "bare": f"#\n{good}",
+        "headless": f"1,0\n{good}",
+        "repeated": f"#repeated\n{AF},{NSR}\n1,0\n1,0\n0.5,0.5\n",
+        "longer": f"#longer\n{good}x\n",
+        "uneven": f"#uneven\n{AF},{NSR}\n1,0,1\n0.5,0.5\n",
+    }
+    headers = {f"{name}.hea": f"{name}\n#Dx: {AF}\n" for name in texts}
+    case = folders(headers, {f"{name}.csv": text for name, text in texts.items()})
+    assert evaluate_model.main(list(case)) == 0
+    out, err = capsys.readouterr()
+    assert err.splitlines() == [
+        "Note: output files whose first line is not # and the name of the file: 3 (bare.csv, "
+        "headless.csv, other.csv).",
+        "Note: output files of other than four lines, or with lines of unequal lengths: 3 "
+        "(longer.csv, repeated.csv, uneven.csv).",
+    ]
+    assert out.endswith("nan,1.000,1.000,1.000,1.000\n")
+
+
 def test_without_any_scored_label_the_scores_are_said_to_mean_nothing(folders, capsys):
     headers = {"A.hea": "#Dx: 55827005\n", "B.hea": "#Dx:\n"}
-    outputs = {f"{name}.csv": f"#R\n{AF}\n0\n0\n" for name in "AB"}
+    outputs = {f"{name}.csv": f"#{name}\n{AF}\n0\n0\n" for name in "AB"}
     assert evaluate_model.main(list(folders(headers, outputs))) == 0
     assert capsys.readouterr().err.splitlines() == [
         "Note: records without a scored label: 2 (A.hea, B.hea).",
@@ -189,14 +215,14 @@ def test_without_any_scored_label_the_scores_are_said_to_mean_nothing(folders, c
 
 def test_names_of_files_do_not_control_the_terminal(folders, capsys):
     headers = {"A.hea": f"#Dx: {AF}\n", "B\x1b[2J.hea": "#Dx: 55827005\n"}
-    outputs = {"A.csv": f"#R\n{AF}\n1\n1\n", "B\x1b[2J.csv": f"#R\n{AF}\n1\n1\n"}
+    outputs = {"A.csv": f"#A\n{AF}\n1\n1\n", "B\x1b[2J.csv": f"#B\\x1b[2J\n{AF}\n1\n1\n"}
     assert evaluate_model.main(list(folders(headers, outputs))) == 0
     assert capsys.readouterr().err == "Note: records without a scored label: 1 (B\\x1b[2J.hea).\n"
 
 
 def test_the_shift_of_2020_is_told(folders, capsys):
     headers = {"A.hea": f"#Dx: {AF}\n#Dx: {NSR}\n", "B.hea": f"#Dx: {AF}\n"}
-    outputs = {f"{name}.csv": f"#R\n{AF}\n1\n1\n" for name in "AB"}
+    outputs = {f"{name}.csv": f"#{name}\n{AF}\n1\n1\n" for name in "AB"}
     case = folders(headers, outputs)
     assert evaluate_model.main([*case, "--year", "2020"]) == 0
     assert "Note: headers with two Dx lines, which shift" in capsys.readouterr().err
