@@ -76,6 +76,12 @@ def test_lines_are_numbered_as_in_the_file(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_each_encoding_of_a_spreadsheet_is_read(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "table").write_bytes("A1\tN\r\nB\u00e9\t~\r\n".encode(encoding))
+    assert [row.cells for row in read_rows(tmp_path / "table")] == [["A1", "N"], ["B\u00e9", "~"]]
+
+
 @pytest.mark.parametrize(
     ("cell", "name"),
     [

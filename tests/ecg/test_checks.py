@@ -96,7 +96,9 @@ def test_sentences_name_leads_and_numbers() -> None:
     signal = triangle(0.0, 1.0, 1.0)
     signal[1, [5, 6]] = np.nan
     assert dict(signal_warnings(signal, LEADS)) == {
-        "samples without value": "2 samples without a value (NaN, infinite or −32768) in II; read as 0 mV",
+        "samples without value": (
+            "2 samples without a value (NaN, infinite or −32768) in II; read as 0 mV"
+        ),
         "flat leads": "I flat",
     }
     small = dict(signal_warnings(triangle(0.012), ("II",)))["absurd gain"]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecg import LeadwiseError
-from ecg.headers import Header, parse_header
+from ecg.headers import Header, parse_header, parse_multi_segment
 from ecg.leads import STANDARD
 
 SAMPLES = Path(__file__).parent.parent / "data" / "challenge-samples"
@@ -272,3 +272,11 @@ def test_what_is_written_is_read(leads: list[tuple], fs: int, samples: int) -> N
     gains, baselines, firsts, checksums, names = zip(*leads, strict=True)
     assert (header.fs, header.samples, header.leads) == (float(fs), samples or None, names)
     assert header.lines[1:2] + header.lines[4:7] == (gains, baselines, firsts, checksums)
+
+
+def test_a_multi_segment_record_is_as_long_as_its_segments() -> None:
+    first = parse_header("s 1 250 100\ns.mat 16 200/mV 16 0 1 2 0 II\n", "s")
+    text = "m/3 1 250 600\ns 100\n~ 300\ns 200\n# Dx: 426783006\n"
+    header = parse_multi_segment(text, "m", first)
+    assert (header.samples, header.leads, header.codes) == (600, ("II",), ("426783006",))
+    assert header.segments == (("s", 100), ("~", 300), ("s", 200))

@@ -121,6 +121,8 @@ def test_patience_stops_at_the_epochs_of_the_published_runs(epochs: int, best: i
 
 
 def test_an_epoch_within_the_tolerance_of_the_best_counts_as_equally_good() -> None:
+    assert not patience([0.5] * 9, epochs=1)
+    assert not patience([0.5, 0.25, 0.25], epochs=1, tolerance=0.25)
     scores = [0.5, 0.4995, 0.4, 0.4]
     assert not patience(scores, epochs=3, tolerance=0.001)
     assert patience(scores, epochs=3)

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from ecg.headers import Message
-from models.folder import read_model
 from training.run import write_history, write_problems
 
 ROW = {"epoch": 1, "loss": 0.5, "score": 0.25, "threshold": math.nan, "lr": 1e-3}
@@ -37,9 +36,3 @@ def test_problems_list_records_that_are_left_out_and_warnings(tmp_path: Path) ->
     assert (tmp_path / "problems.tsv").read_text() == (
         "record\tused\tkind\twhat\nA\tno\tno label\tx\nB\tyes\tflat\ty\n"
     )
-
-
-def test_a_model_names_its_numbers_of_records(model_folder: Path) -> None:
-    """48 records; a quarter of them validates."""
-    about = read_model(model_folder).training
-    assert (about["train_records"], about["validation_records"]) == (36, 12)
