@@ -2,7 +2,7 @@
 
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,10 +86,19 @@ def write_2017(folder: Path, records: int) -> None:
     (folder / "REFERENCE.csv").write_text(rows)
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _forget_settings() -> None:
     for name in [name for name in os.environ if name.startswith("LEADWISE_")]:
-        monkeypatch.delenv(name)
+        del os.environ[name]
+
+
+_forget_settings()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside() -> Iterator[None]:
+    """Forget what commands set in the environment, before fixtures of all tests would read it."""
+    yield
+    _forget_settings()
 
 
 @pytest.fixture(scope="session")
