@@ -20,7 +20,7 @@ from models.recipe import Head, Recipe, part, vary
 from simulate import write_records
 from tests.conftest import mapped_arrays
 from training import cache as cache_module
-from training.cache import fingerprint, open_cache
+from training.cache import dense_target, fingerprint, open_cache
 from training.mapped import MappedArrays, map_file
 
 RECIPE = find("isibrno-published")
@@ -447,3 +447,19 @@ def test_an_empty_file_holds_no_record(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert map_file(tmp_path / "empty") == b""
     assert not len(MappedArrays(b"", np.float16, 12, np.array([], int)))
+
+
+def test_warnings_of_header_and_signal_are_kept(folder: Path, tmp_path: Path) -> None:
+    header = folder / "SIM00004.hea"
+    header.write_text(header.read_text().replace(" 1000.0(0)/mV", " 0(0)/mV", 1))
+    for cache in (open_cache(records_of(folder), RECIPE, tmp_path, workers=1) for _ in range(2)):
+        kinds = [(one.record, one.kind) for one in cache.warnings]
+        assert ("SIM00004", "no gain") in kinds
+        assert {record for record, _ in kinds} == {"SIM00004"}
+
+
+def test_without_annotations_each_sample_is_unknown(folder: Path) -> None:
+    record = records_of(folder)[0]
+    for kind, classes in (("samples", "waves"), ("beats", "beats")):
+        target = dense_target(record, Head("dense", kind, classes=classes), 100, 100.0)
+        assert target.tolist() == [255] * 100
