@@ -146,3 +146,20 @@ def test_probabilities_that_are_not_finite_have_no_label(value: float) -> None:
     for decided_by in (part("highest"), part("thresholds", values=(0.5, 0.5))):
         with pytest.raises(LeadwiseError, match="probabilities are not finite"):
             decide(decided_by, probabilities)
+
+
+@pytest.mark.parametrize(
+    ("probability", "slope", "offset", "label"),
+    [(0.5, 2.0, -6.0, True), (0.5, 2.0, -6.5, False), (0.75, 2.0, -8.2, True),
+     (0.75, 2.0, -8.7, False), (0.25, 0.5, -5.6, True), (0.25, 0.5, -6.0, False)],
+)  # fmt: skip
+def test_label_vectors_are_drawn_from_calibrated_probabilities(
+    probability: float, slope: float, offset: float, label: bool
+) -> None:
+    """A single class pays off if a vector of 256 has it: above 1 / 512, log odds of -6.236.
+
+    Log odds of a probability of 0.75 are ln 3 = 1.0986.
+    """
+    numbers = {"slope": slope, "offset": offset, "rewards": ((1.0,),)}
+    labels = decide(part("expected_metric", **numbers), np.array([[probability]]))
+    assert labels.tolist() == [[label]]

@@ -7,6 +7,7 @@ import pytest
 
 from ecg import LeadwiseError
 from ecg.labels import CODES, codes_by_name
+from ecg.leads import LEAD_SETS
 from ecg.records import write_record
 from models import find
 from models.recipe import Head, vary
@@ -46,6 +47,28 @@ def test_settings_shorten_a_recipe_and_never_lengthen_it() -> None:
     assert (changed.epochs, changed.minutes, changed.seed) == (3, 7.0, 5)
     assert chosen_recipe(Settings(recipe="house-resnet", epochs=1000)).epochs == recipe.epochs
     assert chosen_recipe(Settings(recipe="house-resnet", seed=0)).seed == 0
+
+
+def test_lead_sets_without_the_first_one_have_no_distillation(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = chosen_recipe(Settings(recipe="house-pair", leads=(12, 2)))
+    assert kept.lead_sets == (LEAD_SETS[12], LEAD_SETS[2])
+    assert kept.transfer == find("house-pair").transfer
+    assert capsys.readouterr().err == ""
+    for leads in ((2,), (2, 12)):
+        alone = chosen_recipe(Settings(recipe="house-pair", leads=leads))
+        assert alone.transfer.name == "none"
+        assert "no distillation without the network of 12 leads" in capsys.readouterr().err
+
+
+def test_a_record_is_used_if_one_of_its_labels_is_readable(folder: Path) -> None:
+    signal = np.random.default_rng(1).normal(scale=0.3, size=(1, 300))
+    for name, codes in {"B1": ["426783006"], "B2": ["426783006", "xyz"], "B3": ["xyz"]}.items():
+        write_record(folder, name, signal, ["ECG"], 300, codes=codes)
+    records, left_out = labelled_records(str(folder), (Head(),))
+    assert [record.name for record in records] == ["B1", "B2"]
+    assert [one.record for one in left_out if one.kind == "unreadable label"] == ["B3"]
 
 
 def test_a_patient_of_the_table_is_on_one_side(folder: Path) -> None:

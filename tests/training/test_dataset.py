@@ -75,6 +75,8 @@ def test_micro_batches_are_as_full_as_memory_allows(monkeypatch: pytest.MonkeyPa
     dataset = unlabelled(lengths, reading(250))
     assert dataset.micro_batches([0, 1, 2, 3, 4, 5, 6]) == [[1, 3, 5], [0, 6], [4], [2]]
     assert dataset.micro_batches([1, 3, 5]) == [[1, 3, 5]]
+    longer = unlabelled(np.full(4, 9000), reading(150))  # cut to 150 samples each
+    assert longer.micro_batches([3, 2, 1, 0]) == [[3, 2], [1, 0]]
 
 
 def test_a_batch_of_long_records_is_cut_into_micro_batches() -> None:
