@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecg import LeadwiseError
+from ecg.header_text import lead_name
 from ecg.headers import Header, parse_header, parse_multi_segment
 from ecg.leads import STANDARD
 
@@ -280,3 +281,25 @@ def test_a_multi_segment_record_is_as_long_as_its_segments() -> None:
     header = parse_multi_segment(text, "m", first)
     assert (header.samples, header.leads, header.codes) == (600, ("II",), ("426783006",))
     assert header.segments == (("s", 100), ("~", 300), ("s", 200))
+
+
+@pytest.mark.parametrize(
+    ("words", "lead"),
+    [
+        ("II", "II"),
+        ("Lead II", "Lead II"),
+        ("V1 near the sternum", "V1 near the sternum"),
+        ("", ""),
+    ],
+)
+def test_a_leads_name_is_all_that_follows_the_eighth_field(words: str, lead: str) -> None:
+    row = f"R1.mat 16+24 1000/mV 16 0 -5 77 0 {words}".rstrip()
+    assert lead_name(row) == lead
+    header = parse(TOP + row + "\n")
+    assert header.leads == (lead.removeprefix("Lead "),)
+
+
+@pytest.mark.parametrize(("skew", "warned"), [(0, False), (1, True), (12, True)])
+def test_a_skew_is_named(skew: int, warned: bool) -> None:
+    text = TOP + LINE.replace("16+24", f"16:{skew}+24")
+    assert any("states a skew of II" in warning for warning in warnings_of(text)) == warned
