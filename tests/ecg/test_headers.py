@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ecg import LeadwiseError
 from ecg.header_text import lead_name
-from ecg.headers import Header, parse_header, parse_multi_segment
+from ecg.headers import Header, parse_header, parse_multi_segment, with_gain
 from ecg.leads import STANDARD
 
 SAMPLES = Path(__file__).parent.parent / "data" / "challenge-samples"
@@ -303,3 +303,11 @@ def test_a_leads_name_is_all_that_follows_the_eighth_field(words: str, lead: str
 def test_a_skew_is_named(skew: int, warned: bool) -> None:
     text = TOP + LINE.replace("16+24", f"16:{skew}+24")
     assert any("states a skew of II" in warning for warning in warnings_of(text)) == warned
+
+
+def test_a_known_gain_replaces_the_stated_one() -> None:
+    header = with_gain(parse(TOP + LINE.replace("1000/mV", "50(7)/uV")), 1000.0)
+    assert header.lines.mv_per_adu == (0.001,)
+    assert (header.lines.gains, header.lines.units, header.lines.baselines) == (
+        (1000.0,), ("mV",), (0,)
+    )  # fmt: skip

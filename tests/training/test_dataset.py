@@ -39,6 +39,12 @@ def test_records_of_a_batch_have_similar_lengths() -> None:
     assert padded < 1.3 * lengths.sum()
 
 
+def test_a_single_last_record_joins_those_of_similar_length() -> None:
+    lengths = np.arange(1, 10)
+    cut = [sorted(lengths[one].tolist()) for one in batches(lengths, 4, np.random.default_rng(0))]
+    assert sorted(cut) == [[1, 2, 3, 4], [5, 6, 7, 8, 9]]
+
+
 def test_the_generator_decides_the_order() -> None:
     lengths = np.full(200, 2500)
     first, again, other = (
