@@ -311,3 +311,7 @@ def test_a_known_gain_replaces_the_stated_one() -> None:
     assert (header.lines.gains, header.lines.units, header.lines.baselines) == (
         (1000.0,), ("mV",), (0,)
     )  # fmt: skip
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_the_name() -> None:
+    assert parse("\ufeff" + TOP + LINE) == parse(TOP + LINE)
