@@ -44,7 +44,7 @@ def decode(
     if "samples" in dense:
         mask = np.zeros(int(positions.max(initial=-1)) + 1, np.uint8)
         mask[positions] = output.probabilities[dense["samples"].name][:, read].argmax(0)
-        first, last = int(positions.min(initial=0)), len(mask)
+        first, last = int(positions.min(initial=len(mask))), len(mask)
         annotated = Spans(np.array([first]), np.array([last]), np.array([ALL_LEADS]))
         annotations = Annotations(recipe.fs, waves=annotate_mask(mask), annotated=annotated)
     annotations = annotations.resampled(record.fs)

@@ -86,15 +86,19 @@ def write_2017(folder: Path, records: int) -> None:
     (folder / "REFERENCE.csv").write_text(rows)
 
 
+def _forget_settings() -> None:
+    for name in [name for name in os.environ if name.startswith("LEADWISE_")]:
+        del os.environ[name]
+
+
+_forget_settings()
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside() -> Iterator[None]:
-    """Remove the settings of the environment, and those that a command sets from its options."""
-    before = dict(os.environ)
-    for name in [name for name in before if name.startswith("LEADWISE_")]:
-        del os.environ[name]
+    """Forget what commands set in the environment, before fixtures of all tests would read it."""
     yield
-    os.environ.clear()
-    os.environ.update(before)
+    _forget_settings()
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,11 @@ import team_code
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS
 from ecg.records import find_records, read_record
+from ecg.records import record_of as record_in_memory
+from models.decode import decode
 from models.folder import read_model
 from models.model import Model
+from models.network import SignalOutput, from_logits
 from models.recipe import Head, Recipe, part, recipe_from_json, recipe_to_json
 from simulate import write_records
 from training.checks import check_recipe, try_batch
@@ -109,6 +112,29 @@ def model(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("training.data.find", lambda _: RECIPE)
         team_code.training_code(str(data), str(folder))
     return folder
+
+
+def test_classes_per_sample_are_exclusive_and_of_a_record_are_not() -> None:
+    logits = torch.zeros(2, 4, 5)
+    np.testing.assert_allclose(from_logits(HEADS[0], logits), 0.25)
+    np.testing.assert_allclose(from_logits(HEADS[2], logits[..., 0]), 0.5)
+    np.testing.assert_allclose(from_logits(replace(HEADS[2], exclusive=True), logits[..., 0]), 0.25)
+
+
+def test_a_part_that_the_network_has_read_is_annotated() -> None:
+    """Samples 50 to 149 of 300 at 100 Hz, QRS at 90 to 99; the record has 200 Hz."""
+    positions = np.append([-1] * 4, np.arange(50, 150))
+    probabilities = np.zeros((4, 104))
+    probabilities[0] = 1
+    probabilities[:, 44:54] = [[0], [0], [1], [0]]
+    output = SignalOutput({"waves": probabilities}, {}, [(0, 104)], positions)
+    record = record_in_memory(np.zeros((2, 600)), ["I", "II"], 200.0)
+    recipe = replace(RECIPE, heads=HEADS[:1])
+    classes = {"waves": ("none", "P", "QRS", "T")}
+    marks = decode(recipe, classes, output, record, record.signal)
+    assert (marks.fs, len(marks.waves)) == (200.0, 1)
+    assert (marks.annotated.onsets.tolist(), marks.annotated.offsets.tolist()) == ([100], [300])
+    assert (marks.waves.onsets.tolist(), marks.waves.offsets.tolist()) == ([180], [200])
 
 
 def test_a_recipe_with_several_heads_round_trips_through_json() -> None:

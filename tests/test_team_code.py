@@ -247,6 +247,21 @@ def test_unusual_records_are_answered(model_folder: Path, name: str) -> None:
     assert set(labels) <= {0, 1}
 
 
+def test_a_warning_that_many_records_share_is_printed_once(
+    model_folder: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team_code, "_printed", set())
+    model = team_code.load_model(str(model_folder), ("I", "II"))
+    for name in ("X1", "X2"):
+        text = header(("V1", "I", "II"), 500).replace("X ", f"{name} ", 1)
+        recording = np.rint(noise(500, 3) * 1000).astype(np.int16)
+        recording[1, 100] = -32768
+        team_code.run_model(model, text, recording)
+    lines = capsys.readouterr().err.splitlines()
+    assert sum("without a value" in line for line in lines) == 2, "each record's own"
+    assert sum("V1 not read" in line for line in lines) == 1
+
+
 def with_rules(folder: Path, copy: Path, mode: str) -> Path:
     """Copy a model folder and give all rules this mode."""
     model = read_model(Path(shutil.copytree(folder, copy)))

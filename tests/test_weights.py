@@ -1,5 +1,6 @@
 """The shipped models are complete and small, and give the expected answers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import run_model
 from ecg.leads import LEAD_SETS
 from ecg.records import write_record
+from models import recipes_by_name
 from models.expected import differences
 from models.folder import read_model
 
@@ -26,6 +28,17 @@ def test_shipped_lead_sets() -> None:
     assert {
         folder.name: {entry.leads for entry in read_model(folder).lead_sets} for folder in FOLDERS
     } == SHIPPED
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_model_was_trained_with_the_recipe_of_its_name(folder: Path) -> None:
+    """Apart from its texts, and epochs and lead sets, which its training was given."""
+    trained = read_model(folder).recipe
+    given = ("source", "summary", "epochs", "lead_sets")
+    known = replace(
+        recipes_by_name()[trained.name], **{name: getattr(trained, name) for name in given}
+    )
+    assert known == trained
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

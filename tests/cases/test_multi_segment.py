@@ -46,6 +46,10 @@ def test_fixed_layout_variable_layout_and_a_gap(
     variable = read_record(data / "v.hea").signal
     np.testing.assert_allclose(variable[:, 1300:], ECG[1000:].T / 1000, atol=1e-6)
     assert np.isnan(variable[:, 1000:1300]).all()
+    assert (read_record(data / "f.hea").samples, read_record(data / "v.hea").samples) == (
+        1500,
+        1800,
+    )
     status, rows, _ = answer(data)
     assert status == 0
     assert sorted(rows) == ["f", "two", "v"]

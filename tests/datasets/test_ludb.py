@@ -9,7 +9,7 @@ import wfdb
 from datasets.ludb import CLASS_OF, WITHOUT_CLASS, codes_of, read_ludb, texts_of
 from ecg import LeadwiseError
 from ecg.annotations import QRS, UNKNOWN, Spans, wave_mask
-from ecg.labels import CLASSES, class_name, codes_by_name, label_matrix
+from ecg.labels import CLASSES, class_name, code_of, codes_by_name, label_matrix, same_as
 from ecg.leads import STANDARD
 
 # Record 1 as published: its own gain for each lead.
@@ -89,3 +89,22 @@ def test_each_text_is_in_one_table_and_each_class_is_scored() -> None:
 def test_equivalent_codes_of_the_challenge_are_one_class() -> None:
     both = ["Complete right bundle branch block"], ["Complete left bundle branch block"]
     assert label_matrix([codes_of(texts) for texts in both]).sum(axis=1).tolist() == [1, 1]
+
+
+def test_texts_have_the_code_of_the_organisers_for_this_diagnosis() -> None:
+    """By their table's full name; the others are written out."""
+    others = {
+        "Rhythm: Atrial flutter, typical": "164890007",
+        "I degree AV block": "270492004",
+        "Complete left bundle branch block": "733534002",
+        "Left anterior hemiblock": "445118002",
+        "Non-specific intravintricular conduction delay": "698252002",
+        "Atrial extrasystole": "284470004",
+        "Ventricular extrasystole": "427172004",
+        "UNIpolar ventricular pacing": "10370003",
+        "BIpolar ventricular pacing": "10370003",
+        "Biventricular pacing": "10370003",
+    }
+    for text in CLASS_OF:
+        (code,) = codes_of([text])
+        assert same_as(code) == same_as(others.get(text) or code_of(text.split(": ")[-1])), text

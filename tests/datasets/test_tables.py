@@ -77,6 +77,24 @@ def test_lines_are_numbered_as_in_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "cells"),
+    [("A1;0,5;p", ["A1", "0,5", "p"]), ("A1\t0,5;1", ["A1", "0,5;1"]), ("A1,N", ["A1", "N"]),
+     ("A1  N", ["A1", "N"]), ('"A 1";"N"', ["A 1", "N"])],
+)  # fmt: skip
+def test_cells_end_at_tabs_else_semicolons_else_commas_else_blanks(
+    tmp_path: Path, line: str, cells: list[str]
+) -> None:
+    (tmp_path / "table").write_text(line)
+    assert [row.cells for row in read_rows(tmp_path / "table")] == [cells]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_each_encoding_of_a_spreadsheet_is_read(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "table").write_bytes("A1\tN\r\nB\u00e9\t~\r\n".encode(encoding))
+    assert [row.cells for row in read_rows(tmp_path / "table")] == [["A1", "N"], ["B\u00e9", "~"]]
+
+
+@pytest.mark.parametrize(
     ("cell", "name"),
     [
         ("A1", "A1"), ("A1.hea", "A1"), ("A1.MAT", "A1"), ("x/A1.dat", "A1"), ("x\\y\\A1", "A1"),

@@ -27,9 +27,17 @@ def kinds(signal: np.ndarray, leads: tuple[str, ...] = LEADS) -> list[str]:
         ((49.5, 49.5, 49.5), []),
         ((50.5, 50.5, 50.5), ["absurd gain"]),
         ((1.0, 50.5, 50.5), ["absurd gain"]),  # the median lead counts
+        ((1.0, 1.0, 9.9), []),
+        ((1.0, 1.0, 10.1), ["gain of a lead"]),
+        ((2.0, 2.0, 19.8), []),
+        ((2.0, 2.0, 20.2), ["gain of a lead"]),
         ((1.0, 1.0, 500.0), ["gain of a lead"]),
         ((0.0, 1.0, 1.0), ["flat leads"]),
         ((1e-4, 1.0, 1.0), ["gain of a lead"]),  # flat is constant
+        ((0.0198, 1.0, 1.0), ["gain of a lead"]),
+        ((0.0202, 1.0, 1.0), []),
+        ((0.0098, 0.1, 0.1), ["gain of a lead"]),
+        ((0.0102, 0.1, 0.1), []),
         ((0.0, 0.0, 0.0), ["all leads flat"]),
     ],
 )
@@ -37,6 +45,24 @@ def test_amplitudes_and_flat_leads(ranges_mv: tuple[float, ...], expected: list[
     signal = triangle(*ranges_mv)
     assert kinds(signal) == expected
     assert kinds(signal + 5.0) == expected  # an offset is no range
+
+
+@pytest.mark.parametrize(("offset_mv", "expected"), [(19.9, []), (20.1, ["absurd baseline"])])
+def test_a_lead_beyond_20_mv_throughout_has_a_wrong_baseline(
+    offset_mv: float, expected: list[str]
+) -> None:
+    signal = triangle(1.0, 1.0, 1.0)
+    signal[1] += offset_mv
+    assert kinds(signal) == kinds(-signal) == expected
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.48, []), (0.52, ["limb leads disagree"])])
+def test_limb_leads_may_differ_by_half_their_amplitude(share: float, expected: list[str]) -> None:
+    """II is the larger one; III = II − I."""
+    first, second = triangle(0.6, 1.0)
+    leads = ("I", "II", "III")
+    assert kinds(np.stack([first, second, second - first + share * second]), leads) == expected
+    assert kinds(np.stack([first, second, second - first - share * second]), leads) == expected
 
 
 @pytest.mark.parametrize(

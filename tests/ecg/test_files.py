@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from ecg import LeadwiseError
-from ecg.files import atomic_write, make_folder, read_bytes, remove_drafts, sync_folder
+from ecg.files import (
+    atomic_write,
+    make_folder,
+    most_unpacked,
+    read_bytes,
+    remove_drafts,
+    sync_folder,
+)
 
 
 def write_half(path: Path, error: Exception) -> None:
@@ -134,3 +141,10 @@ def test_drafts_of_ended_processes_are_deleted_with_the_next_output(tmp_path: Pa
     os.utime(tmp_path / left[1], (0, 0))
     make_folder(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+@pytest.mark.parametrize(
+    ("size", "most"), [(0, 134_217_728), (2_600_000, 134_217_728), (10_000_000, 500_000_000)]
+)
+def test_a_signal_unpacks_to_128_mb_or_50_times_its_size(size: int, most: int) -> None:
+    assert most_unpacked(size) == most

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecg import LeadwiseError
-from ecg.headers import Header, parse_header
+from ecg.header_text import lead_name
+from ecg.headers import Header, parse_header, parse_multi_segment, with_gain
 from ecg.leads import STANDARD
 
 SAMPLES = Path(__file__).parent.parent / "data" / "challenge-samples"
@@ -272,3 +273,45 @@ def test_what_is_written_is_read(leads: list[tuple], fs: int, samples: int) -> N
     gains, baselines, firsts, checksums, names = zip(*leads, strict=True)
     assert (header.fs, header.samples, header.leads) == (float(fs), samples or None, names)
     assert header.lines[1:2] + header.lines[4:7] == (gains, baselines, firsts, checksums)
+
+
+def test_a_multi_segment_record_is_as_long_as_its_segments() -> None:
+    first = parse_header("s 1 250 100\ns.mat 16 200/mV 16 0 1 2 0 II\n", "s")
+    text = "m/3 1 250 600\ns 100\n~ 300\ns 200\n# Dx: 426783006\n"
+    header = parse_multi_segment(text, "m", first)
+    assert (header.samples, header.leads, header.codes) == (600, ("II",), ("426783006",))
+    assert header.segments == (("s", 100), ("~", 300), ("s", 200))
+
+
+@pytest.mark.parametrize(
+    ("words", "lead"),
+    [
+        ("II", "II"),
+        ("Lead II", "Lead II"),
+        ("V1 near the sternum", "V1 near the sternum"),
+        ("", ""),
+    ],
+)
+def test_a_leads_name_is_all_that_follows_the_eighth_field(words: str, lead: str) -> None:
+    row = f"R1.mat 16+24 1000/mV 16 0 -5 77 0 {words}".rstrip()
+    assert lead_name(row) == lead
+    header = parse(TOP + row + "\n")
+    assert header.leads == (lead.removeprefix("Lead "),)
+
+
+@pytest.mark.parametrize(("skew", "warned"), [(0, False), (1, True), (12, True)])
+def test_a_skew_is_named(skew: int, warned: bool) -> None:
+    text = TOP + LINE.replace("16+24", f"16:{skew}+24")
+    assert any("states a skew of II" in warning for warning in warnings_of(text)) == warned
+
+
+def test_a_known_gain_replaces_the_stated_one() -> None:
+    header = with_gain(parse(TOP + LINE.replace("1000/mV", "50(7)/uV")), 1000.0)
+    assert header.lines.mv_per_adu == (0.001,)
+    assert (header.lines.gains, header.lines.units, header.lines.baselines) == (
+        (1000.0,), ("mV",), (0,)
+    )  # fmt: skip
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_the_name() -> None:
+    assert parse("\ufeff" + TOP + LINE) == parse(TOP + LINE)

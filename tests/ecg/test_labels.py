@@ -16,6 +16,7 @@ from ecg.labels import (
     abbreviations,
     all_classes,
     class_name,
+    code_of,
     codes_by_name,
     label_matrix,
     read_codes,
@@ -107,3 +108,11 @@ def test_names() -> None:
     assert all(class_name(names[name]) == name for name in names)
     scored = {class_name(code): code for codes in CLASSES for code in codes}
     assert {name: names[name] for name in scored} == scored
+
+
+def test_a_name_of_several_words_is_one_entry() -> None:
+    """`PR` alone is a pacing rhythm; the names are those of the organisers' table."""
+    listed = read_codes("# Dx: prolonged PR interval; low QRS voltages, sinus rhythm\n")
+    assert listed == ("prolonged PR interval", "low QRS voltages", "sinus rhythm")
+    assert list(map(code_of, listed)) == ["164947007", "251146004", "426783006"]
+    assert read_codes("# Dx: PR AF\n") == ("PR", "AF")

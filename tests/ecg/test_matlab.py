@@ -13,7 +13,7 @@ from scipy.io import loadmat, savemat
 from scipy.sparse import csr_array
 
 from ecg import LeadwiseError
-from ecg.matlab import read_mat, write_mat
+from ecg.matlab import map_mat, read_mat, write_mat
 
 DIGITAL = np.array([[1, -2, 300], [-32768, 32767, 0]], np.int16)
 LAYOUTS = [("4", False), ("5", False), ("5", True)]  # version, compressed
@@ -195,3 +195,13 @@ def test_any_bytes(content: bytes) -> None:
 def test_written_as_scipy_writes_it(tmp_path: Path) -> None:
     write_mat(tmp_path / "R1.mat", DIGITAL)
     assert (tmp_path / "R1.mat").read_bytes() == packed({"val": DIGITAL})
+
+
+def test_a_mapped_file_has_the_samples_of_a_read_one(tmp_path: Path) -> None:
+    digital = np.arange(-300, 300, dtype=np.int16).reshape(3, 200)
+    write_mat(tmp_path / "R.mat", digital)
+    mapped = map_mat(str(tmp_path / "R.mat"), "R")
+    assert isinstance(mapped, np.memmap)
+    np.testing.assert_array_equal(mapped, digital)
+    np.testing.assert_array_equal(read_mat(str(tmp_path / "R.mat"), "R"), digital)
+    np.testing.assert_array_equal(loadmat(tmp_path / "R.mat")["val"], digital)

@@ -8,7 +8,7 @@ import pytest
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from models import decision
-from models.decision import decide, expected_metric, highest, thresholds
+from models.decision import _uniform, decide, expected_metric, highest, thresholds
 from models.recipe import Part, part
 from scoring.challenge import challenge_metric, rewards
 
@@ -148,3 +148,46 @@ def test_probabilities_that_are_not_finite_have_no_label(value: float) -> None:
     for decided_by in (part("highest"), part("thresholds", values=(0.5, 0.5))):
         with pytest.raises(LeadwiseError, match="probabilities are not finite"):
             decide(decided_by, probabilities)
+
+
+@pytest.mark.parametrize(
+    ("probability", "slope", "offset", "label"),
+    [(0.5, 2.0, -6.0, True), (0.5, 2.0, -6.5, False), (0.75, 2.0, -8.2, True),
+     (0.75, 2.0, -8.7, False), (0.25, 0.5, -5.6, True), (0.25, 0.5, -6.0, False)],
+)  # fmt: skip
+def test_label_vectors_are_drawn_from_calibrated_probabilities(
+    probability: float, slope: float, offset: float, label: bool
+) -> None:
+    """A single class pays off if a vector of 256 has it: above 1 / 512, log odds of -6.236.
+
+    Log odds of a probability of 0.75 are ln 3 = 1.0986.
+    """
+    numbers = {"slope": slope, "offset": offset, "rewards": ((1.0,),)}
+    labels = decide(part("expected_metric", **numbers), np.array([[probability]]))
+    assert labels.tolist() == [[label]]
+
+
+def test_near_ties_include_a_probability_exactly_at_the_limit() -> None:
+    """Binary fractions: 3/16 is a tie of 1/4 within 1/16, and 1/8 the least that counts."""
+    numbers = {"threshold": 0.5, "tie": 0.0625, "least": 0.125, "fallback": ()}
+    probabilities = np.array([[0.25, 0.1875, 0.18], [0.125, 0.124, 0.0], [0.5, 0.49, 0.46]])
+    labels = decide(part("near ties", **numbers), probabilities)
+    assert labels.astype(int).tolist() == [[1, 1, 0], [1, 0, 0], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_flip_of_one_label_raises_the_expected_metric(seed: int) -> None:
+    """Rewards are drawn; a label that pays off at first may not once others are there."""
+    draws = np.random.default_rng(seed)
+    probabilities, rewards = draws.random((1, 6)), draws.random((6, 6)) * 2 - 0.7
+    numbers = {"slope": 1.0, "offset": 0.0, "rewards": rewards.tolist()}
+    (label,) = decide(part("expected_metric", **numbers), probabilities)
+    truths = _uniform(6) < probabilities
+
+    def mean(outputs: np.ndarray) -> float:
+        earned = (truths[:, :, None] & outputs).astype(float) * rewards
+        size = np.maximum(1, (truths | outputs).sum(1))
+        return float((earned.sum((1, 2)) / size).mean())
+
+    for one in np.eye(6, dtype=bool):
+        assert mean(label ^ one) <= mean(label) + 2e-5

@@ -173,3 +173,9 @@ def test_the_network_is_that_of_the_record_or_of_the_given_leads(
     for leads in (LEAD_SETS[12], LEAD_SETS[3]):
         model = Model.load(model_folder, leads)
         assert model.predict(two).leads == model.predict(twelve).leads == leads
+
+
+def test_two_networks_for_the_same_leads_are_an_error(copy: Path) -> None:
+    edit(copy, lambda content: content["lead_sets"].append(content["lead_sets"][0]))
+    with pytest.raises(LeadwiseError, match="model.lead_sets: two have the same leads"):
+        read_model(copy)

@@ -26,6 +26,18 @@ def test_features_of_any_length_have_a_thirty_second_of_its_steps(samples: int) 
     assert torch.isfinite(network(torch.randn(1, 2, samples), length)).all()
 
 
+def test_channels_are_dropped_in_training_only() -> None:
+    """The share of the second convolution's input channels that are 0; a few always are."""
+    block = Block(64, 64, 9, halve=False, dropout=0.25)
+    read: list[torch.Tensor] = []
+    block.second.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].detach()))
+    signal = torch.randn(16, 64, 1, 20)
+    for training in (True, False):
+        block.train(training)(signal)
+    shares = [(one == 0).all(3).double().mean().item() for one in read]
+    assert shares == [pytest.approx(0.25, abs=0.05), pytest.approx(0, abs=0.04)]
+
+
 def test_a_block_without_convolutions_is_the_identity() -> None:
     block = Block(8, 8, 9, halve=False, dropout=0).eval()
     with torch.no_grad():

@@ -22,7 +22,7 @@ from models.inputs import (
     window_bounds,
 )
 from models.network import build, predict_signal
-from models.recipe import part
+from models.recipe import Head, part
 from simulate import simulate
 from tests.conftest import small
 
@@ -45,6 +45,39 @@ def test_windows_without_a_stride_are_the_fewest_and_of_about_equal_length(sampl
     bounds = window_bounds(PLAIN, samples)
     assert bounds == [(int(window[0]), int(window[-1]) + 1) for window in expected]
     assert [offset - onset for onset, offset in window_bounds(PLAIN, 12_000)] == [4000] * 3
+
+
+def test_a_dense_head_reads_the_end_of_a_record_too() -> None:
+    dense = replace(PLAIN, stride_s=4.0, heads=(Head("waves", "samples", classes="waves"),))
+    for samples in (7001, 8999):
+        assert window_bounds(dense, samples) == [
+            (0, 5000), (2000, 7000), (samples - 5000, samples)
+        ]  # fmt: skip
+    assert window_bounds(dense, 7000) == [(0, 5000), (2000, 7000)]
+
+
+def test_where_windows_overlap_a_sample_has_their_mean() -> None:
+    """The network answers by its window's first sample; the signal counts its samples."""
+
+    def first(signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        odds = signal[:, :1, :1].expand(-1, 1, signal.shape[2]) / 1000
+        return torch.cat([odds, torch.zeros(len(odds), 3, signal.shape[2])], 1)
+
+    recipe = replace(
+        PLAIN, fs=100.0, stride_s=4.0, max_s=10.0,
+        heads=(Head("waves", "samples", classes="waves"),),
+    )  # fmt: skip
+    signal = np.arange(2650, dtype=np.float32)[None]
+    output = predict_signal(recipe, first, signal, torch.device("cpu"))
+    onsets = [0, 400, 800, 1200, 1600, 1650]
+    assert output.bounds == [(onset, onset + 1000) for onset in onsets]
+    for sample in (0, 399, 400, 999, 1000, 1399, 1620, 1700, 2600, 2649):
+        values = [
+            np.exp(onset / 1000) / (np.exp(onset / 1000) + 3)
+            for onset in onsets
+            if onset <= sample < onset + 1000
+        ]
+        assert output.probabilities["waves"][0, sample] == pytest.approx(np.mean(values))
 
 
 def test_a_stride_does_not_cut_a_short_record() -> None:
@@ -187,3 +220,14 @@ def test_a_transform_that_gives_no_finite_signal_is_refused(
     monkeypatch.setitem(TRANSFORMS, "lose", lambda signal, fs: (signal * value, fs))
     with pytest.raises(LeadwiseError, match="the transform 'lose' gives no finite channels"):
         check_transforms(replace(PLAIN, transforms=(part("resample"), part("lose"))))
+
+
+def test_a_rate_that_is_nearly_the_recipes_is_read_as_this() -> None:
+    """INCART's 257 Hz as 250 Hz, as published; within 5 %."""
+    signal = np.random.default_rng(0).normal(size=(1, 900))
+    recipe = replace(PLAIN, fs=250.0)
+    for fs in (240.0, 250.0, 257.0):
+        assert prepare(recipe, signal, ["I"], ["I"], fs).signal.shape == (1, 900)
+    for fs in (235.0, 265.0):
+        with pytest.raises(LeadwiseError, match=f"its transforms end at {fs:g} Hz, but fs is 250"):
+            prepare(recipe, signal, ["I"], ["I"], fs)

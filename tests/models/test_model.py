@@ -8,12 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from ecg import LeadwiseError
 from ecg.labels import CODES, class_name
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import Record, read_record, write_record
 from models import find
-from models.folder import FittedHead, ModelFolder, TrainedSet, write_model, write_weights
+from models.folder import (
+    FittedHead,
+    ModelFolder,
+    TrainedSet,
+    read_model,
+    write_model,
+    write_weights,
+)
 from models.model import Model, Prediction
 from models.network import build
 from models.recipe import Recipe, part
@@ -115,6 +124,22 @@ def test_a_prediction_names_its_record_leads_and_classes(tmp_path: Path) -> None
     }
 
 
+def test_rules_change_labels_by_their_mode(tmp_path: Path) -> None:
+    """A tachycardia that the network denies: its probabilities stay below the threshold of 1."""
+    signal = simulate(("STach",), seed=1, duration_s=10.0, fs=250.0).signal
+    write_record(tmp_path, "T", signal, STANDARD, 250.0)
+    record = read_record(tmp_path / "T.hea")
+    never = part("thresholds", values=(1.0,) * len(CODES))
+    folder = read_model(untrained(tmp_path / "model", FREE))
+    for mode, labels in {"off": 0, "veto": 0, "or": 1, "replace": 1}.items():
+        head = FittedHead(never, {}, (part("tachycardia", mode=mode), part("LAD", mode="off")))
+        (entry,) = folder.lead_sets
+        changed = replace(folder, lead_sets=(replace(entry, heads={"diagnosis": head}),))
+        prediction = Model(changed, torch.device("cpu")).predict(record)
+        assert prediction.labels.sum() == labels
+        assert (len(prediction.findings) > 0) == (mode != "off")
+
+
 def test_a_prediction_as_json_has_all_values(tmp_path: Path) -> None:
     model = Model.load(untrained(tmp_path / "model", FREE))
     prediction = model.predict(record_of(tmp_path, 13.0))
@@ -140,3 +165,31 @@ def test_missing_leads_are_a_warning(tmp_path: Path) -> None:
     assert prediction.leads == STANDARD
     (warning,) = [one for one in prediction.warnings if one.kind == "missing leads"]
     assert warning.text == "V1, V2, V3, V4, V5, V6 missing and not derivable; read as 0"
+
+
+def test_errors_of_the_signal_are_warnings_of_the_prediction(tmp_path: Path) -> None:
+    record = record_of(tmp_path, 10.0)
+    path = tmp_path / "R0.hea"
+    path.write_text(path.read_text().replace(" 2500\n", " 2600\n", 1))
+    model = Model.load(untrained(tmp_path / "model", FREE))
+    texts = [str(warning) for warning in model.predict(read_record(path)).warnings]
+    assert "R0: the header states 2600 samples, the signal has 2500" in texts
+    assert model.predict(record).warnings == ()
+
+
+def test_weights_may_have_half_precision_and_counters_may_not(tmp_path: Path) -> None:
+    folder = read_model(untrained(tmp_path / "model", FREE))
+    (entry,) = folder.lead_sets
+    weights = load_file(tmp_path / "model" / entry.file)
+    for of_counters in (False, True):
+        changed = {
+            name: one.half() if of_counters or one.is_floating_point() else one
+            for name, one in weights.items()
+        }
+        file, sha256 = write_weights(tmp_path / "model", "changed", changed)
+        write_model(replace(folder, lead_sets=(replace(entry, file=file, sha256=sha256),)))
+        if of_counters:
+            with pytest.raises(LeadwiseError, match=r"is float16 \(\), not int64 \(\)"):
+                Model.load(tmp_path / "model")
+        else:
+            Model.load(tmp_path / "model").predict(record_of(tmp_path, 5.0))

@@ -159,6 +159,8 @@ def test_lead_dropout_shows_what_the_five_sets_determine() -> None:
         seen.append(frozenset(np.array(STANDARD)[shown[:12, 0] == 1].tolist()))
     assert set(seen) == wanted
     assert np.mean([len(leads) == 12 for leads in seen]) == pytest.approx(0.5 + 0.5 / 5, abs=0.1)
+    rarely = [lead_dropout(sample, generator(seed), probability=0.1) for seed in range(300)]
+    assert np.mean([one is not sample for one in rarely]) == pytest.approx(0.1, abs=0.05)
 
 
 def test_a_name_is_of_one_kind() -> None:

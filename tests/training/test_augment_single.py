@@ -134,19 +134,21 @@ def test_delay_lengthens_by_at_most_3999_zeros_or_the_record() -> None:
 
 def test_amplify_and_baseline_wander_stay_within_their_bounds() -> None:
     signal = noise().astype(np.float32)
-    factors, heights, rates = [], [], []
+    factors, heights, rates, phases = [], [], [], []
     for seed in range(300):
         ratio = augmented("amplify", signal, seed)[signal != 0] / signal[signal != 0]
         assert np.ptp(ratio) < 1e-5
         factors.append(ratio.mean())
         added = augmented("baseline_wander", np.zeros((1, 9000), np.float32), seed)[0]
         heights.append(np.abs(added).max())
+        phases.append(np.arcsin(added[0] / heights[-1]))
         rates.append(np.count_nonzero(np.diff(np.sign(added))) / 2 / 30)
     assert min(factors) == pytest.approx(0.85, abs=0.01)
     assert max(factors) == pytest.approx(1.15, abs=0.01)
     assert max(heights) == pytest.approx(0.3, abs=0.01)
     assert min(rates) == pytest.approx(0.2, abs=0.05)
     assert max(rates) == pytest.approx(1.0, abs=0.05)
+    assert (min(phases), max(phases)) == (pytest.approx(0, abs=0.02), pytest.approx(1, abs=0.02))
 
 
 def test_invert_changes_the_sign() -> None:

@@ -4,9 +4,9 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from models.recipe import Head, Recipe, part, vary
 from simulate import write_records
 from tests.conftest import mapped_arrays
 from training import cache as cache_module
-from training.cache import fingerprint, open_cache
+from training.cache import dense_target, fingerprint, open_cache
 from training.mapped import MappedArrays, map_file
 
 RECIPE = find("isibrno-published")
@@ -261,16 +261,21 @@ def test_a_record_that_breaks_while_prepared_is_left_out(
 
 
 def test_a_record_that_is_too_long_for_the_disk_is_left_out_with_its_name(
-    folder: Path, tmp_path: Path
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    records = records_of(folder)
-    header = replace(records[1].header, samples=10**12)
-    records[1] = replace(records[1], header=header)
-    cache = open_cache(records, RECIPE, tmp_path, workers=1)
+    header = folder / "SIM00002.hea"
+    header.write_text(header.read_text().replace(" 200 400", " 200 4000000"))
+    # 20,000 s at the recipe's 250 Hz, 36 channels of 2 bytes, and 5 % more: 378 MB.
+    usage = SimpleNamespace(free=378_000_001)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(LeadwiseError, match="the longest record is SIM00002, with 4000000"):
+        open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
+    usage.free = 377_999_999
+    cache = open_cache(records_of(folder), RECIPE, tmp_path, workers=1)
     assert cache.usable.tolist() == [0, 2, 3, 4, 5]
     (message,) = cache.left_out
-    assert str(message).startswith("SIM00002: ")
-    assert str(10**12) in str(message)
+    assert str(message).startswith("SIM00002: the header says 4000000 samples at 200 Hz; prepared")
+    assert "they need 0.4 GB" in str(message)
 
 
 def test_too_small_a_disk_is_an_error_before_work_starts(
@@ -442,3 +447,19 @@ def test_an_empty_file_holds_no_record(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert map_file(tmp_path / "empty") == b""
     assert not len(MappedArrays(b"", np.float16, 12, np.array([], int)))
+
+
+def test_warnings_of_header_and_signal_are_kept(folder: Path, tmp_path: Path) -> None:
+    header = folder / "SIM00004.hea"
+    header.write_text(header.read_text().replace(" 1000.0(0)/mV", " 0(0)/mV", 1))
+    for cache in (open_cache(records_of(folder), RECIPE, tmp_path, workers=1) for _ in range(2)):
+        kinds = [(one.record, one.kind) for one in cache.warnings]
+        assert ("SIM00004", "no gain") in kinds
+        assert {record for record, _ in kinds} == {"SIM00004"}
+
+
+def test_without_annotations_each_sample_is_unknown(folder: Path) -> None:
+    record = records_of(folder)[0]
+    for kind, classes in (("samples", "waves"), ("beats", "beats")):
+        target = dense_target(record, Head("dense", kind, classes=classes), 100, 100.0)
+        assert target.tolist() == [255] * 100

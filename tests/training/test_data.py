@@ -7,6 +7,7 @@ import pytest
 
 from ecg import LeadwiseError
 from ecg.labels import CODES, codes_by_name
+from ecg.leads import LEAD_SETS
 from ecg.records import write_record
 from models import find
 from models.recipe import Head, vary
@@ -37,6 +38,54 @@ def test_a_recipe_of_other_leads_refuses_the_five_lead_sets(
     assert chosen_recipe(Settings()).lead_sets == (("ECG",),)
     with pytest.raises(LeadwiseError, match=r"own \(ECG\), so LEADWISE_LEADS cannot be used"):
         chosen_recipe(Settings(leads=(2,)))
+
+
+def test_settings_shorten_a_recipe_and_never_lengthen_it() -> None:
+    recipe = find("house-resnet")
+    assert chosen_recipe(Settings(recipe="house-resnet")) == recipe
+    changed = chosen_recipe(Settings(recipe="house-resnet", epochs=3, minutes=7.0, seed=5))
+    assert (changed.epochs, changed.minutes, changed.seed) == (3, 7.0, 5)
+    assert chosen_recipe(Settings(recipe="house-resnet", epochs=1000)).epochs == recipe.epochs
+    assert chosen_recipe(Settings(recipe="house-resnet", seed=0)).seed == 0
+
+
+def test_lead_sets_without_the_first_one_have_no_distillation(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kept = chosen_recipe(Settings(recipe="house-pair", leads=(12, 2)))
+    assert kept.lead_sets == (LEAD_SETS[12], LEAD_SETS[2])
+    assert kept.transfer == find("house-pair").transfer
+    assert capsys.readouterr().err == ""
+    for leads in ((2,), (2, 12)):
+        alone = chosen_recipe(Settings(recipe="house-pair", leads=leads))
+        assert alone.transfer.name == "none"
+        assert "no distillation without the network of 12 leads" in capsys.readouterr().err
+
+
+def test_a_record_is_used_if_one_of_its_labels_is_readable(folder: Path) -> None:
+    signal = np.random.default_rng(1).normal(scale=0.3, size=(1, 300))
+    for name, codes in {"B1": ["426783006"], "B2": ["426783006", "xyz"], "B3": ["xyz"]}.items():
+        write_record(folder, name, signal, ["ECG"], 300, codes=codes)
+    records, left_out = labelled_records(str(folder), (Head(),))
+    assert [record.name for record in records] == ["B1", "B2"]
+    assert [one.record for one in left_out if one.kind == "unreadable label"] == ["B3"]
+
+
+def test_a_patient_of_the_table_is_on_one_side(folder: Path) -> None:
+    """Fold and patient differ: each patient has two records, of different folds."""
+    (folder / "REFERENCE.csv").write_text("".join(f"A{n},{'NA'[n % 2]}\n" for n in range(1, 9)))
+    rows = [f"A{n}\t{n % 2}\tp{(n + 1) // 2}\n" for n in range(1, 9)]
+    (folder / "folds.tsv").write_text("record\tfold\tpatient\n" + "".join(rows))
+    records, _ = labelled_records(str(folder), EXCLUSIVE)
+    signals = mapped_arrays([np.zeros((1, 300), np.float16)] * 8)
+    cache = Cache(folder, signals, {}, np.arange(8), (), ())
+    for seed in range(5):
+        recipe = vary(find("house-resnet"), heads=EXCLUSIVE, lead_sets=(("ECG",),), seed=seed)
+        side = split_data(records, cache, str(folder), recipe, Settings()).validation
+        assert side[::2].tolist() == side[1::2].tolist()
+        assert side.sum() == 2
+    held = split_data(records, cache, str(folder), recipe, Settings(validation="1")).validation
+    assert held.tolist() == [True, False] * 4
 
 
 def test_a_folder_of_2017_is_read_and_records_without_a_class_are_left_out(folder: Path) -> None:

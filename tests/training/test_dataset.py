@@ -39,6 +39,12 @@ def test_records_of_a_batch_have_similar_lengths() -> None:
     assert padded < 1.3 * lengths.sum()
 
 
+def test_a_single_last_record_joins_those_of_similar_length() -> None:
+    lengths = np.arange(1, 10)
+    cut = [sorted(lengths[one].tolist()) for one in batches(lengths, 4, np.random.default_rng(0))]
+    assert sorted(cut) == [[1, 2, 3, 4], [5, 6, 7, 8, 9]]
+
+
 def test_the_generator_decides_the_order() -> None:
     lengths = np.full(200, 2500)
     first, again, other = (
@@ -66,6 +72,17 @@ def unlabelled(lengths: np.ndarray, recipe: Recipe) -> Dataset:
     signals = MappedArrays(bytes(2 * int(lengths.sum())), np.float16, 1, lengths)
     labels = {HEAD: np.zeros((len(lengths), 1), bool)}
     return Dataset(signals, labels, {}, channels=[0], recipe=recipe)
+
+
+def test_micro_batches_are_as_full_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Padded to the longest record of each: 3 · 100, 2 · 150, 240 and 250 samples."""
+    monkeypatch.setattr("training.dataset.MICRO_BATCH_SAMPLES", 300)
+    lengths = np.array([150, 100, 400, 100, 240, 100, 150])
+    dataset = unlabelled(lengths, reading(250))
+    assert dataset.micro_batches([0, 1, 2, 3, 4, 5, 6]) == [[1, 3, 5], [0, 6], [4], [2]]
+    assert dataset.micro_batches([1, 3, 5]) == [[1, 3, 5]]
+    longer = unlabelled(np.full(4, 9000), reading(150))  # cut to 150 samples each
+    assert longer.micro_batches([3, 2, 1, 0]) == [[3, 2], [1, 0]]
 
 
 def test_a_batch_of_long_records_is_cut_into_micro_batches() -> None:

@@ -26,6 +26,8 @@ TENTHS = np.arange(1, 8) / 10
         ([0.4] * 7, 0.4),
         ([0.1, 0.5, 0.1, 0.1, 0.1, 0.1, 0.5], 0.7),  # 0.2 is 0.3 away from 0.5, 0.7 is 0.2
         ([0.1, 0.1, 0.1, 0.5, 0.1, 0.5, 0.1], 0.4),  # equally near: the lower one
+        ([0.5, 0.5 + 1e-9, 0.5, 0.1, 0.1, 0.1, 0.1], 0.2),  # better, though by little
+        ([0.5, 0.5, 0.5 + 1e-9, 0.1, 0.1, 0.1, 0.1], 0.3),
         ([0.5, 0.5 + 1e-13, 0.5, 0.1, 0.1, 0.1, 0.1], 0.2),  # equal except for rounding
     ],
 )
@@ -113,6 +115,8 @@ def test_each_fit_decides_and_expected_metric_corrects_the_calibration() -> None
 def test_near_ties_falls_back_to_sinus_rhythm_if_it_is_a_class(classes) -> None:
     low = np.full((1, len(classes)), 0.01)
     decision = FITS["near ties"](low, np.zeros((1, len(classes)), bool), classes, 0)
+    numbers = [decision.options[name] for name in ("threshold", "tie", "least")]
+    assert numbers == [0.5, 0.03, 0.1]  # Kang & Wen 2022; `least` from their code
     labels = decide(decision, low)[0]
     assert [code for code, label in zip(classes, labels, strict=True) if label] == [
         code for code in ("426783006",) if code in classes

@@ -64,6 +64,10 @@ def test_warmup_cosine_rises_stays_and_decays_to_zero() -> None:
     ]
     assert rates[0] == pytest.approx(0.1)
     assert rates[10:51] == [1.0] * 41
+    # Half a cosine: (1 + cos 45°) / 2, a half, (1 − cos 45°) / 2; by lines during the warm-up.
+    assert rates[5] == pytest.approx(0.55)
+    decaying = [warmup_cosine(share, [], warmup=0, decay=0.5) for share in (0.625, 0.75, 0.875)]
+    assert decaying == pytest.approx([0.853553, 0.5, 0.146447], abs=1e-6)
     assert all(later <= earlier for earlier, later in zip(rates[50:], rates[51:], strict=False))
     assert rates[-1] == pytest.approx(0, abs=1e-12)
 
@@ -121,6 +125,8 @@ def test_patience_stops_at_the_epochs_of_the_published_runs(epochs: int, best: i
 
 
 def test_an_epoch_within_the_tolerance_of_the_best_counts_as_equally_good() -> None:
+    assert not patience([0.5] * 9, epochs=1)
+    assert not patience([0.5, 0.25, 0.25], epochs=1, tolerance=0.25)
     scores = [0.5, 0.4995, 0.4, 0.4]
     assert not patience(scores, epochs=3, tolerance=0.001)
     assert patience(scores, epochs=3)

@@ -132,12 +132,13 @@ def test_the_loop_computes_what_a_plain_training_computes(
     for name, weight in plain.weights.items():
         if "num_batches" not in name:
             torch.testing.assert_close(state.best[name], weight, atol=2e-6, rtol=1e-5)
-    fitted, final = fit_heads(run, state, validation, np.empty((0, 0)))
-    head = fitted["diagnosis"]
-    (threshold,) = set(head.decision.options["values"])
+    heads, final = fit_heads(run, state, validation, np.empty((0, 0)))
+    fitted = heads["diagnosis"]
+    (threshold,) = set(fitted.decision.options["values"])
     predicted = plain.predictions >= threshold
-    assert head.scores["f_measure"] == pytest.approx(max(plain.scores), abs=1e-9)
-    assert final["diagnosis"].written == pytest.approx(max(plain.scores), abs=1e-9)
+    assert fitted.scores["f_measure"] == pytest.approx(max(plain.scores), abs=1e-9)
+    assert final["diagnosis"].decision == pytest.approx(max(plain.scores), abs=1e-9)
+    assert final["diagnosis"].rules is None
     labels = validation.labels["diagnosis"]
     both_positive, positive = (labels & predicted).sum(0), labels.sum(0) + predicted.sum(0)
     assert np.mean(2 * both_positive / positive) == pytest.approx(max(plain.scores), abs=1e-9)

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from ecg import LeadwiseError
 from ecg.headers import Message
-from training.run import write_history, write_problems
+from models import find
+from tests.conftest import small
+from training.run import train_folder, write_history, write_problems
+from training.settings import Settings
 
 ROW = {"epoch": 1, "loss": 0.5, "score": 0.25, "threshold": math.nan, "lr": 1e-3}
 
@@ -36,3 +40,20 @@ def test_problems_list_records_that_are_left_out_and_warnings(tmp_path: Path) ->
     assert (tmp_path / "problems.tsv").read_text() == (
         "record\tused\tkind\twhat\nA\tno\tno label\tx\nB\tyes\tflat\ty\n"
     )
+
+
+@pytest.mark.parametrize("cache", [None, "shared"])
+def test_prepared_signals_of_others_are_kept_in_a_shared_folder_only(
+    cache: str | None, simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    def open_cache(records: object, recipe: object, folder: Path, workers: int, *, keep: bool):
+        opened.append((folder, keep))
+        raise LeadwiseError("enough")
+
+    monkeypatch.setattr("training.run.open_cache", open_cache)
+    monkeypatch.setattr("training.data.find", lambda _: small(find("isibrno-basic")))
+    with pytest.raises(LeadwiseError, match="enough"):
+        train_folder(str(simulated_folder), str(tmp_path / "model"), Settings(cache=cache))
+    assert opened == [(Path("shared"), True) if cache else (tmp_path / "model" / "state", False)]

@@ -219,3 +219,26 @@ def test_a_training_checks_the_table_before_it_prepares_a_record(
     monkeypatch.setattr("training.data.find", lambda name: small(find("house-resnet")))
     with pytest.raises(LeadwiseError, match="folds.tsv: does not list the record SIM00001 by its"):
         train_folder(str(data), str(tmp_path / "model"), Settings())
+
+
+@pytest.mark.parametrize("share", [0.25, 0.1])
+@pytest.mark.parametrize("seed", range(2))
+def test_no_move_of_a_patient_improves_the_split(seed: int, share: float) -> None:
+    """Deviations of classes and records count in units of what is tolerated, squared."""
+    labels, patients = unbalanced(300, seed)
+    counted = np.column_stack([labels, np.ones(len(labels))])
+    wanted = share * counted.sum(0)
+    tolerated = np.maximum(2, 0.02 * counted.sum(0))
+
+    def cost(validation: np.ndarray) -> float:
+        return float((((counted[validation].sum(0) - wanted) / tolerated) ** 2).sum())
+
+    validation = stratified_split(labels, share=share, seed=seed, groups=patients)
+    least = cost(validation)
+    for patient in sorted(set(patients)):
+        assert cost(validation ^ (np.array(patients) == patient)) > least - 1e-6
+
+
+def test_folds_and_patients_of_a_spreadsheet_lose_their_decimals(tmp_path: Path) -> None:
+    (tmp_path / "folds.tsv").write_text("record\tfold\tpatient\na\t9.0\t12.0\nb\t9.5\t1.50\n")
+    assert read_folds(tmp_path) == {"a": ("9", "12"), "b": ("9.5", "1.50")}
