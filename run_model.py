@@ -25,6 +25,7 @@ from ecg.folders import LOST
 from ecg.headers import format_header
 from ecg.labels import described
 from ecg.leads import sort_leads
+from ecg.parallel import sleep_while_waiting
 from ecg.progress import quiet_pipe
 from ecg.records import Record, find_headers, read_record
 from ecg.segments import read_header_text
@@ -62,6 +63,7 @@ def run_model(
     failed = [problem.record for problem in problems if problem.kind in LOST]
     records = len(headers) + len(failed)
 
+    sleep_while_waiting()
     import team_code  # slow (torch), so only after the checks
 
     models = {

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from ecg import LeadwiseError
+from ecg.parallel import sleep_while_waiting
 from ecg.progress import quiet_pipe
 from ecg.records import find_headers
 from training.settings import VARIABLES, read_settings
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     try:
         find_headers(options["data"])
-        _sleep_while_waiting()
+        sleep_while_waiting()
 
         import team_code  # slow (torch), so only after the checks
 
@@ -62,16 +63,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 128 + (interrupt.args or (signal.SIGINT,))[0]  # as shells number it
     print("Done.")
     return 0
-
-
-def _sleep_while_waiting() -> None:
-    """Let PyTorch's threads wait half a millisecond, not some, before they sleep.
-
-    On a busy machine waiting threads take the processor from working ones: an epoch of the demo
-    beside ten processes on two cores took 210 s, and so 54 s.  No number depends on it.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # read when torch is loaded
 
 
 def _kept(model_folder: str) -> str:

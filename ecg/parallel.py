@@ -1,4 +1,4 @@
-"""Parallel reading: several processes work on records or folders; results come in order."""
+"""Parallel work: processes that read records in order, and threads that wait for each other."""
 
 import os
 import signal
@@ -77,3 +77,13 @@ def _chunks(records: Sequence[Item]) -> Iterator[list[Item]]:
 
 def _do_chunk(work: Callable[[Item], Result], records: Sequence[Item]) -> list[Result]:
     return [work(record) for record in records]
+
+
+def sleep_while_waiting() -> None:
+    """Let PyTorch's threads sleep after half a millisecond of waiting instead of several.
+
+    Waiting threads take the processor from working ones on a busy machine.  No result depends on
+    it.  Call it before torch is imported.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # read when torch is loaded
