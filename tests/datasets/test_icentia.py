@@ -61,6 +61,7 @@ def test_a_normal_crop_is_normal_throughout() -> None:
     at_border = annotate(("(N", 1100, 14_900), beats=late)
     assert class_of(at_border, 0, MINUTE) == NONE  # 4.4 s unmarked
     assert class_of(at_border, 351, MINUTE) == NORMAL  # 3 s less a sample
+    assert class_of(at_border, 350, MINUTE) == NORMAL  # 3 s
     assert class_of(at_border, 349, MINUTE) == NONE
 
 

@@ -79,7 +79,7 @@ def test_lines_are_numbered_as_in_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "cells"),
     [("A1;0,5;p", ["A1", "0,5", "p"]), ("A1\t0,5;1", ["A1", "0,5;1"]), ("A1,N", ["A1", "N"]),
-     ("A1  N", ["A1", "N"]), ('"A 1";"N"', ["A 1", "N"])],
+     ("A1  N", ["A1", "N"]), ("sep=;\nA1,5;N", ["A1,5", "N"]), ('"A 1";"N"', ["A 1", "N"])],
 )  # fmt: skip
 def test_cells_end_at_tabs_else_semicolons_else_commas_else_blanks(
     tmp_path: Path, line: str, cells: list[str]

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,23 @@ def test_a_successful_write_replaces_the_file(tmp_path) -> None:
         draft.write_text("new")
         assert not path.exists()
     assert path.read_text() == "new"
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    for name in ("fsync", "replace"):
+        function = getattr(os, name)
+
+        def noted(*words: object, name: str = name, function: Callable = function) -> object:
+            calls.append(name)
+            return function(*words)
+
+        monkeypatch.setattr(os, name, noted)
+    with atomic_write(tmp_path / "a") as draft:
+        draft.write_text("new")
+    assert calls == ["fsync", "replace"]
 
 
 def test_a_full_disk_is_an_error(tmp_path) -> None:

@@ -231,6 +231,10 @@ def test_counts_that_disagree(tmp_path: Path) -> None:
         "R1: the header states 600 samples, the signal has 500"
     ]
     assert longer.signal.shape == (12, 500)
+    shorter = edited(tmp_path, "500 600\n", "500 400\n")
+    assert sentences(shorter.read().errors) == [
+        "R1: the header states 400 samples, the signal has 500"
+    ]
     write_mat(tmp_path / "R1.mat", np.ones((11, 600), np.int16))
     with pytest.raises(
         LeadwiseError,

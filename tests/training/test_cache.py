@@ -463,3 +463,24 @@ def test_without_annotations_each_sample_is_unknown(folder: Path) -> None:
     for kind, classes in (("samples", "waves"), ("beats", "beats")):
         target = dense_target(record, Head("dense", kind, classes=classes), 100, 100.0)
         assert target.tolist() == [255] * 100
+
+
+def test_each_single_lead_has_a_cache_of_its_own(folder: Path, tmp_path: Path) -> None:
+    records = records_of(folder)
+    paths = [
+        open_cache(records, vary(RECIPE, lead_sets=(leads,)), tmp_path, workers=1).path
+        for leads in (("ECG",), ("MLII",), ("ECG", "MLII"), ("I",), ("II",))
+    ]
+    assert len(set(paths[:3])) == 3
+    assert paths[3] == paths[4], "one cache of twelve leads serves all their sets"
+
+
+def test_an_absurd_gain_stays_finite_in_half_precision(folder: Path, tmp_path: Path) -> None:
+    signal = np.zeros((1, 400))
+    signal[0, 100], signal[0, 300] = 30, -30
+    write_record(folder, "SIM00001", signal, ["II"], 200.0)
+    header = folder / "SIM00001.hea"
+    header.write_text(header.read_text().replace("1000.0(0)/mV", "0.1(0)/mV"))
+    recipe = vary(RECIPE, transforms=(part("fill"), part("resample")))
+    cached = open_cache(records_of(folder), recipe, tmp_path, workers=1).signals[0]
+    assert (cached.max(), cached.min()) == (np.float16(6e4), np.float16(-6e4))

@@ -94,3 +94,10 @@ def test_the_best_constant_answer_of_samples() -> None:
     counts = np.array([[50, 5, 5], [3, 27, 0], [0, 0, 10]])
     expected = max(2 * 30 / 130 / 2, 2 * 10 / 110 / 2)
     assert constant_dense_score(head, counts) == pytest.approx(expected)
+
+
+def test_no_class_is_a_constant_answer_too() -> None:
+    labels = np.zeros((4, 3), bool)
+    labels[0, 1] = True
+    head = Head(metric="accuracy", classes="all")
+    assert constant_score(head, labels, ("a", "b", "c")) == 0.75
