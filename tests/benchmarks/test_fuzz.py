@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ecg import LeadwiseError
 
 
 def test_a_sample_has_no_fault() -> None:
-    command = ["python", "-m", "benchmarks.fuzz", "--mutants", "500", "--seed", "1"]
+    command = [sys.executable, "-m", "benchmarks.fuzz", "--mutants", "500", "--seed", "1"]
     output, _ = run_process(command, ROOT)
     rows = [line.split("|")[1:-1] for line in output.splitlines() if line.startswith("| ")]
     assert [row[0].strip() for row in rows[2:]] == list(KINDS)
@@ -28,7 +29,7 @@ def test_a_sample_has_no_fault() -> None:
 
 def test_an_unknown_kind_is_named() -> None:
     with pytest.raises(LeadwiseError, match="no kind absent; known are headers, signals"):
-        run_process(["python", "-m", "benchmarks.fuzz", "--only", "absent"], ROOT)
+        run_process([sys.executable, "-m", "benchmarks.fuzz", "--only", "absent"], ROOT)
 
 
 def work(name: str, number: int) -> Outcome:
