@@ -52,9 +52,8 @@ def test_all_are_answered_as_the_plain_header(data: Path, answer: Callable) -> N
     assert len(names) == len(CHANGES) + 5
     assert {name: rows[name] for name in names} == dict.fromkeys(names, rows["ref"])
     assert rows["eleven_leads"] != rows["ref"]
-    assert err == (
-        "Note: V1, V2, V3, V4, V5 not read; the network reads I, II, III, aVR, aVL, aVF\n"
-    )
+    text = "V1, V2, V3, V4, V5 not read; the network reads I, II, III, aVR, aVL, aVF"
+    assert err == f"Note: eleven_leads: {text}\n"
 
 
 def test_the_organisers_leads_do_not_choose_the_network(data: Path, model_folder: Path) -> None:
