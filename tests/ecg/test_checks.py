@@ -27,6 +27,8 @@ def kinds(signal: np.ndarray, leads: tuple[str, ...] = LEADS) -> list[str]:
         ((49.5, 49.5, 49.5), []),
         ((50.5, 50.5, 50.5), ["absurd gain"]),
         ((1.0, 50.5, 50.5), ["absurd gain"]),  # the median lead counts
+        ((0.3, 0.3, 9.9), []),
+        ((0.3, 0.3, 10.1), ["gain of a lead"]),
         ((1.0, 1.0, 9.9), []),
         ((1.0, 1.0, 10.1), ["gain of a lead"]),
         ((2.0, 2.0, 19.8), []),

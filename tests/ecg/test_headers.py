@@ -315,3 +315,13 @@ def test_a_known_gain_replaces_the_stated_one() -> None:
 
 def test_a_mark_of_the_byte_order_is_no_part_of_the_name() -> None:
     assert parse("\ufeff" + TOP + LINE) == parse(TOP + LINE)
+
+
+def test_only_leads_of_gain_0_have_no_gain() -> None:
+    rows = "".join(
+        LINE.replace("1000/mV", f"{gain}/mV").replace("II", lead)
+        for gain, lead in ((1, "I"), (0, "II"), (0.5, "V1"))
+    )
+    assert warnings_of("R1 3 500 5000\n" + rows) == [
+        "R1: no gain in the header for II; 200/mV is assumed"
+    ]
