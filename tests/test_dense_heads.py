@@ -4,6 +4,7 @@ One small network with three heads is trained, killed and resumed, saved, loaded
 records, whose outputs are decoded to annotations.
 """
 
+import json
 import signal
 import subprocess
 import sys
@@ -257,3 +258,11 @@ def test_the_trial_batch_has_the_length_that_the_post_transforms_give(
     try_batch(fixed)
     with pytest.raises(LeadwiseError, match="fail on a trial batch of 2 records of 1000 samples"):
         try_batch(replace(fixed, max_s=10.0))
+
+
+def test_classes_in_another_order_than_the_heads_are_refused(model: Path, tmp_path: Path) -> None:
+    content = json.loads((model / "model.json").read_text())
+    content["classes"] = dict(reversed(content["classes"].items()))
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    with pytest.raises(LeadwiseError, match="model.classes: are those of diagnosis, beats, waves"):
+        read_model(tmp_path)

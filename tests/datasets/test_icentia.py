@@ -30,6 +30,7 @@ def test_flutter_comes_before_fibrillation_and_both_before_normal() -> None:
     assert class_of(marks, 0, MINUTE) == FLUTTER
     assert class_of(marks, 0, 7100) == FIBRILLATION
     assert class_of(marks, 6900, 7100) == FIBRILLATION  # its last beat alone
+    assert class_of(marks, 6901, 7100) == NONE
     assert class_of(marks, 0, 5100) == NORMAL
 
 

@@ -1,9 +1,14 @@
 """Warnings about amplitudes, on either side of each limit; numbers written out in mV."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
-from ecg.checks import signal_warnings
+from ecg import LeadwiseError
+from ecg.checks import check_sizes, signal_warnings
+from ecg.headers import parse_header
+from ecg.leads import STANDARD
 
 LEADS = ("I", "II", "V1")
 
@@ -27,6 +32,8 @@ def kinds(signal: np.ndarray, leads: tuple[str, ...] = LEADS) -> list[str]:
         ((49.5, 49.5, 49.5), []),
         ((50.5, 50.5, 50.5), ["absurd gain"]),
         ((1.0, 50.5, 50.5), ["absurd gain"]),  # the median lead counts
+        ((0.3, 0.3, 9.9), []),
+        ((0.3, 0.3, 10.1), ["gain of a lead"]),
         ((1.0, 1.0, 9.9), []),
         ((1.0, 1.0, 10.1), ["gain of a lead"]),
         ((2.0, 2.0, 19.8), []),
@@ -105,3 +112,25 @@ def test_sentences_name_leads_and_numbers() -> None:
     assert small.startswith("the whole record stays within 12 µV")
     large = dict(signal_warnings(triangle(61.0), ("II",)))["absurd gain"]
     assert large.startswith("the leads range over 61 mV")
+
+
+@pytest.mark.parametrize(
+    ("samples", "stored", "reason"),
+    [
+        (178_956_970, 2**33, ""),  # twelve leads for four days at 500 Hz: 2**31 values
+        (178_956_971, 2**33, "which no ECG has"),
+        (6_000_000, 72_000_000, ""),  # a byte per value
+        (6_000_000, 71_999_999, "too many for 71,999,999 bytes"),
+        (5_000_000, 1000, ""),  # 60 million values can be allocated, and errors be named
+        (100_000, 76_800_000, ""),  # 64 bytes per value
+        (100_000, 76_800_001, "too few for 76,800,001 bytes"),
+        (None, 2**40, ""),
+    ],
+)
+def test_lengths_that_the_files_cannot_have_are_refused(
+    samples: int | None, stored: int, reason: str
+) -> None:
+    rows = "".join(f"R.dat 16 1000/mV 16 0 0 0 0 {lead}\n" for lead in STANDARD)
+    header = parse_header(f"R 12 500 {samples or ''}\n" + rows, "R")
+    with pytest.raises(LeadwiseError, match=reason) if reason else nullcontext():
+        check_sizes(header, {"R.dat": stored})

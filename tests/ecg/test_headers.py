@@ -315,3 +315,25 @@ def test_a_known_gain_replaces_the_stated_one() -> None:
 
 def test_a_mark_of_the_byte_order_is_no_part_of_the_name() -> None:
     assert parse("\ufeff" + TOP + LINE) == parse(TOP + LINE)
+
+
+def test_only_leads_of_gain_0_have_no_gain() -> None:
+    rows = "".join(
+        LINE.replace("1000/mV", f"{gain}/mV").replace("II", lead)
+        for gain, lead in ((1, "I"), (0, "II"), (0.5, "V1"))
+    )
+    assert warnings_of("R1 3 500 5000\n" + rows) == [
+        "R1: no gain in the header for II; 200/mV is assumed"
+    ]
+
+
+@pytest.mark.parametrize("fs", [50, 10_000])
+def test_the_limits_of_the_rate_are_rates_of_an_ecg(fs: int) -> None:
+    assert parse(TOP.replace("500 ", f"{fs} ", 1) + LINE).fs == fs
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\r\r\n", "\n\r"])
+def test_lines_end_with_any_mixture(end: str) -> None:
+    text = TOP + LINE + "# Dx: 426783006\n# Age: 50\n"
+    assert parse(text.replace("\n", end)) == parse(text)
+    assert parse(text).age == 50

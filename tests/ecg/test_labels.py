@@ -116,3 +116,9 @@ def test_a_name_of_several_words_is_one_entry() -> None:
     assert listed == ("prolonged PR interval", "low QRS voltages", "sinus rhythm")
     assert list(map(code_of, listed)) == ["164947007", "251146004", "426783006"]
     assert read_codes("# Dx: PR AF\n") == ("PR", "AF")
+
+
+def test_classes_of_beats_and_samples_have_the_order_of_their_masks() -> None:
+    """ANSI/AAMI EC57's N, S, V; 0 is no wave."""
+    assert POLICIES["beats"]([]) == ("N", "S", "V")
+    assert POLICIES["waves"]([]) == ("none", "P", "QRS", "T")

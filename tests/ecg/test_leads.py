@@ -233,3 +233,14 @@ def test_ignored_leads_are_named(
     have: tuple[str, ...], lead_set: tuple[str, ...], kinds: list[str]
 ) -> None:
     assert [kind for kind, _ in lead_warnings(have, lead_set)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("leads", "row"), [(("MLI", "MLII"), 1), (("MLIII", "MLI"), 1), (("MLII", "V5", "II"), 2)]
+)
+def test_of_holters_leads_the_one_nearest_to_ii_is_the_single_lead(
+    leads: tuple[str, ...], row: int
+) -> None:
+    signal = np.arange(len(leads), dtype=np.float32)[:, None].repeat(4, 1)
+    chosen = choose(signal, leads, ("ECG",))
+    assert (chosen.signal.tolist(), chosen.missing) == ([[row] * 4], ())

@@ -205,3 +205,13 @@ def test_a_mapped_file_has_the_samples_of_a_read_one(tmp_path: Path) -> None:
     np.testing.assert_array_equal(mapped, digital)
     np.testing.assert_array_equal(read_mat(str(tmp_path / "R.mat"), "R"), digital)
     np.testing.assert_array_equal(loadmat(tmp_path / "R.mat")["val"], digital)
+
+
+@pytest.mark.parametrize("numbers", ["i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8"])
+def test_the_limits_of_each_type_are_read_as_written(tmp_path: Path, numbers: str) -> None:
+    limits = np.iinfo(numbers) if numbers[0] in "iu" else np.finfo(numbers)
+    values = np.array([[limits.min, limits.max, 1]], numbers)
+    savemat(tmp_path / "R.mat", {"val": values}, format="5")
+    read = read_mat(str(tmp_path / "R.mat"), "R")
+    assert read.dtype == numbers
+    np.testing.assert_array_equal(read, values)

@@ -485,3 +485,13 @@ def test_a_null_byte_in_the_name_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "R1.mat").unlink()
     with pytest.raises(LeadwiseError, match="^R1: has a header but no signal"):
         edited(tmp_path, "R1.mat", "R\x001.mat")
+
+
+def test_a_record_whose_leads_are_all_flat_is_unusable(tmp_path: Path) -> None:
+    for name, value in {"flat": 0.0, "alive": 1.0}.items():
+        signal = np.full((2, 500), 0.5)
+        signal[1] += value * WAVE[1]
+        write_record(tmp_path, name, signal, ("I", "II"), 500.0)
+        reading = read_record(tmp_path / f"{name}.hea").read()
+        assert [one.kind for one in reading.unusable] == ["all leads flat"] * (name == "flat")
+        assert reading.errors == ()

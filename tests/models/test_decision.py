@@ -8,7 +8,7 @@ import pytest
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from models import decision
-from models.decision import _uniform, decide, expected_metric, highest, thresholds
+from models.decision import _uniform, decide, expected_metric, highest, logit, thresholds
 from models.recipe import Part, part
 from scoring.challenge import challenge_metric, rewards
 
@@ -191,3 +191,13 @@ def test_no_flip_of_one_label_raises_the_expected_metric(seed: int) -> None:
 
     for one in np.eye(6, dtype=bool):
         assert mean(label ^ one) <= mean(label) + 2e-5
+
+
+@pytest.mark.parametrize(
+    ("probability", "odds"),
+    [(0.5, 0.0), (0.75, 1.098612), (1e-6, -13.815510), (0.999999, 13.815510), (0.0, -27.631021),
+     (1.0, 27.631)],
+)  # fmt: skip
+def test_log_odds(probability: float, odds: float) -> None:
+    """Also of probabilities near 0 and 1; of 0 and 1 those of 1e-12 and the rest."""
+    assert logit(np.array([probability]))[0] == pytest.approx(odds, abs=1e-3)

@@ -86,3 +86,11 @@ def test_an_ensemble_predicts_the_mean_logit_and_trains_each_member_separately()
     torch.testing.assert_close(output, torch.stack(alone))
     losses = [bce(logits, labels) for logits in alone]
     torch.testing.assert_close(bce_of_each(output, labels), torch.stack(losses).mean())
+
+
+def test_the_last_layer_has_a_dropout_of_its_own() -> None:
+    network = Network(2, 3, widths=(256,), blocks=(1,), dropout=0.0, head_dropout=0.5).train()
+    given = torch.ones(8, 512)
+    share = (network.head[0](given) == 0).double().mean().item()
+    assert share == pytest.approx(0.5, abs=0.05)
+    assert (network.eval().head[0](given) == 1).all()

@@ -299,3 +299,11 @@ def test_mixup_cannot_mix_classes_per_sample() -> None:
     recipe = vary(find("isibrno-basic"), heads=heads, augment=(part("mixup"),))
     with pytest.raises(LeadwiseError, match="isibrno-basic: mixup cannot mix classes per sample"):
         check_recipe(recipe)
+
+
+def test_of_few_records_often_none_is_changed() -> None:
+    """A Normal number with mean 0.2 and deviation 0.05 rounds to 0."""
+    batch = batch_of(size=4)
+    for seed in range(20):
+        smoothed = label_smoothing(batch, HEADS, FS, generator(seed), share=0.05)
+        assert torch.equal(smoothed.targets[HEAD], batch.targets[HEAD])

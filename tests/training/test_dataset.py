@@ -45,6 +45,20 @@ def test_a_single_last_record_joins_those_of_similar_length() -> None:
     assert sorted(cut) == [[1, 2, 3, 4], [5, 6, 7, 8, 9]]
 
 
+def test_batches_come_in_no_order_of_length() -> None:
+    lengths = np.arange(1, 65)  # one pool of 16 batches
+    firsts = [min(one) for one in batches(lengths, 4, np.random.default_rng(0))]
+    assert sorted(firsts) == list(range(0, 64, 4))
+    assert firsts != sorted(firsts)
+
+
+def test_soft_labels_are_targets_as_they_are() -> None:
+    signals = mapped_arrays([np.zeros((1, 5), np.float16)] * 2)
+    soft = np.array([[0.25, 1.0], [0.0, 0.75]], np.float32)
+    dataset = Dataset(signals, {HEAD: soft}, {}, channels=[0], recipe=reading(7))
+    assert dataset.batch([1, 0]).targets[HEAD].tolist() == [[0.0, 0.75], [0.25, 1.0]]
+
+
 def test_the_generator_decides_the_order() -> None:
     lengths = np.full(200, 2500)
     first, again, other = (

@@ -242,3 +242,8 @@ def test_no_move_of_a_patient_improves_the_split(seed: int, share: float) -> Non
 def test_folds_and_patients_of_a_spreadsheet_lose_their_decimals(tmp_path: Path) -> None:
     (tmp_path / "folds.tsv").write_text("record\tfold\tpatient\na\t9.0\t12.0\nb\t9.5\t1.50\n")
     assert read_folds(tmp_path) == {"a": ("9", "12"), "b": ("9.5", "1.50")}
+
+
+def test_a_quarter_of_the_records_validates() -> None:
+    """Nejedly et al., CinC 2020, section 2."""
+    assert stratified_split(np.ones((400, 1), bool)).sum() == 100
