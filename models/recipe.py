@@ -55,6 +55,10 @@ class Head:
         Key of `training.decisions.FITS`: how probabilities become labels.
     rules : str
         Key of `training.decisions.USES`: how clinical rules change these labels.
+    targets : str
+        `labels`, or a key of the system's `TARGETS`: functions from the codes of all records to
+        bool (records, columns), the labels of training (label engineering).  The network then has
+        these columns in training, and the head's classes otherwise.
     metric : str
         Key of `scoring.METRICS`, or of `scoring.DENSE_METRICS` for samples and beats.  The epoch
         with the best metric of the first head is used.
@@ -69,6 +73,7 @@ class Head:
     weight: Annotated[float, Range(0, 1e6, above=True)] = 1.0
     decision: str = "global"
     rules: str = "off"
+    targets: str = "labels"
     metric: str = "challenge"
 
     @property
@@ -101,6 +106,8 @@ class Recipe:
         Keys of `training.augment.AUGMENTATIONS` or of the system's own.
     ema : float
         Decay of the exponential moving average of weights, used for prediction; 0: no average.
+    sampling : Part
+        Which records an epoch holds, of `training.sampling.SAMPLINGS`.
     stop : Part
         Early stopping, of `training.optim.STOPS`.
     transfer : Part
@@ -130,6 +137,7 @@ class Recipe:
     stride_s: Seconds = 0.0
     augment: tuple[Part, ...] = ()
     ema: Share = 0.0
+    sampling: Part = Part("all")
     stop: Part = Part("never")
     transfer: Part = Part("none")
     minutes: Annotated[float, Range(0, 1e9, above=True)] = 2600.0  # 43 of the 48 h with a GPU

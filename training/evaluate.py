@@ -199,7 +199,8 @@ def predict(run: LeadSetRun, network: torch.nn.Module, records: Dataset) -> dict
             for indices in records.micro_batches(short[start : start + recipe.batch]):
                 batch = records.batch(indices)
                 signal, length = batch.signal.to(run.device), batch.length.to(run.device)
-                outputs = outputs_of(recipe, network, signal, length)
+                facts = None if batch.facts is None else batch.facts.to(run.device)
+                outputs = outputs_of(recipe, network, signal, length, facts)
                 for head in recipe.heads:
                     probabilities = from_logits(head, outputs[head.name])
                     _check_finite(run, probabilities)
@@ -211,7 +212,8 @@ def predict(run: LeadSetRun, network: torch.nn.Module, records: Dataset) -> dict
                         predictions[head.name][indices] = probabilities
     for index in (index for index in order if not whole[index]):
         signal_of = records.signals[index][records.channels].astype(np.float32)
-        output = predict_signal(recipe, network, signal_of, run.device)
+        facts_of = None if records.facts is None else records.facts[index]
+        output = predict_signal(recipe, network, signal_of, run.device, facts_of)
         for head in recipe.heads:
             _check_finite(run, output.probabilities[head.name])
             if head.dense:

@@ -95,7 +95,7 @@ def train(
         log(f"{run.name}: already trained.")
         return state
     network, optimiser = _start(run, state)
-    steps = batch_count(len(train_part), recipe.batch)
+    steps = batch_count(train_part.epoch_records, recipe.batch)
     samples = np.minimum(train_part.lengths, recipe.max_samples).sum() / steps  # of a batch
     budget = TimeBudget(
         total, recipe.epochs, steps, float(validation_part.lengths.sum() / samples),
@@ -254,7 +254,7 @@ def _backward(
     for micro_batch in train_part.micro_batches(indices):
         batch = train_part.batch(micro_batch, generator).to(run.device)
         with torch.autocast(run.device.type, torch.bfloat16, enabled=mixed):
-            outputs = outputs_of(recipe, network, batch.signal, batch.length)
+            outputs = outputs_of(recipe, network, batch.signal, batch.length, batch.facts)
             losses = {
                 head.name: lookup(recipe, "LOSSES", head.loss.name)(
                     outputs[head.name], batch.targets[head.name], **head.loss.options
