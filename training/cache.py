@@ -365,7 +365,7 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
 
 
 def rows_of(recipe: Recipe, head: Head) -> int:
-    """Count the rows of a dense head's target: one; for waves with `single_lead` also each lead's."""
+    """Count the rows of a target: one, and for waves with `single_lead` also one per lead."""
     by_lead = any(part.name == "single_lead" for part in recipe.augment)
     return 1 + len(cached_leads(recipe)) if by_lead and head.kind == "samples" else 1
 

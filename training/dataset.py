@@ -114,13 +114,12 @@ class Dataset:
     def _window(self, index: int, generator: np.random.Generator | None) -> Window:
         """Read a record, augment and post-transform it, and cut it to a window."""
         signal, channels, recipe = self.signals[index], self.channels, self.recipe
+        most = recipe.crop_samples if generator else recipe.max_samples
         dense = {name: targets[index] for name, targets in self.dense.items()}
         if generator and recipe.augment and not recipe.post_transforms:
-            part_of = _part(signal.shape[1], recipe.max_samples, dense, generator)
-            signal, dense = (
-                signal[:, part_of],
-                {name: one[:, part_of] for name, one in dense.items()},
-            )
+            long_part = _part(signal.shape[1], most, dense, generator)
+            signal = signal[:, long_part]
+            dense = {name: target[:, long_part] for name, target in dense.items()}
         if recipe.post_transforms or recipe.augment:
             signal, channels = signal[channels], list(range(len(channels)))
             if generator:
@@ -135,18 +134,18 @@ class Dataset:
             signal, positions = post_transform(recipe, signal)
             dense = follow(dense, positions)
         joint = {name: target[0] for name, target in dense.items()}
-        spare = signal.shape[1] - recipe.max_samples
-        onset = _onset(spare, recipe.max_samples, joint, generator) if generator else 0
-        window = slice(onset, onset + recipe.max_samples)
+        spare = signal.shape[1] - most
+        onset = _onset(spare, most, joint, generator) if generator else 0
+        window = slice(onset, onset + most)
         return signal[channels, window], {name: target[window] for name, target in joint.items()}
 
-    def micro_batches(self, indices: Sequence[int]) -> list[list[int]]:
+    def micro_batches(self, indices: Sequence[int], longest: int | None = None) -> list[list[int]]:
         """Split a batch of long records into micro-batches of similar length that fit in memory.
 
         Gradients are accumulated, weighted by the number of records, so a batch is still one step.
         Batch-norm statistics are those of each micro-batch.
         """
-        lengths = np.minimum(self.lengths[indices], self.recipe.max_samples)
+        lengths = np.minimum(self.lengths[indices], longest or self.recipe.max_samples)
         if len(indices) * lengths.max() <= MICRO_BATCH_SAMPLES:
             return [list(indices)]
         cut: list[list[int]] = [[]]
@@ -162,6 +161,12 @@ class Dataset:
         found = [[target.min() < UNKNOWN for target in targets] for targets in self.dense.values()]
         return np.asarray(np.array(found, bool).reshape(-1, len(self)).any(axis=0))
 
+    def labelled(self, name: str) -> np.ndarray:
+        """Which records a head that predicts records is scored on; annotated ones may lack labels."""
+        if not self.dense or name not in self.known:
+            return np.ones(len(self), bool)
+        return np.asarray(self.known[name].any(axis=1))
+
     @cached_property
     def epoch_records(self) -> int:
         """Records of one epoch."""
@@ -172,7 +177,7 @@ class Dataset:
         """Yield the batches of one epoch, drawn by the recipe's sampling."""
         sampling = self.recipe.sampling
         drawn = SAMPLINGS[sampling.name](self, generator, **sampling.options)
-        lengths = np.minimum(self.lengths[drawn], self.recipe.max_samples)
+        lengths = np.minimum(self.lengths[drawn], self.recipe.crop_samples)
         for batch in batches(lengths, self.recipe.batch, generator):
             yield drawn[batch].tolist()
 

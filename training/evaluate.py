@@ -112,7 +112,8 @@ def score_head(
     """
     if head.dense:
         return DENSE_METRICS[head.metric](predicted), math.nan
-    labels, threshold = part.labels[head.name], math.nan
+    rows = part.labelled(head.name)
+    labels, predicted, threshold = part.labels[head.name][rows], predicted[rows], math.nan
     if head.exclusive:
         outputs = highest(predicted)
     else:
@@ -147,16 +148,18 @@ def fit_heads(
             fitted[head.name] = FittedHead(part("highest"), scores)
             final[head.name] = Scores(best[name], None, constant_dense_score(head, predicted))
             continue
-        labels, classes = validation_part.labels[head.name], run.classes[head.name]
+        rows, classes = validation_part.labelled(head.name), run.classes[head.name]
+        labels, predicted = validation_part.labels[head.name][rows], predicted[rows]
+        answers_of = answers[rows] if len(answers) == len(rows) else answers  # none without rules
         fit = fit_of(run.recipe, head.decision)
         decision = fit(predicted, labels, classes, run.recipe.seed)
         outputs = decide(decision, predicted, run.recipe)
-        rules = fit_rules(head.rules, outputs, answers, labels, classes)
+        rules = fit_rules(head.rules, outputs, answers_of, labels, classes)
         for line in rule_lines(rules):
             log(f"{run.name}: {line}")
         fitted[head.name] = FittedHead(decision, scores, rules)
         metric = METRICS[head.metric]
-        combined = combine(outputs, answers, rules, classes) if rules else None
+        combined = combine(outputs, answers_of, rules, classes) if rules else None
         final[head.name] = Scores(
             float(metric(labels, outputs, predicted, classes)),
             None if combined is None else float(metric(labels, combined, predicted, classes)),

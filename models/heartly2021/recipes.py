@@ -16,7 +16,8 @@ LEADWISE = Recipe(
     source=f"ours, after {PAPER}",
     summary="waves, beats and diagnosis at half width, 250 Hz, for a processor",
     fs=250.0,
-    max_s=8.192,  # 2,048 frames
+    max_s=60.0,  # whole records, as published; longer ones in windows
+    crop_s=8.192,  # 2,048 frames
     transforms=(
         part("fill"),
         part("spikes"),

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.signals import record_z_score
 from models import find
-from models.recipe import Head, Recipe, part, vary
+from models.recipe import Head, Recipe, part, recipe_from_json, recipe_to_json, vary
 from models.sample import UNKNOWN
 from tests.conftest import mapped_arrays
 from training.dataset import MICRO_BATCH_SAMPLES, Dataset, batch_count, batches, dataset_of
@@ -279,7 +280,8 @@ def test_the_window_of_a_long_record_holds_a_known_target() -> None:
         assert (batch.targets["waves"] == 1).any()
         assert batch.signal.shape[2] == 50
         firsts.add(int(batch.signal[0, 0, 0]))
-    assert min(firsts) >= 651 and max(firsts) <= 704 and len(firsts) > 20
+    assert 651 <= min(firsts) < max(firsts) <= 704
+    assert len(firsts) > 20
 
 
 def test_engineered_labels_are_those_of_training_batches() -> None:
@@ -302,3 +304,14 @@ def test_facts_come_with_their_records() -> None:
     assert dataset.batch([2, 0]).facts.tolist() == [[4, 5], [0, 1]]
     assert dataset.subset(np.array([1])).batch([0]).facts.tolist() == [[2, 3]]
     assert replace(dataset, facts=None).batch([0]).facts is None
+
+
+def test_training_windows_are_crops_and_validation_reads_more() -> None:
+    dataset = with_waves((90, 300), replace(reading(200, heads=DENSE), crop_s=50 / 250))
+    batch = dataset.batch([0, 1], np.random.default_rng(0))
+    assert batch.length.tolist() == [50, 50]
+    assert dataset.batch([0, 1]).length.tolist() == [90, 200]
+    assert replace(dataset.recipe, crop_s=0.0).crop_samples == 200
+    for crop_s in (0.9, 0.001):
+        with pytest.raises(LeadwiseError, match=r"crop_s: must be 0, or from one sample to max_s"):
+            recipe_from_json({**recipe_to_json(dataset.recipe), "crop_s": crop_s})
