@@ -162,7 +162,7 @@ class Dataset:
         return np.asarray(np.array(found, bool).reshape(-1, len(self)).any(axis=0))
 
     def labelled(self, name: str) -> np.ndarray:
-        """Which records a head that predicts records is scored on; annotated ones may lack labels."""
+        """Which records a head that predicts records is scored on: those with labels."""
         if not self.dense or name not in self.known:
             return np.ones(len(self), bool)
         return np.asarray(self.known[name].any(axis=1))
