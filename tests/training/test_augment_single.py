@@ -18,7 +18,7 @@ NUMBERS = {
     for each in reversed(find(name).augment)
 }
 NUMBERS["baseline_wander"]["amplitude"] = 0.3
-SINGLE = sorted(RECORDS.keys() - {"lead_dropout", "shift", "scale", "noise"})
+SINGLE = sorted(RECORDS.keys() - {"lead_dropout", "single_lead", "shift", "scale", "noise"})
 
 
 def generator(seed: int = 0) -> np.random.Generator:
