@@ -182,7 +182,7 @@ def use_folds(folder: Path, file: str) -> Answer:
     """Split records by patients and by fold, as a training does."""
     recipe, (records, _) = small_recipe(), find_records(folder)
     indices = np.arange(len(records))
-    cache = Cache(folder, MappedArrays(b"", np.float16, 12, 0 * indices), {}, indices, (), ())
+    cache = Cache(folder, MappedArrays(b"", np.float16, 12, 0 * indices), {}, None, indices, (), ())
     splits = []
     for fold in (None, "1"):
         check_folds(str(folder), records, fold)

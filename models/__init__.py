@@ -13,7 +13,7 @@ from models.typed import suggestion
 if TYPE_CHECKING:  # `python -m models.recipe` imports it after this file
     from models.recipe import Recipe
 
-SYSTEMS = ("isibrno2020", "revenger2021", "house2026", "dualnet2017")
+SYSTEMS = ("isibrno2020", "revenger2021", "house2026", "dualnet2017", "heartly2021")
 
 
 def find(name: str) -> "Recipe":

@@ -19,6 +19,7 @@ from ecg.records import Record
 from ecg.rules import Finding
 from models.decision import decide
 from models.decode import decode
+from models.facts import facts_of, reads_facts
 from models.folder import ModelFolder, TrainedSet, load_network, read_model
 from models.inputs import prepare, unfit
 from models.network import SignalOutput, predict_signal
@@ -198,7 +199,8 @@ class Model:
             Message(record.name, "filter beyond rate", text)
             for text in unfit(self.recipe, record.fs)
         ]
-        output = predict_signal(self.recipe, network, inputs.signal, self.device)
+        facts = facts_of(record.header, reading.signal) if reads_facts(self.recipe) else None
+        output = predict_signal(self.recipe, network, inputs.signal, self.device, facts)
         annotations = decode(self.recipe, self.folder.classes, output, record, reading.signal)
         head = self._record_head()
         if head is None:

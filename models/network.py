@@ -107,10 +107,14 @@ def skeleton(recipe: Recipe, leads: Sequence[str], classes: Classes) -> torch.nn
 
 
 def outputs_of(
-    recipe: Recipe, network: torch.nn.Module, signal: torch.Tensor, length: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    """Run a network on a batch; return its outputs (logits) by head."""
-    output = network(signal, length)
+    recipe: Recipe, network: torch.nn.Module, signal: torch.Tensor, length: torch.Tensor,
+    facts: torch.Tensor | None = None,
+) -> dict[str, torch.Tensor]:  # fmt: skip
+    """Run a network on a batch; return its outputs (logits) by head.
+
+    In training an output may be a tuple, its first entry the logits: deep supervision.
+    """
+    output = network(signal, length) if facts is None else network(signal, length, facts)
     return dict(output) if isinstance(output, Mapping) else {recipe.head.name: output}
 
 
@@ -129,8 +133,9 @@ def from_logits(head: Head, logits: torch.Tensor) -> np.ndarray:
 
 @torch.inference_mode()
 def predict_signal(
-    recipe: Recipe, network: torch.nn.Module, signal: np.ndarray, device: torch.device
-) -> SignalOutput:
+    recipe: Recipe, network: torch.nn.Module, signal: np.ndarray, device: torch.device,
+    facts: np.ndarray | None = None,
+) -> SignalOutput:  # fmt: skip
     """Run a network on one prepared signal, window by window.
 
     The mean over windows is the record's probability.  Probabilities per sample (dense heads) are
@@ -140,6 +145,8 @@ def predict_signal(
     ----------
     signal : np.ndarray of shape (channels, samples)
         From `models.inputs.prepare`.
+    facts : np.ndarray of shape (facts,), optional
+        Of `models.facts`, if the network reads them.
     """
     ready, positions = post_transform(recipe, signal)
     bounds = window_bounds(recipe, ready.shape[1])
@@ -148,7 +155,8 @@ def predict_signal(
     for start in range(0, len(bounds), WINDOWS_AT_ONCE):
         group = bounds[start : start + WINDOWS_AT_ONCE]
         batch, length = pad([ready[:, onset:offset] for onset, offset in group])
-        outputs = outputs_of(recipe, network, batch.to(device), length.to(device))
+        known = None if facts is None else torch.from_numpy(facts).expand(len(group), -1).to(device)
+        outputs = outputs_of(recipe, network, batch.to(device), length.to(device), known)
         for head in recipe.heads:
             probabilities = from_logits(head, outputs[head.name])
             if head.dense:

@@ -55,6 +55,10 @@ class Head:
         Key of `training.decisions.FITS`: how probabilities become labels.
     rules : str
         Key of `training.decisions.USES`: how clinical rules change these labels.
+    targets : str
+        `labels`, or a key of the system's `TARGETS`: functions from the codes of all records to
+        bool (records, columns), the labels of training (label engineering).  The network then has
+        these columns in training, and the head's classes otherwise.
     metric : str
         Key of `scoring.METRICS`, or of `scoring.DENSE_METRICS` for samples and beats.  The epoch
         with the best metric of the first head is used.
@@ -69,6 +73,7 @@ class Head:
     weight: Annotated[float, Range(0, 1e6, above=True)] = 1.0
     decision: str = "global"
     rules: str = "off"
+    targets: str = "labels"
     metric: str = "challenge"
 
     @property
@@ -97,10 +102,14 @@ class Recipe:
         Transforms after the selection of leads; their result depends on the lead set.
     stride_s : float
         Step between windows of a longer record, in s; 0: the fewest windows.
+    crop_s : float
+        Longest signal in training, in s; longer records are cut at random.  0: `max_s`.
     augment : tuple of Part
         Keys of `training.augment.AUGMENTATIONS` or of the system's own.
     ema : float
         Decay of the exponential moving average of weights, used for prediction; 0: no average.
+    sampling : Part
+        Which records an epoch holds, of `training.sampling.SAMPLINGS`.
     stop : Part
         Early stopping, of `training.optim.STOPS`.
     transfer : Part
@@ -128,8 +137,10 @@ class Recipe:
     heads: Annotated[tuple[Head, ...], Filled()] = (Head(),)
     post_transforms: tuple[Part, ...] = ()
     stride_s: Seconds = 0.0
+    crop_s: Seconds = 0.0
     augment: tuple[Part, ...] = ()
     ema: Share = 0.0
+    sampling: Part = Part("all")
     stop: Part = Part("never")
     transfer: Part = Part("none")
     minutes: Annotated[float, Range(0, 1e9, above=True)] = 2600.0  # 43 of the 48 h with a GPU
@@ -145,6 +156,11 @@ class Recipe:
     def max_samples(self) -> int:
         """Longest signal that the network reads at once, in samples at `fs`."""
         return math.floor(self.max_s * self.fs)
+
+    @property
+    def crop_samples(self) -> int:
+        """Longest signal in training, in samples at `fs`."""
+        return math.floor((self.crop_s or self.max_s) * self.fs)
 
 
 HEAD_FIELDS = frozenset(entry.name for entry in fields(Head)) - {"name"}
@@ -214,6 +230,11 @@ def _check_lengths(recipe: Recipe, where: str) -> None:
         raise LeadwiseError(
             f"{where}.max_s: {recipe.max_s:g} s at {recipe.fs:g} Hz are {samples:g} samples; "
             f"a network reads 1 to {MOST_SAMPLES}"
+        )
+    if recipe.crop_s > recipe.max_s or 0 < recipe.crop_s * recipe.fs < 1:
+        raise LeadwiseError(
+            f"{where}.crop_s: must be 0, or from one sample to max_s ({recipe.max_s:g} s), not "
+            f"{recipe.crop_s:g}"
         )
     if recipe.stride_s and not recipe.max_s / 100 <= recipe.stride_s <= recipe.max_s:
         raise LeadwiseError(

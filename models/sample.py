@@ -22,7 +22,9 @@ class Sample:
     fs : float
         Sampling rate in Hz.
     targets : dict of np.ndarray
-        Of each dense head, by name: uint8 (samples,), class indices or 255 for unknown.
+        Of each dense head, by name: uint8 (rows, samples), class indices or 255 for unknown.  The
+        network is trained on row 0, of all leads together.  With the augmentation `single_lead`,
+        wave targets have one more row per lead.
     """
 
     signal: np.ndarray
@@ -44,7 +46,7 @@ class Sample:
 def follow(targets: Mapping[str, np.ndarray], source: np.ndarray) -> dict[str, np.ndarray]:
     """Move targets per sample along the time axis; samples without a source are unknown."""
     return {
-        name: np.where(source >= 0, target[np.maximum(source, 0)], np.uint8(UNKNOWN))
+        name: np.where(source >= 0, target[..., np.maximum(source, 0)], np.uint8(UNKNOWN))
         for name, target in targets.items()
     }
 
@@ -53,14 +55,17 @@ class Batch(NamedTuple):
     """Records of one training step, padded at the end with zeros.
 
     `targets` has one tensor per head: (batch, classes) float32 from 0 to 1 with NaN for unknown, or
-    of a dense head (batch, samples) int64 with −1 for unknown.
+    of a dense head (batch, samples) int64 with −1 for unknown.  `facts` are those of
+    `models.facts`, for a network that reads them.
     """
 
     signal: torch.Tensor  # (batch, channels, samples) float32
     length: torch.Tensor  # (batch,) int64, in samples
     targets: dict[str, torch.Tensor]
+    facts: torch.Tensor | None = None  # (batch, facts) float32
 
     def to(self, device: torch.device) -> "Batch":
         """Copy all tensors to a device."""
         targets = {name: target.to(device) for name, target in self.targets.items()}
-        return Batch(self.signal.to(device), self.length.to(device), targets)
+        facts = None if self.facts is None else self.facts.to(device)
+        return Batch(self.signal.to(device), self.length.to(device), targets, facts)

@@ -26,7 +26,7 @@ import torch
 from ecg.leads import LEAD_SETS, derivable_leads
 from models import lookup
 from models.recipe import Head, Recipe
-from models.sample import Batch, Sample
+from models.sample import UNKNOWN, Batch, Sample
 
 Heads = Sequence[Head]
 Change = Callable[..., Sample]
@@ -45,6 +45,25 @@ def lead_dropout(sample: Sample, generator: np.random.Generator, *, probability:
     present = np.array([lead in shown for lead in sample.leads])
     zero = sample.signal.dtype.type(0)
     return replace(sample, signal=np.where(present[:, None], sample.signal, zero))
+
+
+def single_lead(sample: Sample, generator: np.random.Generator, *, probability: float) -> Sample:
+    """Reduce a record with marked waves, with this probability, to one of the marked leads.
+
+    The other leads are set to 0, and the targets become those of this lead.
+    """
+    rows = [target[1:] for target in sample.targets.values() if len(target) > 1]
+    marked = [np.flatnonzero((row < UNKNOWN).any(axis=1)) for row in rows]
+    if not marked or not len(marked[0]) or generator.random() >= probability:
+        return sample
+    lead = int(generator.choice(marked[0]))
+    alone = np.zeros_like(sample.signal)
+    alone[lead] = sample.signal[lead]
+    targets = {
+        name: target[[1 + lead]] if len(target) > 1 else target
+        for name, target in sample.targets.items()
+    }
+    return replace(sample, signal=alone, targets=targets)
 
 
 def shift(sample: Sample, generator: np.random.Generator, *, share: float) -> Sample:
@@ -143,13 +162,14 @@ def warp_as_published(
 
 @_with_probability
 def stretch(
-    sample: Sample, generator: np.random.Generator, *, least: float, most: float, longest_s: float
-) -> Sample:
+    sample: Sample, generator: np.random.Generator, *,
+    least: float, most: float, longest_s: float = math.inf,
+) -> Sample:  # fmt: skip
     """Stretch or compress a record by a factor between `least` and `most`, up to `longest_s`."""
     samples = sample.signal.shape[1]
     wanted = max(int(generator.uniform(least, most) * samples), 1)
     position = np.linspace(0, samples - 1, wanted)
-    limit = round(longest_s * sample.fs)
+    limit = round(min(longest_s * sample.fs, wanted))
     source = np.rint(position).astype(int)[:limit]
     return sample.moved(_at(sample.signal, position)[:, :limit], source)
 
@@ -253,10 +273,12 @@ def mixup(
     chosen = _chosen(size, share, generator)
     partner = np.arange(size)
     partner[chosen] = generator.permutation(chosen)
+    facts = batch.facts
     return Batch(
         torch.lerp(batch.signal[partner], batch.signal, lam),
         torch.maximum(batch.length, batch.length[partner]),
         {name: torch.lerp(target[partner], target, lam) for name, target in batch.targets.items()},
+        None if facts is None else torch.lerp(facts[partner], facts, lam),
     )
 
 
@@ -301,6 +323,7 @@ def _chosen(size: int, share: float, generator: np.random.Generator) -> np.ndarr
 
 RECORDS: dict[str, Change] = {
     "lead_dropout": lead_dropout,
+    "single_lead": single_lead,
     "shift": shift,
     "scale": scale,
     "noise": noise,

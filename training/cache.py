@@ -24,7 +24,7 @@ import numpy as np
 
 from ecg import FAILURES, LeadwiseError, __version__
 from ecg.annotation_files import annotation_files
-from ecg.annotations import beat_mask, wave_mask
+from ecg.annotations import ALL_LEADS, beat_mask, wave_mask
 from ecg.files import atomic_write, remove_drafts
 from ecg.headers import Message
 from ecg.labels import POLICIES
@@ -33,9 +33,11 @@ from ecg.lock import locked
 from ecg.parallel import map_in_order
 from ecg.progress import count_one, log, progress_bar
 from ecg.records import Record
+from models.facts import facts_of, reads_facts
 from models.inputs import channels_per_lead, prepare
 from models.recipe import Head, Recipe, recipe_to_json
 from models.sample import UNKNOWN
+from scoring.waves import fused_reference
 from training.mapped import MappedArrays, map_file
 
 FLOAT16_LIMIT = 6e4  # mV: an absurd gain must not become infinite
@@ -43,11 +45,12 @@ READ_BYTES = 1 << 22
 
 
 class Prepared(NamedTuple):
-    """A record's channels and targets per sample, or None if it is unusable, and its messages."""
+    """What the cache holds of a record; its channels are None if it is unusable."""
 
     channels: np.ndarray | None
     messages: tuple[Message, ...]
-    targets: dict[str, np.ndarray]
+    targets: dict[str, np.ndarray] = {}
+    facts: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ class Cache:
     signals : MappedArrays
         Float16 (channels, samples) of each usable record.
     targets : dict of MappedArrays
-        Of each dense head: uint8 (1, samples), 255 for unknown.
+        Of each dense head: uint8 (rows, samples), 255 for unknown.
+    facts : np.ndarray of float32, shape (records, facts), optional
+        Of `models.facts`, if the network reads them.
     usable : np.ndarray of int
         Indices of the usable records, in order.
     warnings : tuple of Message
@@ -71,6 +76,7 @@ class Cache:
     path: Path
     signals: MappedArrays
     targets: dict[str, MappedArrays]
+    facts: np.ndarray | None
     usable: np.ndarray
     warnings: tuple[Message, ...]
     left_out: tuple[Message, ...]
@@ -132,7 +138,7 @@ def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, k
     dense = [head.name for head in recipe.heads if head.dense]
     _make_room(path, dense, keep)
     fitting, too_long = _fitting(records, recipe, path.parent)
-    index: dict[str, list[Any]] = {"usable": [], "lengths": [], "warnings": []}
+    index: dict[str, list[Any]] = {"usable": [], "lengths": [], "warnings": [], "facts": []}
     index["left_out"] = list(too_long)
     work = partial(prepare_record, recipe=recipe)
     checksums = [0] * (1 + len(dense))
@@ -154,6 +160,7 @@ def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, k
                 file.write(content)
             index["lengths"].append(prepared.channels.shape[1])
             index["usable"].append(number)
+            index["facts"].append(prepared.facts)
             index["warnings"] += prepared.messages
     entries = {"channels": _channels(recipe), "checksums": checksums, **index}
     with atomic_write(path.with_suffix(".json")) as draft:
@@ -214,7 +221,10 @@ def _key(records: Sequence[Record], recipe: Recipe) -> str:
     inputs = {key: content[key] for key in ("system", "fs", "transforms")}
     if (leads := cached_leads(recipe)) != STANDARD:
         inputs["leads"] = leads
-    inputs["dense"] = [(head.name, head.classes) for head in recipe.heads if head.dense]
+    inputs["dense"] = [
+        (head.name, head.classes, rows_of(recipe, head)) for head in recipe.heads if head.dense
+    ]
+    inputs["facts"] = reads_facts(recipe)
     text = json.dumps([__version__, inputs, fingerprint(records, recipe)])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -239,7 +249,9 @@ def _read_cache(path: Path, recipe: Recipe) -> Cache | None:
         total = int(lengths.sum())
         if signals.stat().st_size != 2 * channels * total:
             return None
-        if any(mask.stat().st_size != total for mask in masks):
+        rows = [rows_of(recipe, head) for head in recipe.heads if head.dense]
+        if any(mask.stat().st_size != number * total
+               for mask, number in zip(masks, rows, strict=True)):  # fmt: skip
             return None
         if [_checksum_of_file(file) for file in (signals, *masks)] != index["checksums"]:
             return None
@@ -248,12 +260,13 @@ def _read_cache(path: Path, recipe: Recipe) -> Cache | None:
         usable = np.array(index["usable"], dtype=np.int64)
         mapped = MappedArrays(map_file(signals), np.float16, channels, lengths)
         targets = {
-            name: MappedArrays(map_file(mask), np.uint8, 1, lengths)
-            for name, mask in zip(dense, masks, strict=True)
+            name: MappedArrays(map_file(mask), np.uint8, number, lengths)
+            for name, mask, number in zip(dense, masks, rows, strict=True)
         }
+        facts = np.array(index["facts"], np.float32) if reads_facts(recipe) else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return Cache(path, mapped, targets, usable, warnings, left_out)
+    return Cache(path, mapped, targets, facts, usable, warnings, left_out)
 
 
 def _checksum_of(index: dict[str, Any]) -> int:
@@ -312,7 +325,7 @@ def _fitting(
 
 def _expected_bytes(record: Record, recipe: Recipe) -> float:
     seconds = (record.header.samples or 10 * record.fs) / record.fs
-    dense = sum(head.dense for head in recipe.heads)
+    dense = sum(rows_of(recipe, head) for head in recipe.heads if head.dense)
     return (2 * _channels(recipe) + dense) * recipe.fs * seconds
 
 
@@ -325,13 +338,13 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
     try:
         reading = record.read()
         if reading.unusable:
-            return Prepared(None, reading.unusable, {})
+            return Prepared(None, reading.unusable)
         inputs = prepare(recipe, reading.signal, record.leads, cached_leads(recipe), record.fs)
         if not np.isfinite(inputs.signal).all():
             raise LeadwiseError("has values that are not finite after the recipe's transforms")
         samples = inputs.signal.shape[1]
         targets = {
-            head.name: dense_target(record, head, samples, recipe.fs)
+            head.name: dense_target(record, head, samples, recipe)
             for head in recipe.heads
             if head.dense
         }
@@ -339,7 +352,7 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
         text = str(error).removeprefix(f"{record.name}: ")
         if not isinstance(error, LeadwiseError):
             text = f"cannot be read ({type(error).__name__}: {text})"
-        return Prepared(None, (Message(record.name, "unusable signal", text),), {})
+        return Prepared(None, (Message(record.name, "unusable signal", text),))
     warnings = [*record.header.warnings, *reading.warnings]
     ignored = lead_warnings(record.leads, cached_leads(recipe))
     warnings += [Message(record.name, *warning) for warning in ignored]
@@ -347,20 +360,38 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
         text = f"{', '.join(inputs.missing)} missing and not derivable; read as 0"
         warnings.append(Message(record.name, "missing leads", text))
     channels = np.clip(inputs.signal, -FLOAT16_LIMIT, FLOAT16_LIMIT).astype(np.float16)
-    return Prepared(channels, tuple(warnings), targets)
+    facts = tuple(facts_of(record.header, reading.signal).tolist()) if reads_facts(recipe) else ()
+    return Prepared(channels, tuple(warnings), targets, facts)
 
 
-def dense_target(record: Record, head: Head, samples: int, fs: float) -> np.ndarray:
+def rows_of(recipe: Recipe, head: Head) -> int:
+    """Count the rows of a target: one, and for waves with `single_lead` also one per lead."""
+    by_lead = any(part.name == "single_lead" for part in recipe.augment)
+    return 1 + len(cached_leads(recipe)) if by_lead and head.kind == "samples" else 1
+
+
+def dense_target(record: Record, head: Head, samples: int, recipe: Recipe) -> np.ndarray:
     """Read a record's annotations as the target of a dense head.
+
+    Waves of all leads together are those marked so, else the median of at least six leads.
 
     Returns
     -------
-    np.ndarray of uint8, shape (samples,)
-        Class indices at `fs`; 255 where the class is unknown.  Without annotations all are 255.
+    np.ndarray of uint8, shape (rows, samples)
+        Class indices at the recipe's rate, first of all leads together; 255 where the class is
+        unknown.  Without annotations all are 255.
     """
-    annotations = record.annotations()
+    annotations, fs = record.annotations(), recipe.fs
+    target = np.full((rows_of(recipe, head), samples), UNKNOWN, np.uint8)
     if annotations is None:
-        return np.full(samples, UNKNOWN, np.uint8)
-    if head.kind == "samples":
-        return wave_mask(annotations, samples, fs)
-    return beat_mask(annotations, samples, POLICIES[head.classes]([]), fs)
+        return target
+    if head.kind == "beats":
+        target[0] = beat_mask(annotations, samples, POLICIES[head.classes]([]), fs)
+        return target
+    by_lead = (annotations.annotated.leads != ALL_LEADS).any()
+    joint = fused_reference(annotations) if by_lead else annotations
+    target[0] = wave_mask(joint, samples, fs)
+    for row, lead in zip(target[1:], cached_leads(recipe), strict=False):
+        if lead in record.leads:
+            row[:] = wave_mask(annotations, samples, fs, lead)
+    return target

@@ -10,6 +10,7 @@ from ecg import LeadwiseError
 from ecg.labels import POLICIES
 from models import known_parts, lookup
 from models.decision import check_decision
+from models.facts import FACTS, reads_facts
 from models.inputs import channels_per_lead, check_transforms
 from models.network import build, outputs_of, skeleton
 from models.parts import check_numbers, reported
@@ -17,13 +18,14 @@ from models.recipe import Head, Recipe, recipe_from_json, recipe_to_json
 from models.typed import suggestion
 from scoring import DENSE_METRICS, METRICS
 from training.augment import AUGMENTATIONS, BATCHES
-from training.cache import MappedArrays, cached_leads
+from training.cache import MappedArrays, cached_leads, rows_of
 from training.combinations import check_combinations
 from training.data import MASKS
 from training.dataset import Dataset, dataset_of
 from training.decisions import FITS, USES, fit_of
 from training.evaluate import score_head
 from training.optim import MOMENTA, OPTIMISERS, SCHEDULES, STOPS, optimiser_of
+from training.sampling import SAMPLINGS
 from training.transfer import TRANSFERS, check_transfer
 
 TRIAL_S = 10.0  # length of the records of the trial batch, before the post-transforms
@@ -51,6 +53,7 @@ def check_recipe(recipe: Recipe) -> None:
         raise LeadwiseError(f"{where}: '{recipe.optimiser.name}' lacks the number lr")
     check_numbers(where, recipe.schedule, SCHEDULES[recipe.schedule.name], 2)
     check_numbers(where, recipe.stop, STOPS[recipe.stop.name], 1)
+    check_numbers(where, recipe.sampling, SAMPLINGS[recipe.sampling.name], 2)
     check_numbers(where, recipe.transfer, TRANSFERS[recipe.transfer.name].check, 1)
     check_combinations(recipe)
     _try_schedule(recipe)
@@ -64,12 +67,15 @@ def _check_names(recipe: Recipe) -> None:
     named: list[tuple[str, str, Collection[str]]] = [
         ("optimiser", recipe.optimiser.name, OPTIMISERS),
         ("schedule", recipe.schedule.name, SCHEDULES),
+        ("sampling", recipe.sampling.name, SAMPLINGS),
         ("stop", recipe.stop.name, STOPS),
         ("transfer", recipe.transfer.name, TRANSFERS),
     ]
     lookup(recipe, "NETWORKS", recipe.network.name)
     decisions = {**known_parts(recipe, "DECISIONS"), **known_parts(recipe, "FITS", FITS)}
     for head in recipe.heads:
+        if head.targets != "labels":
+            lookup(recipe, "TARGETS", head.targets, {})
         named += [
             ("mask", head.mask, MASKS),
             ("decision", head.decision, decisions),
@@ -138,10 +144,18 @@ def try_batch(recipe: Recipe) -> None:
             f"{samples} samples"
         ):
             network = build(recipe, leads, classes)
-            outputs = outputs_of(recipe, network, batch.signal, batch.length)
+            outputs = outputs_of(recipe, network, batch.signal, batch.length, batch.facts)
             for head in recipe.heads:
-                _check_output(recipe, head, outputs, len(classes[head.name]), samples)
-                _try_loss(recipe, head, outputs[head.name], batch.targets[head.name])
+                target = batch.targets[head.name]
+                columns = len(classes[head.name]) if head.dense else target.shape[1]
+                _check_output(recipe, head, outputs, columns, samples)
+                _try_loss(recipe, head, outputs[head.name], target)
+            if any(head.targets != "labels" for head in recipe.heads):
+                outputs = outputs_of(
+                    recipe, network.eval(), batch.signal, batch.length, batch.facts
+                )
+                for head in recipe.heads:
+                    _check_output(recipe, head, outputs, len(classes[head.name]), samples)
         with reported(f"{recipe.name}: the optimiser '{recipe.optimiser.name}' cannot be made"):
             optimiser_of(recipe, network)
     for head in (head for head in recipe.heads if not head.dense):
@@ -162,14 +176,20 @@ def _trial_dataset(
         for head in recipe.heads
         if not head.dense
     }
-    zeros = np.zeros((TRIAL_RECORDS, 1, samples), np.uint8)
-    dense = {
-        head.name: MappedArrays(zeros.tobytes(), np.uint8, 1, lengths)
+    dense = {}
+    for head in (head for head in recipe.heads if head.dense):
+        rows = rows_of(recipe, head)
+        zeros = np.zeros((TRIAL_RECORDS, rows, samples), np.uint8)
+        dense[head.name] = MappedArrays(zeros.tobytes(), np.uint8, rows, lengths)
+    codes = [[classes_of[row] for classes_of in classes.values()] for row in range(TRIAL_RECORDS)]
+    taught = {
+        head.name: lookup(recipe, "TARGETS", head.targets, {})(codes)
         for head in recipe.heads
-        if head.dense
+        if head.targets != "labels"
     }
+    facts = np.zeros((TRIAL_RECORDS, len(FACTS)), np.float32) if reads_facts(recipe) else None
     signals = MappedArrays(noise.tobytes(), np.float32, channels, lengths)
-    return dataset_of(signals, labels, leads, recipe, dense=dense)
+    return dataset_of(signals, labels, leads, recipe, None, dense, taught, facts)
 
 
 def _check_output(
@@ -182,7 +202,8 @@ def _check_output(
             f"{', '.join(outputs)}"
         )
     shape = (TRIAL_RECORDS, classes, samples) if head.dense else (TRIAL_RECORDS, classes)
-    found = tuple(outputs[head.name].shape)
+    output = outputs[head.name]
+    found = tuple((output[0] if isinstance(output, tuple) else output).shape)
     if found[-len(shape) :] != shape:  # an ensemble has a first axis of members
         raise LeadwiseError(
             f"{recipe.name}: the output '{head.name}' has the shape {found} for two records of "

@@ -41,6 +41,11 @@ def _of_recipe(recipe: Recipe) -> Iterator[str]:
         yield f"has two heads of kind {dense[-1]}; one is supported"
     if "mixup" in names and dense:
         yield "mixup cannot mix classes per sample; remove it or the dense head"
+    engineered = [head for head in recipe.heads if head.targets != "labels"]
+    if engineered and recipe.transfer.name == "distillation":
+        yield "distillation cannot mix probabilities with engineered labels; remove one of them"
+    if any(head.mask != "off" or head.exclusive for head in engineered):
+        yield "label engineering needs the mask 'off' and classes that are not exclusive"
     if "lead_dropout" in names and others:
         yield f"lead_dropout needs the twelve leads, and would set {others[0]} to 0; remove it"
     if len(set(sizes)) < len(sizes):
@@ -63,6 +68,8 @@ def _of_dense(head: Head) -> Iterator[str]:
         yield f"kind {head.kind} needs the metric '{metric}', not '{head.metric}'"
     if head.decision not in ("global", "highest"):  # the former is the default
         yield f"kind {head.kind} takes the highest class, not the decision '{head.decision}'"
+    if head.targets != "labels":
+        yield f"kind {head.kind} has no label engineering; set targets to 'labels'"
     if (head.mask, head.rules) != ("off", "off"):
         yield f"mask and rules have no effect on kind {head.kind}; set both to 'off'"
 

@@ -14,7 +14,7 @@ from ecg.labels import AF_LETTERS, CODES, POLICIES, class_name, code_of, is_snom
 from ecg.leads import LEAD_SETS, Rename, refusal, serving_set
 from ecg.progress import log
 from ecg.records import Record, find_records, summarise
-from models import find
+from models import find, lookup
 from models.inputs import unfit
 from models.recipe import Head, Recipe, part
 from models.recipe_file import read_recipe
@@ -30,7 +30,8 @@ class Data:
     """Usable records in the cache's order; `validation` marks the validation records.
 
     `labels` and `known` (records, classes) are those of each record head, by name.  All labels of a
-    head without an entry in `known` are known.  `classes` are those of all heads.
+    head without an entry in `known` are known.  `taught` (records, columns) are the labels of
+    training of heads with label engineering.  `classes` are those of all heads.
     """
 
     cache: Cache
@@ -38,11 +39,15 @@ class Data:
     labels: dict[str, np.ndarray]
     validation: np.ndarray
     known: dict[str, np.ndarray]
+    taught: dict[str, np.ndarray]
 
     def dataset(self, leads: Sequence[str], recipe: Recipe) -> Dataset:
         """Make the dataset of a lead set."""
         cache = self.cache
-        return dataset_of(cache.signals, self.labels, leads, recipe, self.known, cache.targets)
+        return dataset_of(
+            cache.signals, self.labels, leads, recipe, self.known, cache.targets, self.taught,
+            cache.facts,
+        )  # fmt: skip
 
 
 def chosen_recipe(settings: Settings) -> Recipe:
@@ -263,7 +268,12 @@ def split_data(
             mask = has_codes & (np.ones_like(labels[head.name]) if mask is None else mask)
         if mask is not None:
             known[head.name] = mask
-    return Data(cache, classes, labels, validation, known)
+    taught = {
+        head.name: lookup(recipe, "TARGETS", head.targets, {})(codes)
+        for head in recipe.heads
+        if head.targets != "labels"
+    }
+    return Data(cache, classes, labels, validation, known, taught)
 
 
 def _check_annotations(cache: Cache, validation: np.ndarray, chooses: str) -> None:

@@ -14,11 +14,13 @@ from models.sample import UNKNOWN, Batch, Sample, follow
 from training.augment import augment_batch, augment_sample
 from training.cache import cached_leads
 from training.mapped import MappedArrays
+from training.sampling import SAMPLINGS
 
 POOL = 16  # batches whose records are sorted by length together, to reduce padding
 # Padded samples per micro-batch: 64 records of 10 s at 500 Hz.  A step of ISIBrno takes 8 kB of
 # memory per sample, which is 16 GB for 64 records of 2 minutes.
 MICRO_BATCH_SAMPLES = 320_000
+LONG, PART = 4, 2  # windows: of a longer record, a part of two windows is augmented
 
 Window = tuple[np.ndarray, dict[str, np.ndarray]]  # signal, and targets of dense heads
 
@@ -34,11 +36,15 @@ class Dataset:
     labels : dict of np.ndarray
         Of each record head: bool (records, classes), or float32 from 0 to 1 after distillation.
     dense : dict of MappedArrays
-        Of each dense head: uint8 (1, samples) of each record, 255 for unknown.
+        Of each dense head: uint8 (rows, samples) of each record (`models.sample.Sample.targets`).
     channels : list of int
         Channels of the lead set.
     known : dict of np.ndarray
         Which labels are known, bool (records, classes); all of a head without an entry.
+    taught : dict of np.ndarray
+        Of heads with label engineering: bool (records, columns), the labels of training batches.
+    facts : np.ndarray of shape (records, facts), optional
+        Of `models.facts`, if the network reads them.
     """
 
     signals: MappedArrays
@@ -47,6 +53,8 @@ class Dataset:
     channels: list[int]
     recipe: Recipe
     known: Mapping[str, np.ndarray] = field(default_factory=dict)
+    taught: Mapping[str, np.ndarray] = field(default_factory=dict)
+    facts: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Count the records."""
@@ -69,6 +77,8 @@ class Dataset:
             labels={name: labels[indices] for name, labels in self.labels.items()},
             dense={name: targets.subset(indices) for name, targets in self.dense.items()},
             known={name: known[indices] for name, known in self.known.items()},
+            taught={name: taught[indices] for name, taught in self.taught.items()},
+            facts=None if self.facts is None else self.facts[indices],
         )
 
     def batch(self, indices: Sequence[int], generator: np.random.Generator | None = None) -> Batch:
@@ -78,44 +88,64 @@ class Dataset:
         """
         windows = [self._window(index, generator) for index in indices]
         signal, length = pad([signal for signal, _ in windows])
-        targets = {name: self._labels(name, list(indices)) for name in self.labels}
+        labels = {**self.labels, **self.taught} if generator else self.labels
+        targets = {
+            name: self._labels(name, of_head[list(indices)], list(indices))
+            for name, of_head in labels.items()
+        }
         for name in self.dense:
             targets[name] = pad_targets([dense[name] for _, dense in windows], signal.shape[2])
-        batch = Batch(signal, length, targets)
+        batch = Batch(signal, length, targets, self.facts_of(indices))
         return augment_batch(self.recipe, batch, generator) if generator else batch
 
-    def _labels(self, name: str, indices: list[int]) -> torch.Tensor:
-        labels = torch.from_numpy(self.labels[name][indices].astype(np.float32))
+    def facts_of(self, indices: Sequence[int]) -> torch.Tensor | None:
+        """Give the facts of records as a tensor, if the network reads them."""
+        return None if self.facts is None else torch.from_numpy(self.facts[list(indices)])
+
+    def _labels(self, name: str, of_head: np.ndarray, indices: list[int]) -> torch.Tensor:
+        labels = torch.from_numpy(of_head.astype(np.float32))
         if name in self.known:
-            labels[torch.from_numpy(~self.known[name][indices])] = torch.nan
+            known = self.known[name][indices]
+            if name in self.taught:  # other columns, but a record's labels are all known or none
+                known = np.broadcast_to(known[:, :1], of_head.shape)
+            labels[torch.from_numpy(~known)] = torch.nan
         return labels
 
     def _window(self, index: int, generator: np.random.Generator | None) -> Window:
         """Read a record, augment and post-transform it, and cut it to a window."""
         signal, channels, recipe = self.signals[index], self.channels, self.recipe
-        dense = {name: targets[index][0] for name, targets in self.dense.items()}
+        most = recipe.crop_samples if generator else recipe.max_samples
+        dense = {name: targets[index] for name, targets in self.dense.items()}
+        if generator and recipe.augment and not recipe.post_transforms:
+            long_part = _part(signal.shape[1], most, dense, generator)
+            signal = signal[:, long_part]
+            dense = {name: target[:, long_part] for name, target in dense.items()}
         if recipe.post_transforms or recipe.augment:
             signal, channels = signal[channels], list(range(len(channels)))
             if generator:
                 cached = cached_leads(recipe)
-                leads = tuple(cached[channel % len(cached)] for channel in self.channels)
-                sample = Sample(signal, leads, recipe.fs, dense)
+                places = [channel % len(cached) for channel in self.channels]
+                leads = tuple(cached[place] for place in places)
+                rows = [0, *(1 + place for place in places)]
+                own = {name: one[rows] if len(one) > 1 else one for name, one in dense.items()}
+                sample = Sample(signal, leads, recipe.fs, own)
                 sample = augment_sample(recipe, sample, generator)
                 signal, dense = sample.signal, dict(sample.targets)
             signal, positions = post_transform(recipe, signal)
             dense = follow(dense, positions)
-        spare = signal.shape[1] - recipe.max_samples
-        onset = int(generator.integers(spare + 1)) if generator and spare > 0 else 0
-        window = slice(onset, onset + recipe.max_samples)
-        return signal[channels, window], {name: target[window] for name, target in dense.items()}
+        joint = {name: target[0] for name, target in dense.items()}
+        spare = signal.shape[1] - most
+        onset = _onset(spare, most, joint, generator) if generator else 0
+        window = slice(onset, onset + most)
+        return signal[channels, window], {name: target[window] for name, target in joint.items()}
 
-    def micro_batches(self, indices: Sequence[int]) -> list[list[int]]:
+    def micro_batches(self, indices: Sequence[int], longest: int | None = None) -> list[list[int]]:
         """Split a batch of long records into micro-batches of similar length that fit in memory.
 
         Gradients are accumulated, weighted by the number of records, so a batch is still one step.
         Batch-norm statistics are those of each micro-batch.
         """
-        lengths = np.minimum(self.lengths[indices], self.recipe.max_samples)
+        lengths = np.minimum(self.lengths[indices], longest or self.recipe.max_samples)
         if len(indices) * lengths.max() <= MICRO_BATCH_SAMPLES:
             return [list(indices)]
         cut: list[list[int]] = [[]]
@@ -125,10 +155,56 @@ class Dataset:
             cut[-1].append(indices[at])
         return cut
 
+    @cached_property
+    def annotated(self) -> np.ndarray:
+        """Whether each record has known targets of a dense head: bool (records,)."""
+        found = [[target.min() < UNKNOWN for target in targets] for targets in self.dense.values()]
+        return np.asarray(np.array(found, bool).reshape(-1, len(self)).any(axis=0))
+
+    def labelled(self, name: str) -> np.ndarray:
+        """Which records a head that predicts records is scored on; annotated ones may lack labels."""
+        if not self.dense or name not in self.known:
+            return np.ones(len(self), bool)
+        return np.asarray(self.known[name].any(axis=1))
+
+    @cached_property
+    def epoch_records(self) -> int:
+        """Records of one epoch."""
+        sampling = self.recipe.sampling
+        return len(SAMPLINGS[sampling.name](self, np.random.default_rng(0), **sampling.options))
+
     def shuffled(self, generator: np.random.Generator) -> Iterator[list[int]]:
-        """Yield the batches of one epoch."""
-        lengths = np.minimum(self.lengths, self.recipe.max_samples)
-        return batches(lengths, self.recipe.batch, generator)
+        """Yield the batches of one epoch, drawn by the recipe's sampling."""
+        sampling = self.recipe.sampling
+        drawn = SAMPLINGS[sampling.name](self, generator, **sampling.options)
+        lengths = np.minimum(self.lengths[drawn], self.recipe.crop_samples)
+        for batch in batches(lengths, self.recipe.batch, generator):
+            yield drawn[batch].tolist()
+
+
+def _part(
+    samples: int, most: int, targets: Mapping[str, np.ndarray], generator: np.random.Generator
+) -> slice:
+    """Draw the part of a long record that is augmented; each augmentation of 30 min is slow."""
+    if samples <= LONG * most:
+        return slice(0, samples)
+    joint = {name: target[0] for name, target in targets.items()}
+    onset = _onset(samples - PART * most, PART * most, joint, generator)
+    return slice(onset, onset + PART * most)
+
+
+def _onset(
+    spare: int, samples: int, targets: Mapping[str, np.ndarray], generator: np.random.Generator
+) -> int:
+    """Draw the onset of a window; one that holds a known target, if the record has any."""
+    if spare <= 0:
+        return 0
+    for target in targets.values():
+        known = np.flatnonzero(target != UNKNOWN)
+        if 0 < len(known) < len(target):
+            inside = int(known[generator.integers(len(known))])
+            return min(max(inside - int(generator.integers(samples)), 0), spare)
+    return int(generator.integers(spare + 1))
 
 
 def pad_targets(targets: Sequence[np.ndarray], samples: int) -> torch.Tensor:
@@ -142,11 +218,12 @@ def pad_targets(targets: Sequence[np.ndarray], samples: int) -> torch.Tensor:
 def dataset_of(
     signals: MappedArrays, labels: dict[str, np.ndarray], leads: Sequence[str], recipe: Recipe,
     known: Mapping[str, np.ndarray] | None = None, dense: dict[str, MappedArrays] | None = None,
+    taught: Mapping[str, np.ndarray] | None = None, facts: np.ndarray | None = None,
 ) -> Dataset:  # fmt: skip
     """Make the dataset of a lead set from the signals of the recipe's cache."""
     cached = cached_leads(recipe)
     channels = channels_of(leads, cached, signals.channels // len(cached))
-    return Dataset(signals, labels, dense or {}, channels, recipe, known or {})
+    return Dataset(signals, labels, dense or {}, channels, recipe, known or {}, taught or {}, facts)
 
 
 def batches(lengths: np.ndarray, size: int, generator: np.random.Generator) -> Iterator[list[int]]:

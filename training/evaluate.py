@@ -112,7 +112,8 @@ def score_head(
     """
     if head.dense:
         return DENSE_METRICS[head.metric](predicted), math.nan
-    labels, threshold = part.labels[head.name], math.nan
+    rows = part.labelled(head.name)
+    labels, predicted, threshold = part.labels[head.name][rows], predicted[rows], math.nan
     if head.exclusive:
         outputs = highest(predicted)
     else:
@@ -147,16 +148,18 @@ def fit_heads(
             fitted[head.name] = FittedHead(part("highest"), scores)
             final[head.name] = Scores(best[name], None, constant_dense_score(head, predicted))
             continue
-        labels, classes = validation_part.labels[head.name], run.classes[head.name]
+        rows, classes = validation_part.labelled(head.name), run.classes[head.name]
+        labels, predicted = validation_part.labels[head.name][rows], predicted[rows]
+        answers_of = answers[rows] if len(answers) == len(rows) else answers  # none without rules
         fit = fit_of(run.recipe, head.decision)
         decision = fit(predicted, labels, classes, run.recipe.seed)
         outputs = decide(decision, predicted, run.recipe)
-        rules = fit_rules(head.rules, outputs, answers, labels, classes)
+        rules = fit_rules(head.rules, outputs, answers_of, labels, classes)
         for line in rule_lines(rules):
             log(f"{run.name}: {line}")
         fitted[head.name] = FittedHead(decision, scores, rules)
         metric = METRICS[head.metric]
-        combined = combine(outputs, answers, rules, classes) if rules else None
+        combined = combine(outputs, answers_of, rules, classes) if rules else None
         final[head.name] = Scores(
             float(metric(labels, outputs, predicted, classes)),
             None if combined is None else float(metric(labels, combined, predicted, classes)),
@@ -199,7 +202,8 @@ def predict(run: LeadSetRun, network: torch.nn.Module, records: Dataset) -> dict
             for indices in records.micro_batches(short[start : start + recipe.batch]):
                 batch = records.batch(indices)
                 signal, length = batch.signal.to(run.device), batch.length.to(run.device)
-                outputs = outputs_of(recipe, network, signal, length)
+                facts = None if batch.facts is None else batch.facts.to(run.device)
+                outputs = outputs_of(recipe, network, signal, length, facts)
                 for head in recipe.heads:
                     probabilities = from_logits(head, outputs[head.name])
                     _check_finite(run, probabilities)
@@ -211,7 +215,8 @@ def predict(run: LeadSetRun, network: torch.nn.Module, records: Dataset) -> dict
                         predictions[head.name][indices] = probabilities
     for index in (index for index in order if not whole[index]):
         signal_of = records.signals[index][records.channels].astype(np.float32)
-        output = predict_signal(recipe, network, signal_of, run.device)
+        facts_of = None if records.facts is None else records.facts[index]
+        output = predict_signal(recipe, network, signal_of, run.device, facts_of)
         for head in recipe.heads:
             _check_finite(run, output.probabilities[head.name])
             if head.dense:

@@ -95,8 +95,9 @@ def train(
         log(f"{run.name}: already trained.")
         return state
     network, optimiser = _start(run, state)
-    steps = batch_count(len(train_part), recipe.batch)
-    samples = np.minimum(train_part.lengths, recipe.max_samples).sum() / steps  # of a batch
+    steps = batch_count(train_part.epoch_records, recipe.batch)
+    mean = float(np.minimum(train_part.lengths, recipe.crop_samples).mean())
+    samples = mean * train_part.epoch_records / steps  # of a batch
     budget = TimeBudget(
         total, recipe.epochs, steps, float(validation_part.lengths.sum() / samples),
         min(steps, NORM_BATCHES) if recipe.ema else 0,
@@ -251,10 +252,10 @@ def _backward(
     recipe = run.recipe
     totals: dict[str, float] = {}
     mixed = run.precision == "bfloat16"
-    for micro_batch in train_part.micro_batches(indices):
+    for micro_batch in train_part.micro_batches(indices, run.recipe.crop_samples):
         batch = train_part.batch(micro_batch, generator).to(run.device)
         with torch.autocast(run.device.type, torch.bfloat16, enabled=mixed):
-            outputs = outputs_of(recipe, network, batch.signal, batch.length)
+            outputs = outputs_of(recipe, network, batch.signal, batch.length, batch.facts)
             losses = {
                 head.name: lookup(recipe, "LOSSES", head.loss.name)(
                     outputs[head.name], batch.targets[head.name], **head.loss.options
@@ -275,7 +276,7 @@ def _norm_batches(run: LeadSetRun, train_part: Dataset, epoch: int) -> Iterator[
     """Yield training batches for the estimation of batch-norm statistics."""
     generator = generator_of(run.recipe.seed, run.name, epoch, "average")
     for indices in train_part.shuffled(generator):
-        for micro_batch in train_part.micro_batches(indices):
+        for micro_batch in train_part.micro_batches(indices, run.recipe.crop_samples):
             yield train_part.batch(micro_batch, generator).to(run.device)
 
 

@@ -125,7 +125,8 @@ def _train_lead_sets(
     log(f"{recipe.name}: lead sets: {len(recipe.lead_sets)}, epochs: at most {recipe.epochs} each, "
         f"budget: {duration(budget.seconds)} for all, {duration(budget.spent_s)} of it used to "
         "prepare.")  # fmt: skip
-    key = training_key(recipe, device, precision, data_key, data.labels, data.validation)
+    labels = {**data.labels, **{f"taught {name}": one for name, one in data.taught.items()}}
+    key = training_key(recipe, device, precision, data_key, labels, data.validation)
     about = {"data": data_key, "train_records": len(train_indices),
              "validation_records": len(validation_indices), "device": str(device),
              "precision": precision, "command": " ".join(sys.argv)}  # fmt: skip

@@ -108,6 +108,12 @@ def beat_at(beats: Beats, frames: np.ndarray) -> np.ndarray:
     return np.searchsorted(beats.starts[1:], frames, side="right")
 
 
+def inside_qrs(beats: Beats) -> np.ndarray:
+    """List the frames of all QRS complexes, beat by beat."""
+    runs = [np.arange(*limits) for limits in zip(beats.onsets, beats.offsets, strict=True)]
+    return np.concatenate(runs)
+
+
 def _soft_limits(
     probability: torch.Tensor, beat_of: torch.Tensor, beats: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

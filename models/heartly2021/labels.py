@@ -12,11 +12,13 @@ The paper mentions 29 classes; these rules give 27.  It has no way back: ours ta
 the probabilities.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import torch
+from torch.nn.functional import logsigmoid
 
-from ecg.labels import CODES, SINUS_RHYTHM, codes_by_name, same_as
+from ecg.labels import CODES, SINUS_RHYTHM, codes_by_name, label_matrix, same_as
 
 HEALTHY, SINUS, PATHOLOGICAL = "healthy", "sinus rhythm", "pathological"
 BRADYCARDIA, SINUS_BRADYCARDIA = "426627000", "426177001"
@@ -54,25 +56,38 @@ def engineered(codes: Iterable[str]) -> frozenset[str]:
     return frozenset(classes)
 
 
-def challenge_probabilities(probabilities: np.ndarray) -> np.ndarray:
-    """Compute the probabilities of the Challenge's 26 classes.
+def engineered_matrix(codes: Sequence[Iterable[str]]) -> np.ndarray:
+    """Turn the codes of each record into labels of training: bool (records, 27)."""
+    return label_matrix([engineered(own) for own in codes], CLASSES)
 
-    NSR is healthy · sinus rhythm; SB is sinus rhythm · bradycardia; Brady is
+
+def challenge_logits(logits: torch.Tensor) -> torch.Tensor:
+    """Compute the logits of the Challenge's 26 classes.
+
+    The probability of NSR is healthy · sinus rhythm, of SB sinus rhythm · bradycardia, and of Brady
     bradycardia · (1 − sinus rhythm).
 
     Parameters
     ----------
-    probabilities : np.ndarray of shape (records, 27)
-        In the order of `CLASSES`; labels of 0 and 1 are converted exactly.
+    logits : torch.Tensor of shape (records, 27)
+        In the order of `CLASSES`.
 
     Returns
     -------
-    np.ndarray of shape (records, 26)
+    torch.Tensor of shape (records, 26)
         In the order of `ecg.labels.CODES`.
     """
-    of_class = dict(zip(CLASSES, np.asarray(probabilities, float).T, strict=True))
+    of_class = dict(zip(CLASSES, logits.unbind(1), strict=True))
     sinus, bradycardia = of_class[SINUS], of_class[BRADYCARDIA]
-    of_class[SINUS_RHYTHM] = of_class[HEALTHY] * sinus
-    of_class[SINUS_BRADYCARDIA] = sinus * bradycardia
-    of_class[BRADYCARDIA] = bradycardia * (1 - sinus)
-    return np.stack([of_class[code] for code in CODES], axis=1)
+    of_class[SINUS_RHYTHM] = _both(of_class[HEALTHY], sinus)
+    of_class[SINUS_BRADYCARDIA] = _both(sinus, bradycardia)
+    of_class[BRADYCARDIA] = _both(bradycardia, -sinus)
+    return torch.stack([of_class[code] for code in CODES], 1)
+
+
+def _both(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Compute the logit of the product of two probabilities, given as logits."""
+    # 1 − p q = (1 − p) + p (1 − q)
+    log_product = logsigmoid(first) + logsigmoid(second)
+    log_rest = torch.logaddexp(logsigmoid(-first), logsigmoid(first) + logsigmoid(-second))
+    return log_product - log_rest

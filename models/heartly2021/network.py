@@ -13,13 +13,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from models.facts import FACTS
 from models.heartly2021 import intervals
+from models.heartly2021.labels import CLASSES, challenge_logits
 from models.heartly2021.perceiver import Perceiver
 from models.heartly2021.unet import DECODER, ENCODER, UNet
 from models.layers import Convolution
 
 WAVES, BEATS, DIAGNOSIS = "waves", "beats", "diagnosis"  # names of the recipe's heads
-FACTS = 5  # age / 100, age missing, sex (−1, 1), sex missing, amplitude in mV
 
 Outputs = dict[str, torch.Tensor | tuple[torch.Tensor, ...]]
 
@@ -32,7 +33,7 @@ class Network(nn.Module):
     channels : int
         One per lead.
     classes : mapping of str to int
-        Of the heads `waves` (4), `beats` and `diagnosis`.
+        Of the heads `waves` (4), `beats` and `diagnosis` (the Challenge's 26).
     fs : float
         Frames per second.
     encoder, decoder, activation
@@ -66,9 +67,13 @@ class Network(nn.Module):
         self.beats = Convolution(decoder[0], classes[BEATS], 1, bias=True, norm=False)
         of_beat = 2 * len(intervals.NAMES) + classes[BEATS]
         self.perceiver = Perceiver(
-            encoder[-1] + of_beat + FACTS, latents=latents, width=width, rounds=rounds, heads=heads
+            encoder[-1] + of_beat + len(FACTS),
+            latents=latents,
+            width=width,
+            rounds=rounds,
+            heads=heads,
         )
-        self.diagnosis = nn.Linear(width, classes[DIAGNOSIS])
+        self.diagnosis = nn.Linear(width, len(CLASSES))
 
     def forward(
         self, signal: torch.Tensor, length: torch.Tensor, facts: torch.Tensor | None = None
@@ -81,17 +86,17 @@ class Network(nn.Module):
         length : torch.Tensor of shape (batch,)
             Valid samples.
         facts : torch.Tensor of shape (batch, 5), optional
-            `FACTS`; without them age and sex are missing and the amplitude is 0.
+            Of `models.facts`; without them age and sex are missing and the amplitude is 0.
 
         Returns
         -------
         dict
             `waves`: in training a tuple of logits (batch, 4, samples), then those of each lower
-            rate; else the first of them.  `beats` (batch, beats, samples), `diagnosis` (batch,
-            classes).
+            rate; else the first of them.  `beats` (batch, beats, samples).  `diagnosis`: in
+            training (batch, 27), the engineered classes; else (batch, 26), those of the Challenge.
         """
         if facts is None:
-            facts = signal.new_tensor([0.0, 1.0, 0.0, 1.0, 0.0]).expand(len(signal), FACTS)
+            facts = signal.new_tensor([0.0, 1.0, 0.0, 1.0, 0.0]).expand(len(signal), -1)
         if self.training or bool((length == signal.shape[2]).all()):
             return self._forward(signal, facts)
         # Records of each length by themselves, so that padding does not change an output.
@@ -125,10 +130,11 @@ class Network(nn.Module):
         ])  # fmt: skip
         of_record = facts[:, None].expand(-1, bottleneck.shape[1], -1)
         tokens = torch.cat([bottleneck, of_beats, of_record], 2)
+        diagnosis = self.diagnosis(self.perceiver(tokens))
         return {
             WAVES: (waves, *levels[1:]) if self.training else waves,
             BEATS: beats,
-            DIAGNOSIS: self.diagnosis(self.perceiver(tokens)),
+            DIAGNOSIS: diagnosis if self.training else challenge_logits(diagnosis),
         }
 
     def _of_beats(self, waves: torch.Tensor, classes: torch.Tensor, tokens: int) -> torch.Tensor:
@@ -145,10 +151,11 @@ class Network(nn.Module):
             values, missing, of_class = (waves.new_zeros(tokens, size) for size in empty)
             return torch.cat([values, missing + 1, of_class], 1)
         values, missing = intervals.intervals(waves, beats, self.fs)
-        of_class = torch.stack([
-            classes[:, onset:offset].mean(1)
-            for onset, offset in zip(beats.onsets, beats.offsets, strict=True)
-        ])  # fmt: skip
+        widths = torch.from_numpy(beats.offsets - beats.onsets).to(classes.device)
+        inside = torch.from_numpy(intervals.inside_qrs(beats)).to(classes.device)
+        of_frame = torch.arange(len(widths), device=classes.device).repeat_interleave(widths)
+        summed = classes.new_zeros(len(widths), len(classes))
+        of_class = summed.index_add(0, of_frame, classes[:, inside].T) / widths[:, None]
         numbers = torch.cat([values, missing.to(values.dtype), of_class], 1)
         centres = (np.arange(tokens) + 0.5) * self.unet.reduction
         index = torch.from_numpy(intervals.beat_at(beats, centres)).to(numbers.device)

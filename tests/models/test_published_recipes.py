@@ -36,7 +36,8 @@ def settings(name: str) -> Table:
 NOTHING = {
     "kind": "record", "mask": "off", "weight": 1.0, "exclusive": False, "rules": "off",
     "post_transforms": [], "stride_s": 0.0, "augment": [], "ema": 0.0, "stop": one("never"),
-    "transfer": one("none"), "seed": 0,
+    "transfer": one("none"), "seed": 0, "sampling": one("all"), "targets": "labels",
+    "crop_s": 0.0,
 }  # fmt: skip
 
 # --- ISIBrno 2020 ---------------------------------------------------------------------------------

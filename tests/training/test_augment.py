@@ -254,14 +254,34 @@ def test_what_does_not_move_the_signal_leaves_the_targets(name: str) -> None:
     recipes = [find(name) for name in ("dualnet-house", "dualnet-s", "dualnet-as-published")]
     numbers = {each.name: each.options for recipe in recipes for each in recipe.augment}
     numbers |= {"lead_dropout": {"probability": 1}, "scale": {"spread": 1}}
+    numbers |= {"single_lead": {"probability": 1}}
     options = dict(numbers[name])
     if "probability" in options:
         options["probability"] = 1.0
     target = np.random.default_rng(0).integers(0, 4, 900).astype(np.uint8)
     signal = np.random.default_rng(1).normal(size=(1, 900))
-    changed = RECORDS[name](Sample(signal, ("I",), 300.0, {"w": target}), generator(), **options)
+    sample = Sample(signal, ("I",), 300.0, {"w": target[None]})
+    changed = RECORDS[name](sample, generator(), **options)
     assert changed.signal.shape == signal.shape
-    np.testing.assert_array_equal(changed.targets["w"], target)
+    np.testing.assert_array_equal(changed.targets["w"], target[None])
+
+
+def test_a_single_marked_lead_has_its_own_targets() -> None:
+    waves = np.array([[1, 1], [2, 2], [UNKNOWN, UNKNOWN], [3, 3]], np.uint8)  # all, I, II, V1
+    beats = np.array([[0, UNKNOWN]], np.uint8)
+    sample = Sample(np.ones((3, 2)), ("I", "II", "V1"), FS, {"waves": waves, "beats": beats})
+    drawn = [RECORDS["single_lead"](sample, generator(seed), probability=0.8) for seed in range(99)]
+    seen = {(tuple(one.signal[:, 0]), one.targets["waves"][0, 0]) for one in drawn}
+    assert seen == {((1, 1, 1), 1), ((1, 0, 0), 2), ((0, 0, 1), 3)}, "II has no marks"
+    assert sum(one.targets["waves"][0, 0] == 1 for one in drawn) == pytest.approx(20, abs=10)
+    assert all(one.targets["beats"] is beats for one in drawn)
+
+
+def test_a_record_without_marks_keeps_its_leads() -> None:
+    unknown = {"waves": np.full((3, 4), UNKNOWN, np.uint8)}
+    for targets in ({}, unknown, {"waves": np.ones((1, 4), np.uint8)}):
+        sample = Sample(np.ones((2, 4)), ("I", "II"), FS, targets)
+        assert RECORDS["single_lead"](sample, generator(), probability=1.0) is sample
 
 
 def test_follow_takes_the_source_of_each_sample_and_unknown_where_there_is_none() -> None:

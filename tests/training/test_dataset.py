@@ -1,13 +1,17 @@
 """The dataset of a lead set: each record is in one batch; long records give windows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.signals import record_z_score
 from models import find
-from models.recipe import Head, Recipe, part, vary
+from models.recipe import Head, Recipe, part, recipe_from_json, recipe_to_json, vary
+from models.sample import UNKNOWN
 from tests.conftest import mapped_arrays
 from training.dataset import MICRO_BATCH_SAMPLES, Dataset, batch_count, batches, dataset_of
 from training.mapped import MappedArrays
@@ -245,3 +249,69 @@ def test_targets_per_sample_follow_augmentation_and_post_transforms() -> None:
             assert (target[~inside] == 0).sum() <= 1, "filled samples are unknown"
             offsets.add(int(signal.argmax()))
     assert len(offsets) > 5
+
+
+def test_a_single_lead_has_the_row_of_its_lead() -> None:
+    recipe = reading(20, heads=DENSE, augment=(part("single_lead", probability=1.0),))
+    signal = np.tile(np.arange(1, 13, dtype=np.float16)[:, None], (1, 20))  # the lead's number
+    rows = np.full((13, 20), UNKNOWN, np.uint8)
+    rows[0], rows[1], rows[8] = 0, 1, 2  # all leads, I, V2
+    dataset = dataset_of(
+        mapped_arrays([signal]), {HEAD: np.ones((1, 1), bool)}, LEAD_SETS[4], recipe,
+        dense={"waves": mapped_arrays([rows])},
+    )  # fmt: skip
+    seen = set()
+    for seed in range(20):
+        batch = dataset.batch([0], np.random.default_rng(seed))
+        seen.add((*batch.signal[0, :, 0].tolist(), int(batch.targets["waves"][0, 0])))
+    v2 = float(1 + STANDARD.index("V2"))
+    assert seen == {(1.0, 0.0, 0.0, 0.0, 1), (0.0, 0.0, 0.0, v2, 2)}
+    assert dataset.batch([0]).targets["waves"].tolist() == [[0] * 20], "validation: all leads"
+
+
+def test_the_window_of_a_long_record_holds_a_known_target() -> None:
+    dataset = with_waves((1000,), reading(50, heads=DENSE))
+    known = np.full((1, 1000), UNKNOWN, np.uint8)
+    known[0, 700:705] = 1
+    dataset = replace(dataset, dense={"waves": mapped_arrays([known])})
+    firsts = set()
+    for seed in range(60):
+        batch = dataset.batch([0], np.random.default_rng(seed))
+        assert (batch.targets["waves"] == 1).any()
+        assert batch.signal.shape[2] == 50
+        firsts.add(int(batch.signal[0, 0, 0]))
+    assert 651 <= min(firsts) < max(firsts) <= 704
+    assert len(firsts) > 20
+
+
+def test_engineered_labels_are_those_of_training_batches() -> None:
+    signals = mapped_arrays([np.zeros((1, 5), np.float16)] * 2)
+    labels, taught = {HEAD: np.array([[1], [0]], bool)}, {HEAD: np.array([[1, 0, 1], [0, 1, 1]])}
+    known = {HEAD: np.array([[True], [False]])}
+    dataset = Dataset(signals, labels, {}, [0], reading(7), known, taught)
+    for part_of in (dataset, dataset.subset(np.array([0, 1]))):
+        batch = part_of.batch([0, 1], np.random.default_rng(0)).targets[HEAD]
+        assert batch[0].tolist() == [1, 0, 1]
+        assert batch[1].isnan().all()
+        assert part_of.batch([0]).targets[HEAD].tolist() == [[1]]
+
+
+def test_facts_come_with_their_records() -> None:
+    signals = mapped_arrays([np.zeros((1, 5), np.float16)] * 3)
+    facts = np.arange(6, dtype=np.float32).reshape(3, 2)
+    labels = {HEAD: np.ones((3, 1), bool)}
+    dataset = Dataset(signals, labels, {}, [0], reading(7), facts=facts)
+    assert dataset.batch([2, 0]).facts.tolist() == [[4, 5], [0, 1]]
+    assert dataset.subset(np.array([1])).batch([0]).facts.tolist() == [[2, 3]]
+    assert replace(dataset, facts=None).batch([0]).facts is None
+
+
+def test_training_windows_are_crops_and_validation_reads_more() -> None:
+    dataset = with_waves((90, 300), replace(reading(200, heads=DENSE), crop_s=50 / 250))
+    batch = dataset.batch([0, 1], np.random.default_rng(0))
+    assert batch.length.tolist() == [50, 50]
+    assert dataset.batch([0, 1]).length.tolist() == [90, 200]
+    assert replace(dataset.recipe, crop_s=0.0).crop_samples == 200
+    for crop_s in (0.9, 0.001):
+        with pytest.raises(LeadwiseError, match=r"crop_s: must be 0, or from one sample to max_s"):
+            recipe_from_json({**recipe_to_json(dataset.recipe), "crop_s": crop_s})
