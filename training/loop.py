@@ -24,6 +24,7 @@ from training.evaluate import LeadSetRun, predict, score_head
 from training.optim import (
     NORM_BATCHES,
     STOPS,
+    batches_per_step,
     ema_decay,
     ema_network,
     optimiser_of,
@@ -183,26 +184,30 @@ def _epoch(
         progress_bar(f"{run.name}, epoch {epoch}", budget.steps, "batch") as shown,
     ):
         shown.update(state.step)
+        pending = 0  # batches since the last step of the optimiser; the state is saved at 0
         for step, indices in islice(enumerate(shuffled), state.step, None):
             if budget.over:
                 break
             counters = (recipe.seed, run.name, epoch, step)
             torch.manual_seed(number_of(*counters))  # dropout can only use the global generator
             set_rate(recipe, optimiser, budget.progress, scores)
-            optimiser.zero_grad()
+            if not pending:
+                optimiser.zero_grad()
             losses.append(_backward(run, network, train_part, indices, generator_of(*counters)))
             _check_loss(run, losses[-1]["loss"], epoch)
-            _step(run, optimiser, epoch)
-            if recipe.ema:
-                done = (epoch - 1) * budget.steps + step
-                update_ema(state.ema, network, ema_decay(recipe.ema, done))
+            pending += 1
+            if pending >= batches_per_step(recipe, budget.progress) or step + 1 == budget.steps:
+                _step(run, network, optimiser, state, budget.steps, pending)
+                pending = 0
             budget.stepped()
             state.step = step + 1
             shown.update()
             shown.set_postfix(loss=f"{np.mean([one['loss'] for one in losses[-50:]]):.4f}")
             _report(run, budget)
-            if budget.save_due and state.step < budget.steps:
+            if budget.save_due and not pending and state.step < budget.steps:
                 save()
+        if pending:  # the budget has ended the epoch
+            _step(run, network, optimiser, state, budget.steps, pending)
 
 
 def _mean_losses(losses: list[dict[str, float]]) -> dict[str, float]:
@@ -220,16 +225,27 @@ def _report(run: LeadSetRun, budget: TimeBudget) -> None:
         budget.reported()
 
 
-def _step(run: LeadSetRun, optimiser: torch.optim.Optimizer, epoch: int) -> None:
+def _step(
+    run: LeadSetRun, network: torch.nn.Module, optimiser: torch.optim.Optimizer,
+    state: TrainingState, steps: int, batches: int,
+) -> None:  # fmt: skip
+    """Step the optimiser by the mean gradient of so many batches, and update the EMA."""
+    if batches > 1:
+        for weight in network.parameters():
+            if weight.grad is not None:
+                weight.grad /= batches
     try:
         optimiser.step()
     except RuntimeError as error:
         if "overflow" not in str(error):
             raise
         raise LeadwiseError(
-            f"{run.name}: a step of the optimiser overflows in epoch {epoch}; lower the learning "
-            "rate"
+            f"{run.name}: a step of the optimiser overflows in epoch {state.epoch + 1}; lower the "
+            "learning rate"
         ) from error
+    if run.recipe.ema:
+        done = state.epoch * steps + state.step
+        update_ema(state.ema, network, ema_decay(run.recipe.ema, done))
 
 
 def _check_loss(run: LeadSetRun, loss: float, epoch: int) -> None:

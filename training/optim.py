@@ -1,9 +1,10 @@
-"""Optimisers, learning-rate schedules, early stopping and the moving average of the weights.
+"""Optimisers, schedules, gradient accumulation, early stopping and the weights' moving average.
 
 `schedule(progress, scores, **numbers) -> factor of the learning rate`: `progress` runs from 0 to 1
 over the training, `scores` are the validation scores so far.  Schedules are pure functions, so a
 resumed training needs only its history.  `MOMENTA` give Adam's β₁ for schedules that change it.
-`STOPS` decide whether a training ends early.
+`STOPS` decide whether a training ends early.  `ACCUMULATIONS` give the batches per step of the
+optimiser.
 """
 
 import math
@@ -112,6 +113,14 @@ def patience(scores: Sequence[float], *, epochs: int, tolerance: float = 0.0) ->
     return worse >= epochs
 
 
+def squares(progress: float, *, at: Sequence[float]) -> int:
+    """Accumulate the gradients of n² batches, n − 1 the number of these shares that are passed.
+
+    Sodmann et al. 2021: "increased quadratically"; 1, 4, 9 … is ours.
+    """
+    return (1 + sum(progress >= share for share in at)) ** 2
+
+
 SCHEDULES: dict[str, Schedule] = {
     "constant": lambda progress, scores: 1.0,
     "plateau": plateau,
@@ -121,6 +130,7 @@ SCHEDULES: dict[str, Schedule] = {
     "cyclic": cyclic,
 }
 MOMENTA: dict[str, Schedule] = {"one_cycle": one_cycle_momentum}  # others do not change β₁
+ACCUMULATIONS: dict[str, Callable[..., int]] = {"none": lambda progress: 1, "squares": squares}
 STOPS: dict[str, Callable[..., bool]] = {"never": lambda scores: False, "patience": patience}
 
 
@@ -176,6 +186,12 @@ def set_rate(
         group["lr"] = recipe.optimiser.options["lr"] * factor
         if name in MOMENTA:
             group["betas"] = (MOMENTA[name](progress, scores, **numbers), group["betas"][1])
+
+
+def batches_per_step(recipe: Recipe, progress: float) -> int:
+    """Give the number of batches whose gradients make one step of the optimiser."""
+    part = recipe.accumulation
+    return ACCUMULATIONS[part.name](progress, **part.options)
 
 
 def ema_decay(limit: float, step: int) -> float:

@@ -37,7 +37,7 @@ NOTHING = {
     "kind": "record", "mask": "off", "weight": 1.0, "exclusive": False, "rules": "off",
     "post_transforms": [], "stride_s": 0.0, "augment": [], "ema": 0.0, "stop": one("never"),
     "transfer": one("none"), "seed": 0, "sampling": one("all"), "targets": "labels",
-    "crop_s": 0.0,
+    "crop_s": 0.0, "accumulation": one("none"),
 }  # fmt: skip
 
 # --- ISIBrno 2020 ---------------------------------------------------------------------------------

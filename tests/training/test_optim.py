@@ -20,6 +20,7 @@ from training.optim import (
     NORM_BATCHES,
     OPTIMISERS,
     STOPS,
+    batches_per_step,
     cyclic,
     ema_decay,
     ema_network,
@@ -90,6 +91,14 @@ def test_the_cyclic_rate_is_a_triangle_from_a_tenth() -> None:
     assert (min(rates), max(rates)) == (pytest.approx(0.1), pytest.approx(1))
     assert cyclic(0.5, [], cycles=1) == 1
     assert cyclic(0.0, [], cycles=1, least=0.25) == 0.25
+
+
+def test_accumulation_grows_after_epochs_40_80_and_140_of_180() -> None:
+    at = (40 / 180, 80 / 180, 140 / 180)
+    recipe = vary(find("isibrno-basic"), accumulation=part("squares", at=at))
+    batches = [batches_per_step(recipe, 7 * epoch / (7 * 180)) for epoch in range(180)]
+    assert batches == [1] * 40 + [4] * 40 + [9] * 60 + [16] * 40
+    assert batches_per_step(find("isibrno-basic"), 1.0) == 1
 
 
 STEPS = 3000
@@ -285,7 +294,7 @@ def test_the_copy_has_the_averaged_weights_and_the_original_is_unchanged() -> No
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]), name
     again = ema_network(network, weights_of(other), batches_of(3))
-    signal, length, _ = next(batches_of(1, seed=5))
+    signal, length, *_ = next(batches_of(1, seed=5))
     assert torch.equal(copied(signal, length), again(signal, length)), "dropout is off"
 
 
@@ -298,7 +307,7 @@ def test_statistics_are_the_mean_over_the_batches_regardless_of_earlier_ones() -
     norm = copied.blocks[0].shortcut_norm  # its input is linear in the signal
     assert norm.momentum == 0.1
     means = []
-    for signal, length, _ in batches_of(3):
+    for signal, length, *_ in batches_of(3):
         mapped = copied.blocks[0].shortcut(signal[:, :, None, ::2])[:, :, 0]
         valid = torch.arange(50) < ((length + 1) // 2)[:, None]
         means.append(mapped.transpose(1, 2)[valid].mean(0))
