@@ -31,6 +31,7 @@ from training.optim import (
     set_rate,
     update_ema,
 )
+from training.pretraining import EMBEDDING, ViewLoss, record_head, view_loss_of
 from training.state import (
     TrainingState,
     generator_of,
@@ -193,7 +194,10 @@ def _epoch(
             set_rate(recipe, optimiser, budget.progress, scores)
             if not pending:
                 optimiser.zero_grad()
-            losses.append(_backward(run, network, train_part, indices, generator_of(*counters)))
+            view_loss = view_loss_of(recipe, budget.progress)
+            losses.append(
+                _backward(run, network, train_part, indices, generator_of(*counters), view_loss)
+            )
             _check_loss(run, losses[-1]["loss"], epoch)
             pending += 1
             if pending >= batches_per_step(recipe, budget.progress) or step + 1 == budget.steps:
@@ -259,7 +263,7 @@ def _check_loss(run: LeadSetRun, loss: float, epoch: int) -> None:
 
 def _backward(
     run: LeadSetRun, network: torch.nn.Module, train_part: Dataset, indices: list[int],
-    generator: np.random.Generator,
+    generator: np.random.Generator, view_loss: ViewLoss | None = None,
 ) -> dict[str, float]:  # fmt: skip
     """Accumulate the gradients of a batch over its micro-batches; return its losses.
 
@@ -269,15 +273,8 @@ def _backward(
     totals: dict[str, float] = {}
     mixed = run.precision == "bfloat16"
     for micro_batch in train_part.micro_batches(indices, run.recipe.crop_samples):
-        batch = train_part.batch(micro_batch, generator).to(run.device)
         with torch.autocast(run.device.type, torch.bfloat16, enabled=mixed):
-            outputs = outputs_of(recipe, network, batch.signal, batch.length, batch.facts)
-            losses = {
-                head.name: lookup(recipe, "LOSSES", head.loss.name)(
-                    outputs[head.name], batch.targets[head.name], **head.loss.options
-                )
-                for head in recipe.heads
-            }
+            losses = _losses(run, network, train_part, micro_batch, generator, view_loss)
             loss = sum(losses[head.name] * head.weight for head in recipe.heads)
         share = len(micro_batch) / len(indices)
         assert isinstance(loss, torch.Tensor)
@@ -286,6 +283,35 @@ def _backward(
         for name, value in {"loss": loss, **parts}.items():
             totals[name] = totals.get(name, 0.0) + float(value.detach()) * share
     return totals
+
+
+def _losses(
+    run: LeadSetRun, network: torch.nn.Module, train_part: Dataset, indices: list[int],
+    generator: np.random.Generator, view_loss: ViewLoss | None,
+) -> dict[str, torch.Tensor]:  # fmt: skip
+    """Run the network on a micro-batch, and return the loss of each head.
+
+    With `view_loss` the loss of the first record head compares two views of the records.
+    """
+    recipe = run.recipe
+
+    def run_on_view() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        batch = train_part.batch(indices, generator).to(run.device)
+        outputs = outputs_of(recipe, network, batch.signal, batch.length, batch.facts)
+        return outputs, batch.targets
+
+    outputs, targets = run_on_view()
+    losses = {
+        head.name: lookup(recipe, "LOSSES", head.loss.name)(
+            outputs[head.name], targets[head.name], **head.loss.options
+        )
+        for head in recipe.heads
+    }
+    if view_loss:
+        losses[record_head(recipe).name] = view_loss(
+            outputs[EMBEDDING], run_on_view()[0][EMBEDDING]
+        )
+    return losses
 
 
 def _norm_batches(run: LeadSetRun, train_part: Dataset, epoch: int) -> Iterator[Batch]:

@@ -38,6 +38,7 @@ NOTHING = {
     "post_transforms": [], "stride_s": 0.0, "augment": [], "ema": 0.0, "stop": one("never"),
     "transfer": one("none"), "seed": 0, "sampling": one("all"), "targets": "labels",
     "crop_s": 0.0, "accumulation": one("none"),
+    "pretraining": one("none"),
 }  # fmt: skip
 
 # --- ISIBrno 2020 ---------------------------------------------------------------------------------

@@ -266,6 +266,23 @@ def test_a_training_continues_within_an_epoch_to_equal_weights(
     assert histories[0] == histories[1]
 
 
+def test_a_budget_that_ends_amid_accumulated_batches_steps_with_them(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noted(*values: object) -> None:
+        steps.append(values[-1])
+        step(*values)
+
+    monkeypatch.setenv("LEADWISE_LEADS", "2")
+    fake = Fake(monkeypatch, tiny(epochs=1, accumulation=part("squares", at=(0.0,))))
+    steps, step = [], loop._step
+    monkeypatch.setattr(loop, "_step", noted)
+    fake.train(data, tmp_path / "model", monkeypatch, 22)
+    assert fake.count < 6
+    assert fake.count % 4
+    assert sum(steps) == fake.count
+
+
 @pytest.mark.parametrize(
     ("moment", "text"),
     [("reading", "Nothing is kept: the same command starts over."),
