@@ -105,18 +105,31 @@ def class_count(head: Head) -> int:
     return len(POLICIES[head.classes]([]) or CODES)
 
 
-def targets_of(head: Head, length: torch.Tensor) -> torch.Tensor:
+def column_count(recipe: Recipe, head: Head) -> int:
+    """Count the columns in training, which label engineering changes."""
+    if head.targets == "labels":
+        return class_count(head)
+    columns: int = lookup(recipe, "TARGETS", head.targets, {})([[]]).shape[1]
+    return columns
+
+
+def levels_of(output: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """List the logits of an output: one tensor, or with deep supervision several."""
+    return output if isinstance(output, tuple) else (output,)
+
+
+def targets_of(recipe: Recipe, head: Head, length: torch.Tensor) -> torch.Tensor:
     """Make known targets for a batch of signals, of which half or more have one class."""
-    batch = len(length)
+    batch, columns = len(length), column_count(recipe, head)
     classes = (torch.arange(batch) % 4 > 0).long()
     if head.dense:
         samples = torch.arange(int(length.max()))
         return classes[:, None].where(samples < length[:, None], torch.tensor(-1))
-    labels = torch.zeros(batch, class_count(head))
+    labels = torch.zeros(batch, columns)
     if head.exclusive:
         labels[torch.arange(batch), classes] = 1
     else:
-        labels[::2, min(3, class_count(head) - 1)] = 1
+        labels[::2, min(3, columns - 1)] = 1
     return labels
 
 
@@ -151,9 +164,11 @@ def test_logits_have_their_shape_and_every_weight_has_a_gradient(
     members = (len(network.members),) if isinstance(network, Ensemble) else ()
     for head in recipe.heads:
         samples = (signal.shape[2],) if head.dense else ()
-        assert outputs[head.name].shape == (*members, 4, class_count(head), *samples)
-        assert torch.isfinite(outputs[head.name]).all()
-    sum(logits.square().mean() for logits in outputs.values()).backward()
+        levels = levels_of(outputs[head.name])
+        assert levels[0].shape == (*members, 4, column_count(recipe, head), *samples)
+        assert all(torch.isfinite(level).all() for level in levels)
+    logits = [level for output in outputs.values() for level in levels_of(output)]
+    sum(each.square().mean() for each in logits).backward()
     for name_of_weight, weight in network.named_parameters():
         assert weight.grad is not None, name_of_weight
         assert torch.isfinite(weight.grad).all(), name_of_weight
@@ -235,7 +250,7 @@ def test_the_loss_of_each_head_is_finite_and_falls(name: str) -> None:
     leads = few_leads_of(recipe)
     network = network_of(recipe, leads).train()
     signal, length = pad([inputs_of(recipe, leads, seed=seed) for seed in range(8)])
-    targets = {head.name: targets_of(head, length) for head in recipe.heads}
+    targets = {head.name: targets_of(recipe, head, length) for head in recipe.heads}
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
     losses = []
     for _ in range(8):
@@ -266,17 +281,18 @@ def test_unknown_targets_add_nothing_to_the_loss_of_a_head(name: str) -> None:
 
 
 def check_unknown_targets(
-    recipe: Recipe, head: Head, output: torch.Tensor, length: torch.Tensor
-) -> None:
-    target = targets_of(head, length)
+    recipe: Recipe, head: Head, output: torch.Tensor | tuple[torch.Tensor, ...],
+    length: torch.Tensor,
+) -> None:  # fmt: skip
+    target, levels = targets_of(recipe, head, length), levels_of(output)
     for records in (slice(1, 3), slice(None)):  # two of the four, all
         target[records] = -1 if head.dense else torch.nan
         loss = loss_of(recipe, head, output, target)
         assert torch.isfinite(loss), f"{head.loss.name}: is {loss} with unknown targets"
-        (gradient,) = torch.autograd.grad(loss, output, retain_graph=True)
-        of_unknown = gradient.movedim(-3 if head.dense else -2, 0)[records]
-        assert (of_unknown == 0).all(), f"{head.loss.name}: unknown targets have a gradient"
-        assert torch.isfinite(gradient).all(), head.loss.name
+        for gradient in torch.autograd.grad(loss, levels, retain_graph=True):
+            of_unknown = gradient.movedim(-3 if head.dense else -2, 0)[records]
+            assert (of_unknown == 0).all(), f"{head.loss.name}: unknown targets have a gradient"
+            assert torch.isfinite(gradient).all(), head.loss.name
     assert loss == 0, f"{head.loss.name}: unknown targets add {loss}"
 
 

@@ -116,7 +116,7 @@ class Dataset:
         signal, channels, recipe = self.signals[index], self.channels, self.recipe
         most = recipe.crop_samples if generator else recipe.max_samples
         dense = {name: targets[index] for name, targets in self.dense.items()}
-        if generator and recipe.augment and not recipe.post_transforms:
+        if generator and recipe.crop_s:
             long_part = _part(signal.shape[1], most, dense, generator)
             signal = signal[:, long_part]
             dense = {name: target[:, long_part] for name, target in dense.items()}
@@ -162,7 +162,7 @@ class Dataset:
         return np.asarray(np.array(found, bool).reshape(-1, len(self)).any(axis=0))
 
     def labelled(self, name: str) -> np.ndarray:
-        """Which records a head that predicts records is scored on; annotated ones may lack labels."""
+        """Which records a head that predicts records is scored on: those with labels."""
         if not self.dense or name not in self.known:
             return np.ones(len(self), bool)
         return np.asarray(self.known[name].any(axis=1))
@@ -185,7 +185,7 @@ class Dataset:
 def _part(
     samples: int, most: int, targets: Mapping[str, np.ndarray], generator: np.random.Generator
 ) -> slice:
-    """Draw the part of a long record that is augmented; each augmentation of 30 min is slow."""
+    """Draw the part of a long record that is augmented and post-transformed; 30 min are slow."""
     if samples <= LONG * most:
         return slice(0, samples)
     joint = {name: target[0] for name, target in targets.items()}

@@ -23,8 +23,8 @@ LEADWISE = Recipe(
         part("spikes"),
         part("resample"),
         part("trimmed_mean"),
-        part("amplify"),
     ),
+    post_transforms=(part("amplify"),),  # of the leads that the network sees
     network=part(
         "heartly",
         fs=250.0,
