@@ -28,7 +28,13 @@ SMALL_NETWORKS = {
     "revenger2021": {"width_divisor": 8},
     "house2026": {"widths": (8, 8, 16), "blocks": (1, 1, 1)},
     "dualnet2017": {"widths": (8, 8, 32, 32, 32)},
-    "heartly2021": {"encoder": (16,) * 7, "decoder": (16,) * 6, "latents": 2, "width": 8, "heads": 2},
+    "heartly2021": {
+        "encoder": (16,) * 7,
+        "decoder": (16,) * 6,
+        "latents": 2,
+        "width": 8,
+        "heads": 2,
+    },
 }
 
 

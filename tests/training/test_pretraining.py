@@ -1,16 +1,18 @@
 """Barlow Twins: worked values of the fact sheet (heartly2021, section 7), and the phase."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import team_code
 from ecg import LeadwiseError
 from models import find
 from models.recipe import Head, Recipe, part, vary
-from tests.conftest import mapped_arrays
+from tests.conftest import mapped_arrays, small
 from training.checks import check_recipe, try_batch
 from training.dataset import Dataset, dataset_of
 from training.evaluate import LeadSetRun
@@ -116,6 +118,25 @@ def test_the_first_record_head_compares_two_views_and_the_others_train_as_usual(
     after = _backward(run, network, records, indices, np.random.default_rng(7), None)
     assert after["loss one"] != losses["loss one"]
     assert network.one.weight.grad is not None
+
+
+def test_a_training_begins_with_the_phase(
+    simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noted(*values: object) -> dict[str, float]:
+        phases.append(values[-1] is not None)
+        return {"loss": 1.0}
+
+    phases: list[bool] = []
+    recipe = vary(small(find("isibrno-basic")), pretraining=part("barlow", share=0.5), epochs=2)
+    monkeypatch.setattr("training.data.find", lambda _: recipe)
+    monkeypatch.setattr("training.run.try_batch", lambda _: None)  # this network has no embedding
+    monkeypatch.setattr("training.loop._backward", noted)
+    monkeypatch.setenv("LEADWISE_LEADS", "2")
+    team_code.training_code(str(simulated_folder), str(tmp_path / "model"))
+    half = len(phases) // 2
+    assert half
+    assert phases == [True] * half + [False] * half
 
 
 def test_a_network_without_an_embedding_and_a_recipe_without_a_record_head_are_refused() -> None:
