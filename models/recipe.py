@@ -110,6 +110,10 @@ class Recipe:
         Decay of the exponential moving average of weights, used for prediction; 0: no average.
     sampling : Part
         Which records an epoch holds, of `training.sampling.SAMPLINGS`.
+    pretraining : Part
+        Self-supervised loss at the start of the training, of `training.pretraining.PRETRAININGS`.
+    accumulation : Part
+        Batches whose gradients make one step, of `training.optim.ACCUMULATIONS`.
     stop : Part
         Early stopping, of `training.optim.STOPS`.
     transfer : Part
@@ -141,6 +145,8 @@ class Recipe:
     augment: tuple[Part, ...] = ()
     ema: Share = 0.0
     sampling: Part = Part("all")
+    pretraining: Part = Part("none")
+    accumulation: Part = Part("none")
     stop: Part = Part("never")
     transfer: Part = Part("none")
     minutes: Annotated[float, Range(0, 1e9, above=True)] = 2600.0  # 43 of the 48 h with a GPU

@@ -24,7 +24,8 @@ from training.data import MASKS
 from training.dataset import Dataset, dataset_of
 from training.decisions import FITS, USES, fit_of
 from training.evaluate import score_head
-from training.optim import MOMENTA, OPTIMISERS, SCHEDULES, STOPS, optimiser_of
+from training.optim import ACCUMULATIONS, MOMENTA, OPTIMISERS, SCHEDULES, STOPS, optimiser_of
+from training.pretraining import PRETRAININGS, check_embedding
 from training.sampling import SAMPLINGS
 from training.transfer import TRANSFERS, check_transfer
 
@@ -52,6 +53,8 @@ def check_recipe(recipe: Recipe) -> None:
     if "lr" not in recipe.optimiser.options:
         raise LeadwiseError(f"{where}: '{recipe.optimiser.name}' lacks the number lr")
     check_numbers(where, recipe.schedule, SCHEDULES[recipe.schedule.name], 2)
+    check_numbers(where, recipe.pretraining, PRETRAININGS[recipe.pretraining.name], 1)
+    check_numbers(where, recipe.accumulation, ACCUMULATIONS[recipe.accumulation.name], 1)
     check_numbers(where, recipe.stop, STOPS[recipe.stop.name], 1)
     check_numbers(where, recipe.sampling, SAMPLINGS[recipe.sampling.name], 2)
     check_numbers(where, recipe.transfer, TRANSFERS[recipe.transfer.name].check, 1)
@@ -68,6 +71,8 @@ def _check_names(recipe: Recipe) -> None:
         ("optimiser", recipe.optimiser.name, OPTIMISERS),
         ("schedule", recipe.schedule.name, SCHEDULES),
         ("sampling", recipe.sampling.name, SAMPLINGS),
+        ("pretraining", recipe.pretraining.name, PRETRAININGS),
+        ("accumulation", recipe.accumulation.name, ACCUMULATIONS),
         ("stop", recipe.stop.name, STOPS),
         ("transfer", recipe.transfer.name, TRANSFERS),
     ]
@@ -145,6 +150,7 @@ def try_batch(recipe: Recipe) -> None:
         ):
             network = build(recipe, leads, classes)
             outputs = outputs_of(recipe, network, batch.signal, batch.length, batch.facts)
+            check_embedding(recipe, outputs)
             for head in recipe.heads:
                 target = batch.targets[head.name]
                 columns = len(classes[head.name]) if head.dense else target.shape[1]

@@ -41,6 +41,8 @@ def _of_recipe(recipe: Recipe) -> Iterator[str]:
         yield f"has two heads of kind {dense[-1]}; one is supported"
     if "mixup" in names and dense:
         yield "mixup cannot mix classes per sample; remove it or the dense head"
+    if "mixup" in names and recipe.pretraining.name != "none":
+        yield "mixup changes the records that pretraining compares; remove one of them"
     engineered = [head for head in recipe.heads if head.targets != "labels"]
     if engineered and recipe.transfer.name == "distillation":
         yield "distillation cannot mix probabilities with engineered labels; remove one of them"

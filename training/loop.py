@@ -24,12 +24,14 @@ from training.evaluate import LeadSetRun, predict, score_head
 from training.optim import (
     NORM_BATCHES,
     STOPS,
+    batches_per_step,
     ema_decay,
     ema_network,
     optimiser_of,
     set_rate,
     update_ema,
 )
+from training.pretraining import EMBEDDING, ViewLoss, record_head, view_loss_of
 from training.state import (
     TrainingState,
     generator_of,
@@ -183,26 +185,33 @@ def _epoch(
         progress_bar(f"{run.name}, epoch {epoch}", budget.steps, "batch") as shown,
     ):
         shown.update(state.step)
+        pending = 0  # batches since the last step of the optimiser; the state is saved at 0
         for step, indices in islice(enumerate(shuffled), state.step, None):
             if budget.over:
                 break
             counters = (recipe.seed, run.name, epoch, step)
             torch.manual_seed(number_of(*counters))  # dropout can only use the global generator
             set_rate(recipe, optimiser, budget.progress, scores)
-            optimiser.zero_grad()
-            losses.append(_backward(run, network, train_part, indices, generator_of(*counters)))
+            if not pending:
+                optimiser.zero_grad()
+            view_loss = view_loss_of(recipe, budget.progress)
+            losses.append(
+                _backward(run, network, train_part, indices, generator_of(*counters), view_loss)
+            )
             _check_loss(run, losses[-1]["loss"], epoch)
-            _step(run, optimiser, epoch)
-            if recipe.ema:
-                done = (epoch - 1) * budget.steps + step
-                update_ema(state.ema, network, ema_decay(recipe.ema, done))
+            pending += 1
+            if pending >= batches_per_step(recipe, budget.progress) or step + 1 == budget.steps:
+                _step(run, network, optimiser, state, budget.steps, pending)
+                pending = 0
             budget.stepped()
             state.step = step + 1
             shown.update()
             shown.set_postfix(loss=f"{np.mean([one['loss'] for one in losses[-50:]]):.4f}")
             _report(run, budget)
-            if budget.save_due and state.step < budget.steps:
+            if budget.save_due and not pending and state.step < budget.steps:
                 save()
+        if pending:  # the budget has ended the epoch
+            _step(run, network, optimiser, state, budget.steps, pending)
 
 
 def _mean_losses(losses: list[dict[str, float]]) -> dict[str, float]:
@@ -220,16 +229,27 @@ def _report(run: LeadSetRun, budget: TimeBudget) -> None:
         budget.reported()
 
 
-def _step(run: LeadSetRun, optimiser: torch.optim.Optimizer, epoch: int) -> None:
+def _step(
+    run: LeadSetRun, network: torch.nn.Module, optimiser: torch.optim.Optimizer,
+    state: TrainingState, steps: int, batches: int,
+) -> None:  # fmt: skip
+    """Step the optimiser by the mean gradient of so many batches, and update the EMA."""
+    if batches > 1:
+        for weight in network.parameters():
+            if weight.grad is not None:
+                weight.grad /= batches
     try:
         optimiser.step()
     except RuntimeError as error:
         if "overflow" not in str(error):
             raise
         raise LeadwiseError(
-            f"{run.name}: a step of the optimiser overflows in epoch {epoch}; lower the learning "
-            "rate"
+            f"{run.name}: a step of the optimiser overflows in epoch {state.epoch + 1}; lower the "
+            "learning rate"
         ) from error
+    if run.recipe.ema:
+        done = state.epoch * steps + state.step
+        update_ema(state.ema, network, ema_decay(run.recipe.ema, done))
 
 
 def _check_loss(run: LeadSetRun, loss: float, epoch: int) -> None:
@@ -243,7 +263,7 @@ def _check_loss(run: LeadSetRun, loss: float, epoch: int) -> None:
 
 def _backward(
     run: LeadSetRun, network: torch.nn.Module, train_part: Dataset, indices: list[int],
-    generator: np.random.Generator,
+    generator: np.random.Generator, view_loss: ViewLoss | None = None,
 ) -> dict[str, float]:  # fmt: skip
     """Accumulate the gradients of a batch over its micro-batches; return its losses.
 
@@ -253,15 +273,8 @@ def _backward(
     totals: dict[str, float] = {}
     mixed = run.precision == "bfloat16"
     for micro_batch in train_part.micro_batches(indices, run.recipe.crop_samples):
-        batch = train_part.batch(micro_batch, generator).to(run.device)
         with torch.autocast(run.device.type, torch.bfloat16, enabled=mixed):
-            outputs = outputs_of(recipe, network, batch.signal, batch.length, batch.facts)
-            losses = {
-                head.name: lookup(recipe, "LOSSES", head.loss.name)(
-                    outputs[head.name], batch.targets[head.name], **head.loss.options
-                )
-                for head in recipe.heads
-            }
+            losses = _losses(run, network, train_part, micro_batch, generator, view_loss)
             loss = sum(losses[head.name] * head.weight for head in recipe.heads)
         share = len(micro_batch) / len(indices)
         assert isinstance(loss, torch.Tensor)
@@ -270,6 +283,35 @@ def _backward(
         for name, value in {"loss": loss, **parts}.items():
             totals[name] = totals.get(name, 0.0) + float(value.detach()) * share
     return totals
+
+
+def _losses(
+    run: LeadSetRun, network: torch.nn.Module, train_part: Dataset, indices: list[int],
+    generator: np.random.Generator, view_loss: ViewLoss | None,
+) -> dict[str, torch.Tensor]:  # fmt: skip
+    """Run the network on a micro-batch, and return the loss of each head.
+
+    With `view_loss` the loss of the first record head compares two views of the records.
+    """
+    recipe = run.recipe
+
+    def run_on_view() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        batch = train_part.batch(indices, generator).to(run.device)
+        outputs = outputs_of(recipe, network, batch.signal, batch.length, batch.facts)
+        return outputs, batch.targets
+
+    outputs, targets = run_on_view()
+    losses = {
+        head.name: lookup(recipe, "LOSSES", head.loss.name)(
+            outputs[head.name], targets[head.name], **head.loss.options
+        )
+        for head in recipe.heads
+    }
+    if view_loss:
+        losses[record_head(recipe).name] = view_loss(
+            outputs[EMBEDDING], run_on_view()[0][EMBEDDING]
+        )
+    return losses
 
 
 def _norm_batches(run: LeadSetRun, train_part: Dataset, epoch: int) -> Iterator[Batch]:

@@ -1,15 +1,17 @@
-"""Optimisers, learning-rate schedules, early stopping and the moving average of the weights.
+"""Optimisers, schedules, gradient accumulation, early stopping and the weights' moving average.
 
 `schedule(progress, scores, **numbers) -> factor of the learning rate`: `progress` runs from 0 to 1
 over the training, `scores` are the validation scores so far.  Schedules are pure functions, so a
 resumed training needs only its history.  `MOMENTA` give Adam's β₁ for schedules that change it.
-`STOPS` decide whether a training ends early.
+`STOPS` decide whether a training ends early.  `ACCUMULATIONS` give the batches per step of the
+optimiser.
 """
 
 import math
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from itertools import islice
+from typing import Annotated
 
 import torch
 from torch import nn
@@ -18,6 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from models.layers import ByLength
 from models.recipe import Recipe
 from models.sample import Batch
+from models.typed import Range
 
 ONE_CYCLE_START = 1 / 25  # of the highest rate; PyTorch's OneCycleLR, as all its numbers here
 ONE_CYCLE_END = ONE_CYCLE_START / 1e4
@@ -86,6 +89,18 @@ def _cosine(start: float, end: float, progress: float) -> float:
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
+def cyclic(
+    progress: float,
+    scores: Sequence[float],
+    *,
+    cycles: Annotated[int, Range(1, 10_000)],
+    least: Annotated[float, Range(0, 1)] = 0.1,
+) -> float:
+    """Rise linearly from `least` to 1 and back, so many times; Smith 2017, "triangular"."""
+    position = progress * cycles % 1
+    return least + (1 - least) * (1 - abs(2 * position - 1))
+
+
 def patience(scores: Sequence[float], *, epochs: int, tolerance: float = 0.0) -> bool:
     """Stop after so many consecutive epochs that were worse than the best one by `tolerance`.
 
@@ -98,19 +113,60 @@ def patience(scores: Sequence[float], *, epochs: int, tolerance: float = 0.0) ->
     return worse >= epochs
 
 
+def squares(progress: float, *, at: Sequence[float]) -> int:
+    """Accumulate the gradients of n² batches, n − 1 the number of these shares that are passed.
+
+    Sodmann et al. 2021: "increased quadratically"; 1, 4, 9 … is ours.
+    """
+    return (1 + sum(progress >= share for share in at)) ** 2
+
+
 SCHEDULES: dict[str, Schedule] = {
     "constant": lambda progress, scores: 1.0,
     "plateau": plateau,
     "steps": steps,
     "warmup_cosine": warmup_cosine,
     "one_cycle": one_cycle,
+    "cyclic": cyclic,
 }
 MOMENTA: dict[str, Schedule] = {"one_cycle": one_cycle_momentum}  # others do not change β₁
+ACCUMULATIONS: dict[str, Callable[..., int]] = {"none": lambda progress: 1, "squares": squares}
 STOPS: dict[str, Callable[..., bool]] = {"never": lambda scores: False, "patience": patience}
+
+
+def ranger(
+    weights: Iterable[nn.Parameter], *, lr: float, k: int = 6, alpha: float = 0.5,
+    betas: tuple[float, float] = (0.95, 0.999), eps: float = 1e-5, weight_decay: float = 0.0,
+) -> torch.optim.Optimizer:  # fmt: skip
+    """Make Wright's Ranger: RAdam with Lookahead and centred gradients.
+
+    Steps before RAdam's rectification are those of SGD, as in Wright's code.  By the default of the
+    library (4.1.0) they go uphill.
+    """
+    from pytorch_optimizer import Ranger
+
+    return Ranger(
+        weights, lr=lr, k=k, alpha=alpha, betas=betas, eps=eps, weight_decay=weight_decay,
+        degenerated_to_sgd=True,
+    )  # fmt: skip
+
+
+def madgrad(
+    weights: Iterable[nn.Parameter], *,
+    lr: float, momentum: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0,
+) -> torch.optim.Optimizer:  # fmt: skip
+    """Make MADGRAD; Defazio & Jelassi 2021."""
+    from pytorch_optimizer import MADGRAD
+
+    return MADGRAD(weights, lr=lr, momentum=momentum, eps=eps, weight_decay=weight_decay)
+
+
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
     "radam": torch.optim.RAdam,
+    "ranger": ranger,
+    "madgrad": madgrad,
 }
 
 
@@ -130,6 +186,12 @@ def set_rate(
         group["lr"] = recipe.optimiser.options["lr"] * factor
         if name in MOMENTA:
             group["betas"] = (MOMENTA[name](progress, scores, **numbers), group["betas"][1])
+
+
+def batches_per_step(recipe: Recipe, progress: float) -> int:
+    """Give the number of batches whose gradients make one step of the optimiser."""
+    part = recipe.accumulation
+    return ACCUMULATIONS[part.name](progress, **part.options)
 
 
 def ema_decay(limit: float, step: int) -> float:

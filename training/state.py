@@ -189,24 +189,37 @@ def kept_states(model_folder: Path) -> str:
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Return an optimiser's moments as tensors by name: `3/exp_avg`."""
-    return {
-        f"{number}/{name}": torch.as_tensor(value).clone()
-        for number, moments in optimiser.state_dict()["state"].items()
-        for name, value in moments.items()
-    }
+    """Return an optimiser's state as tensors by name.
+
+    Moments are `3/exp_avg`; counters are `group 0/step` or, outside the groups, `k`.
+    """
+    content = optimiser.state_dict()
+    tensors = {}
+    for owner, value in content["state"].items():
+        moments = value if isinstance(value, Mapping) else {"": value}
+        for name, moment in moments.items():
+            tensors[f"{owner}/{name}"] = torch.as_tensor(moment).clone()
+    for number, group in enumerate(content["param_groups"]):
+        if "step" in group:
+            tensors[f"group {number}/step"] = torch.tensor(group["step"])
+    return tensors
 
 
 def restore_optimiser(
     optimiser: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]
 ) -> None:
-    """Restore an optimiser's moments."""
-    moments: dict[int, dict[str, Any]] = {}
-    for key, tensor in tensors.items():
-        number, _, name = key.partition("/")
-        moments.setdefault(int(number), {})[name] = tensor
+    """Restore an optimiser's state from `optimiser_tensors`."""
+    state: dict[int | str, Any] = {}
     groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": moments, "param_groups": groups})
+    for key, tensor in tensors.items():
+        owner, _, name = key.partition("/")
+        if owner.startswith("group "):
+            groups[int(owner.removeprefix("group "))][name] = int(tensor)
+        elif name:
+            state.setdefault(int(owner), {})[name] = tensor
+        else:
+            state[owner] = tensor
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
 
 
 def number_of(*counters: int | str) -> int:

@@ -21,6 +21,7 @@ from models.heartly2021.unet import DECODER, ENCODER, UNet
 from models.layers import Convolution
 
 WAVES, BEATS, DIAGNOSIS = "waves", "beats", "diagnosis"  # names of the recipe's heads
+EMBEDDING = "embedding"  # what the last layer reads; for pretraining
 
 Outputs = dict[str, torch.Tensor | tuple[torch.Tensor, ...]]
 
@@ -94,6 +95,7 @@ class Network(nn.Module):
             `waves`: in training a tuple of logits (batch, 4, samples), then those of each lower
             rate; else the first of them.  `beats` (batch, beats, samples).  `diagnosis`: in
             training (batch, 27), the engineered classes; else (batch, 26), those of the Challenge.
+            `embedding` (batch, width): in training alone.
         """
         if facts is None:
             facts = signal.new_tensor([0.0, 1.0, 0.0, 1.0, 0.0]).expand(len(signal), -1)
@@ -130,12 +132,14 @@ class Network(nn.Module):
         ])  # fmt: skip
         of_record = facts[:, None].expand(-1, bottleneck.shape[1], -1)
         tokens = torch.cat([bottleneck, of_beats, of_record], 2)
-        diagnosis = self.diagnosis(self.perceiver(tokens))
-        return {
-            WAVES: (waves, *levels[1:]) if self.training else waves,
-            BEATS: beats,
-            DIAGNOSIS: diagnosis if self.training else challenge_logits(diagnosis),
-        }
+        embedding = self.perceiver(tokens)
+        diagnosis = self.diagnosis(embedding)
+        if self.training:
+            return {
+                WAVES: (waves, *levels[1:]), BEATS: beats, DIAGNOSIS: diagnosis,
+                EMBEDDING: embedding,
+            }  # fmt: skip
+        return {WAVES: waves, BEATS: beats, DIAGNOSIS: challenge_logits(diagnosis)}
 
     def _of_beats(self, waves: torch.Tensor, classes: torch.Tensor, tokens: int) -> torch.Tensor:
         """Compute the numbers of each token's beat: intervals, which are missing, beat classes.

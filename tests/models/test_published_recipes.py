@@ -13,6 +13,7 @@ import torch
 
 from ecg.labels import POLICIES, class_name
 from models import find, recipes_by_name
+from models.network import skeleton
 from models.recipe import recipe_to_json
 from models.rules import PUBLISHED
 from training.decisions import FITS, USES
@@ -26,9 +27,9 @@ def one(name: str, **numbers: Any) -> Table:
 
 
 def settings(name: str) -> Table:
-    """Return a recipe's fields and those of its head, without its names and texts."""
+    """Return a recipe's fields and those of its only head, without its names and texts."""
     fields = recipe_to_json(find(name))
-    (head,) = fields.pop("heads")
+    head = fields.pop("heads")[0] if len(fields["heads"]) == 1 else {}
     texts = ("name", "system", "source", "summary", "minutes", "lead_sets")
     return {key: value for key, value in {**head, **fields}.items() if key not in texts}
 
@@ -37,7 +38,8 @@ NOTHING = {
     "kind": "record", "mask": "off", "weight": 1.0, "exclusive": False, "rules": "off",
     "post_transforms": [], "stride_s": 0.0, "augment": [], "ema": 0.0, "stop": one("never"),
     "transfer": one("none"), "seed": 0, "sampling": one("all"), "targets": "labels",
-    "crop_s": 0.0,
+    "crop_s": 0.0, "accumulation": one("none"),
+    "pretraining": one("none"),
 }  # fmt: skip
 
 # --- ISIBrno 2020 ---------------------------------------------------------------------------------
@@ -282,12 +284,61 @@ DUALNET_CHANGES: dict[str, Table] = {
     },
 }  # fmt: skip
 
+# --- HeartlyAI 2021 -------------------------------------------------------------------------------
+# Sodmann et al., section 2; numbers in brackets are sections of the fact sheet, whose section 11
+# corrects the others.
+HEAD: Table = {
+    "kind": "record", "classes": "scored", "exclusive": False, "mask": "off", "weight": 1.0,
+    "decision": "global", "rules": "off", "targets": "labels", "metric": "challenge",
+}  # fmt: skip
+HEARTLY: Table = {
+    **{key: value for key, value in NOTHING.items() if key not in HEAD},
+    "fs": 500.0,  # (11)
+    "max_s": 1800.0,  # "The entire length of the ECG was used at once"
+    "crop_s": 8.192,  # "segments with a length of 4096 frames"
+    "transforms": [  # (2): "strong signal peaks", "Butterworth filter", "Locally weighted …"
+        one("fill"), one("spikes"), one("resample"), one("low_pass"), one("lowess"),
+        one("trimmed_mean"),
+    ],
+    "post_transforms": [one("amplify")],
+    "network": one("heartly", activation="mish"),  # "Originally, Mish"
+    "optimiser": one("ranger", lr=2e-5),
+    "schedule": one("cyclic", cycles=9),  # (11): 20 epochs a cycle
+    "epochs": 180,
+    "batch": 16,  # (11)
+    "sampling": one("inverse_frequency", annotated=1, others=12_000),
+    "pretraining": one("barlow", share=0.2, redundancy=0.005, weight=0.00390625),  # (7), (11)
+    "accumulation": one("squares", at=[40 / 180, 80 / 180, 140 / 180]),
+    "heads": [
+        {**HEAD, "name": "diagnosis", "targets": "heartly",
+         "loss": one("asymmetric", gamma_positive=1, gamma_negative=2)},
+        {**HEAD, "name": "waves", "kind": "samples", "classes": "waves", "metric": "dice",
+         "loss": one("segmentation")},
+        {**HEAD, "name": "beats", "kind": "beats", "classes": "beats", "metric": "beat_f1",
+         "loss": one("cross_entropy")},
+    ],
+    "augment": [  # (8): "cut-out, adding different types of noise, as well as dropout of …"
+        one("noise", mv=0.01),
+        one("baseline_wander", probability=0.5, amplitude=0.1, low_hz=0.05, high_hz=0.5),
+        one("hum", probability=0.3, mv=0.05),
+        one("cutout", probability=0.5, share=0.05),
+        one("lead_dropout", probability=1.0),
+        one("one_lead_dropout", probability=0.2),
+    ],
+}  # fmt: skip
+HEARTLY_CHANGES: dict[str, Table] = {
+    "heartly-published": {},
+    "heartly-silu": {"network": one("heartly", activation="silu")},
+    "heartly-madgrad": {"optimiser": one("madgrad", lr=2e-5)},
+}
+
 TABLES = {
     name: {**base, **change}
     for base, changes in (
         (ISIBRNO, ISIBRNO_CHANGES),
         (REVENGER, REVENGER_CHANGES),
         (DUALNET, DUALNET_CHANGES),
+        (HEARTLY, HEARTLY_CHANGES),
     )
     for name, change in changes.items()
 }
@@ -299,9 +350,10 @@ def test_the_recipe_is_the_papers(name: str) -> None:
 
 
 def test_every_recipe_of_the_published_systems_has_a_table() -> None:
-    systems = ("isibrno2020", "revenger2021", "dualnet2017")
+    systems = ("isibrno2020", "revenger2021", "dualnet2017", "heartly2021")
     names = {name for name, recipe in recipes_by_name().items() if recipe.system in systems}
-    assert names - set(TABLES) == {"dualnet-house", "dualnet-house-ptbxl"}  # ours
+    ours = {"dualnet-house", "dualnet-house-ptbxl", "heartly-leadwise"}
+    assert names - set(TABLES) == ours
 
 
 @pytest.mark.parametrize("name", ["isibrno-published", "revenger-as-published"])
@@ -335,6 +387,33 @@ def test_optimisers(name: str, kind: str, numbers: Table) -> None:
     expected = {**numbers, "betas": (0.9, 0.999), "eps": 1e-8}
     (group,) = optimiser.param_groups
     assert {key: group[key] for key in expected} == expected
+
+
+def test_heartlys_ranger_has_the_public_defaults() -> None:
+    """Fact sheet, section 11."""
+    (group,) = optimiser_of(find("heartly-published"), torch.nn.Linear(2, 2)).param_groups
+    expected = {"lr": 2e-5, "k": 6, "alpha": 0.5, "betas": (0.95, 0.999), "eps": 1e-5,
+                "weight_decay": 0.0}  # fmt: skip
+    assert {key: group[key] for key in expected} == expected
+    (group,) = optimiser_of(find("heartly-madgrad"), torch.nn.Linear(2, 2)).param_groups
+    expected = {"lr": 2e-5, "momentum": 0.9, "eps": 1e-6, "weight_decay": 0.0}
+    assert {key: group[key] for key in expected} == expected
+
+
+def test_heartlys_network_has_the_sizes_of_table_1() -> None:
+    recipe = find("heartly-published")
+    sizes = {"waves": ("",) * 4, "beats": ("",) * 3, "diagnosis": ("",) * 26}
+    network = skeleton(recipe, recipe.lead_sets[0], sizes)
+    encoder = [block.second.weight.shape[0] for block in network.unet.encoder]
+    assert encoder == [32, 64, 112, 192, 256, 320, 512]
+    assert [block.second.weight.shape[0] for block in network.unet.decoder] == [
+        32, 24, 48, 64, 96, 128,
+    ]  # fmt: skip
+    assert {tuple(block.first.weight.shape[2:]) for block in network.unet.encoder} == {(1, 5)}
+    assert {skip.weight.shape[0] for skip in network.unet.skips} == {8}
+    assert network.diagnosis.weight.shape == (27, 256)
+    assert recipe.crop_samples == 4096
+    assert recipe.max_samples == 900_000
 
 
 def test_near_ties_have_the_published_numbers() -> None:

@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score
 from torch import nn
 
 from training.dataset import Dataset
-from training.optim import MOMENTA, SCHEDULES
+from training.optim import ACCUMULATIONS, MOMENTA, SCHEDULES
 
 OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
@@ -37,12 +37,14 @@ def plain_training(
     numbers = dict(recipe.optimiser.numbers)
     optimiser = OPTIMISERS[recipe.optimiser.name](network.parameters(), **numbers)
     schedule, momentum = SCHEDULES[recipe.schedule.name], MOMENTA.get(recipe.schedule.name)
+    accumulate = ACCUMULATIONS[recipe.accumulation.name]
     average = {key: value.detach().clone() for key, value in network.named_parameters()}
     losses, scores, best, step = [], [], None, 0
     steps = recipe.epochs * len(list(train.shuffled(np.random.default_rng(0))))
     for epoch in range(1, recipe.epochs + 1):
-        of_epoch = []
-        for number, indices in enumerate(train.shuffled(_generator(recipe.seed, name, epoch))):
+        of_epoch, summed = [], []
+        batches = list(train.shuffled(_generator(recipe.seed, name, epoch)))
+        for number, indices in enumerate(batches):
             torch.manual_seed(_hash(recipe.seed, name, epoch, number))
             draws = _generator(recipe.seed, name, epoch, number)
             batch = train.batch(indices, draws if fixed_batches else None)
@@ -57,13 +59,17 @@ def plain_training(
             probabilities = torch.sigmoid(logits.double())
             terms = targets * probabilities.log() + (1 - targets) * (1 - probabilities).log()
             loss = -terms.mean()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
             of_epoch.append(loss.item())
-            decay = min(recipe.ema, (1 + step) / (10 + step))
-            for key, value in network.named_parameters():
-                average[key] = decay * average[key] + (1 - decay) * value.detach()
+            summed.append(torch.autograd.grad(loss, list(network.parameters())))
+            enough = len(summed) >= accumulate(progress, **recipe.accumulation.options)
+            if enough or number == len(batches) - 1:
+                for value, *gradients in zip(network.parameters(), *summed, strict=True):
+                    value.grad = sum(gradients) / len(gradients)
+                optimiser.step()
+                decay = min(recipe.ema, (1 + step) / (10 + step))
+                for key, value in network.named_parameters():
+                    average[key] = decay * average[key] + (1 - decay) * value.detach()
+                summed = []
             step += 1
         losses.append(sum(of_epoch) / len(of_epoch))
         predicting = _averaged(network, average, train, name, epoch) if recipe.ema else network

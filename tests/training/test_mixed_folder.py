@@ -63,6 +63,7 @@ def words(data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     recipe = small(find("heartly-leadwise"))
     content = recipe_to_json(recipe)
     content |= {"name": "heartly-small", "crop_s": 2.0, "batch": 8}
+    content |= {"pretraining": {"name": "barlow", "share": 0.6, "weight": 0.1}}
     content["sampling"] |= {"annotated": 1, "others": 12}
     file = tmp_path_factory.mktemp("recipe") / "small.json"
     file.write_text(json.dumps(content))

@@ -20,6 +20,8 @@ from training.optim import (
     NORM_BATCHES,
     OPTIMISERS,
     STOPS,
+    batches_per_step,
+    cyclic,
     ema_decay,
     ema_network,
     one_cycle,
@@ -78,6 +80,25 @@ def test_steps_divide_the_rate_at_shares_of_the_training() -> None:
     assert [rates[epoch] for epoch in (0, 24, 25, 49, 50, 74, 75, 100)] == pytest.approx(
         [1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
     )
+
+
+def test_the_cyclic_rate_is_a_triangle_from_a_tenth() -> None:
+    """180 epochs in nine cycles of 20."""
+    rates = [cyclic(epoch / 180, [], cycles=9) for epoch in range(181)]
+    assert [rates[epoch] for epoch in (0, 5, 10, 15, 20, 30, 40, 170, 180)] == pytest.approx(
+        [0.1, 0.55, 1, 0.55, 0.1, 1, 0.1, 1, 0.1]
+    )
+    assert (min(rates), max(rates)) == (pytest.approx(0.1), pytest.approx(1))
+    assert cyclic(0.5, [], cycles=1) == 1
+    assert cyclic(0.0, [], cycles=1, least=0.25) == 0.25
+
+
+def test_accumulation_grows_after_epochs_40_80_and_140_of_180() -> None:
+    at = (40 / 180, 80 / 180, 140 / 180)
+    recipe = vary(find("isibrno-basic"), accumulation=part("squares", at=at))
+    batches = [batches_per_step(recipe, 7 * epoch / (7 * 180)) for epoch in range(180)]
+    assert batches == [1] * 40 + [4] * 40 + [9] * 60 + [16] * 40
+    assert batches_per_step(find("isibrno-basic"), 1.0) == 1
 
 
 STEPS = 3000
@@ -166,6 +187,65 @@ def test_radam_equals_the_package_that_dualnet_used() -> None:
             assert weight.detach().tolist() == pytest.approx(expected[step], abs=2e-6)
 
 
+def descent(name: str, steps: int, weight: torch.nn.Parameter, **numbers: float) -> list[float]:
+    """Minimise Σ p²; return it before each step and at the end."""
+    optimiser, losses = OPTIMISERS[name]([weight], **numbers), []
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss = weight.square().sum()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    return [*losses, weight.square().sum().item()]
+
+
+def test_ranger_by_hand() -> None:
+    """Five steps of SGD with momentum, then RAdam's; each sixth one returns half of the way."""
+    start = torch.tensor([1.0, -2.0, 3.0])  # one row: gradients of vectors are not centred
+    weight, lr, beta, beta2 = start.clone(), 0.01, 0.95, 0.999
+    mean, square, limit = torch.zeros(3), torch.zeros(3), 2 / (1 - 0.999) - 1
+    expected = [14.0]
+    for step in range(1, 13):
+        gradient = 2 * weight
+        mean = beta * mean + (1 - beta) * gradient
+        square = beta2 * square + (1 - beta2) * gradient**2
+        length = limit - 2 * step * beta2**step / (1 - beta2**step)
+        update = mean / (1 - beta**step)
+        if length >= 5:
+            factor = (length - 4) * (length - 2) * limit / (limit - 4) / (limit - 2) / length
+            update = update * ((1 - beta2**step) * factor) ** 0.5 / (square.sqrt() + 1e-5)
+        weight = weight - lr * update
+        if step % 6 == 0:
+            weight = start = (start + weight) / 2
+        expected.append(weight.square().sum().item())
+    losses = descent("ranger", 12, torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0])), lr=lr)
+    assert losses == pytest.approx(expected, rel=1e-5)
+    assert losses[:6] == sorted(losses[:6], reverse=True)  # downhill from the first step on
+
+
+def test_ranger_centres_gradients() -> None:
+    weight = torch.nn.Parameter(torch.tensor([[1.0, 1.0], [3.0, 5.0]]))
+    descent("ranger", 1, weight, lr=0.1)
+    assert weight.detach().tolist() == [
+        pytest.approx([1.0, 1.0]), pytest.approx([3.0 + 0.2, 5.0 - 0.2]),
+    ]  # fmt: skip
+
+
+def test_madgrad_by_hand() -> None:
+    """Equations 5 to 9 of the paper, with ε added to the rate as in its code."""
+    start = torch.tensor([1.0, -2.0, 3.0])
+    weight, total, squares = start.clone(), torch.zeros(3), torch.zeros(3)
+    expected = [14.0]
+    for step in range(6):
+        share = (0.01 + 1e-6) * (step + 1) ** 0.5
+        total = total + share * 2 * weight
+        squares = squares + share * (2 * weight) ** 2
+        weight = 0.9 * weight + 0.1 * (start - total / (squares ** (1 / 3) + 1e-6))
+        expected.append(weight.square().sum().item())
+    losses = descent("madgrad", 6, torch.nn.Parameter(start), lr=0.01)
+    assert losses == pytest.approx(expected, rel=1e-5)
+
+
 CLASSES = {"diagnosis": ("",) * 26}
 
 
@@ -214,7 +294,7 @@ def test_the_copy_has_the_averaged_weights_and_the_original_is_unchanged() -> No
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]), name
     again = ema_network(network, weights_of(other), batches_of(3))
-    signal, length, _ = next(batches_of(1, seed=5))
+    signal, length, *_ = next(batches_of(1, seed=5))
     assert torch.equal(copied(signal, length), again(signal, length)), "dropout is off"
 
 
@@ -227,7 +307,7 @@ def test_statistics_are_the_mean_over_the_batches_regardless_of_earlier_ones() -
     norm = copied.blocks[0].shortcut_norm  # its input is linear in the signal
     assert norm.momentum == 0.1
     means = []
-    for signal, length, _ in batches_of(3):
+    for signal, length, *_ in batches_of(3):
         mapped = copied.blocks[0].shortcut(signal[:, :, None, ::2])[:, :, 0]
         valid = torch.arange(50) < ((length + 1) // 2)[:, None]
         means.append(mapped.transpose(1, 2)[valid].mean(0))

@@ -72,6 +72,11 @@ RECIPES = {
         recipe(False, 0.0, ema=0.8, optimiser=part("adam", lr=0.05), schedule=part("one_cycle")),
         True,
     ),
+    "accumulation, EMA": (
+        recipe(False, 0.3, ema=0.8, optimiser=part("adam", lr=0.05),
+               accumulation=part("squares", at=(0.25, 0.6))),
+        False,
+    ),
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from training.optim import OPTIMISERS
 from training.state import (
     TrainingState,
     generator_of,
@@ -153,7 +154,9 @@ def test_what_an_interruption_keeps_is_described(tmp_path: Path) -> None:
     )
 
 
-def test_a_restored_optimiser_continues_exactly() -> None:
+@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("done", [3, 8])  # a cycle of Ranger's Lookahead has six steps
+def test_a_restored_optimiser_continues_exactly(name: str, done: int, tmp_path: Path) -> None:
     def train(steps: int, network: torch.nn.Module, optimiser: torch.optim.Optimizer) -> None:
         for step in range(steps):
             optimiser.zero_grad()
@@ -163,18 +166,21 @@ def test_a_restored_optimiser_continues_exactly() -> None:
     def fresh() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
         network = torch.nn.Linear(3, 2)
         with torch.no_grad():
-            network.weight.fill_(0.5)
+            network.weight.copy_(torch.arange(6).reshape(2, 3))
             network.bias.zero_()
-        return network, torch.optim.Adam(network.parameters(), lr=0.1)
+        return network, OPTIMISERS[name](network.parameters(), lr=0.1)
 
     network, optimiser = fresh()
-    train(3, network, optimiser)
+    train(done, network, optimiser)
+    save_state(tmp_path / "s", replace(a_state(), optimiser=optimiser_tensors(optimiser)))
     resumed, other = fresh()
     resumed.load_state_dict(network.state_dict())
-    restore_optimiser(other, optimiser_tensors(optimiser))
-    train(3, network, optimiser)
-    train(3, resumed, other)
-    assert torch.equal(network.weight, resumed.weight)
+    restore_optimiser(other, load_state(tmp_path / "s", KEY).optimiser)
+    for _ in range(2):
+        train(6, network, optimiser)
+        train(6, resumed, other)
+        assert torch.equal(network.weight, resumed.weight)
+        assert torch.equal(network.bias, resumed.bias)
 
 
 def test_equal_counters_give_equal_generators() -> None:

@@ -13,19 +13,19 @@ import train_model
 from ecg import LeadwiseError
 from models import find
 from models.folder import read_model
-from models.recipe import Recipe, part, vary
+from models.recipe import Part, Recipe, part, vary
 from simulate import write_records
 from tests.conftest import small
 from training import loop, run
 from training.budget import TotalBudget
 
 
-def tiny(epochs: int = 30) -> Recipe:
+def tiny(epochs: int = 30, **changes: object) -> Recipe:
     recipe = small(find("isibrno-basic"))
     options = {**recipe.network.options, "widths": (4, 4, 4, 4, 4), "units": 2}
     return vary(
         recipe, network=part(recipe.network.name, **options), epochs=epochs, batch=4, ema=0.9,
-        schedule=part("one_cycle"),
+        schedule=part("one_cycle"), **changes,
     )  # fmt: skip
 
 
@@ -218,16 +218,20 @@ def test_a_budget_that_suffices_gives_weights_that_do_not_depend_on_the_clock(
     assert read_model(tmp_path / "cut").lead_sets[0].sha256 != weights[0]
 
 
+GROWING = {"accumulation": part("squares", at=(0.25,))}  # from the fourth step on four batches
+
+
+@pytest.mark.parametrize(("changes", "saved"), [({}, (2, 4, 6, 8, 10)), (GROWING, (2, 6, 10))])
 @pytest.mark.parametrize("stop_at", [1, 4, 5, 7, 11])
 def test_a_training_continues_within_an_epoch_to_equal_weights(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
-    stop_at: int,
+    stop_at: int, changes: dict[str, Part], saved: tuple[int, ...],
 ) -> None:  # fmt: skip
     """Steps take two minutes, so the state is saved after every second one; epochs have six."""
     monkeypatch.setenv("LEADWISE_LEADS", "2")
 
     def train(model: str, patch: pytest.MonkeyPatch) -> None:
-        fake = Fake(patch, tiny(epochs=2))
+        fake = Fake(patch, tiny(epochs=2, **changes))
         fake.step_s = lambda count: 120.0
         fake.train(data, tmp_path / model, patch, 1e6)
 
@@ -250,17 +254,33 @@ def test_a_training_continues_within_an_epoch_to_equal_weights(
     with monkeypatch.context() as patch:
         train("cut", patch)
     log = capsys.readouterr().err
-    kept = stop_at % 6 // 2 * 2
-    epoch = stop_at // 6 + 1
+    epochs, kept = divmod(max((step for step in saved if step <= stop_at), default=0), 6)
     if kept:
-        assert f"2-leads: continues after step {kept} of epoch {epoch}." in log
-    elif epoch > 1:
+        assert f"2-leads: continues after step {kept} of epoch {epochs + 1}." in log
+    elif epochs:
         assert "2-leads: continues after epoch 1." in log
     else:
         assert "continues after" not in log
     assert read_model(tmp_path / "cut").lead_sets == read_model(tmp_path / "whole").lead_sets
     histories = [(tmp_path / name / "history.tsv").read_text() for name in ("cut", "whole")]
     assert histories[0] == histories[1]
+
+
+def test_a_budget_that_ends_amid_accumulated_batches_steps_with_them(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noted(*values: object) -> None:
+        steps.append(values[-1])
+        step(*values)
+
+    monkeypatch.setenv("LEADWISE_LEADS", "2")
+    fake = Fake(monkeypatch, tiny(epochs=1, accumulation=part("squares", at=(0.0,))))
+    steps, step = [], loop._step
+    monkeypatch.setattr(loop, "_step", noted)
+    fake.train(data, tmp_path / "model", monkeypatch, 22)
+    assert fake.count < 6
+    assert fake.count % 4
+    assert sum(steps) == fake.count
 
 
 @pytest.mark.parametrize(
