@@ -17,10 +17,10 @@ from pathlib import Path
 
 from ecg import LeadwiseError
 from ecg.files import atomic_write, make_folder, read_bytes
+from ecg.folders import find_headers
 from ecg.header_text import lead_name, record_line, split_header
 from ecg.leads import canonical_name, list_leads, standard_names
 from ecg.progress import quiet_pipe
-from ecg.records import find_headers
 from helper_code import load_recording
 
 KEEP_BYTES = "surrogateescape"  # bytes of a comment that are not UTF-8 stay unchanged

@@ -96,7 +96,7 @@ class Record:
         if self.span:
             return self.span[1] - self.span[0]
         if self.recording is not None or self._has_mat:
-            return self._mapped().shape[1]
+            return int(self._mapped().shape[1])
         return self.header.samples or stored_samples(self.stem, self.name, self.header.lines)
 
     @property

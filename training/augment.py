@@ -230,7 +230,7 @@ def _sections(order: int, low_hz: float, high_hz: float, fs: float) -> np.ndarra
 def _offsets(samples: int, drawn: np.ndarray) -> np.ndarray:
     """Interpolate values, drawn for the centres of equal parts of a record, at each sample."""
     position = (np.arange(samples) + 0.5) * len(drawn) / samples - 0.5
-    return np.interp(position, np.arange(len(drawn)), drawn)
+    return np.asarray(np.interp(position, np.arange(len(drawn)), drawn))
 
 
 def _at(signal: np.ndarray, positions: np.ndarray) -> np.ndarray:
