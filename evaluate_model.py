@@ -11,7 +11,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Evaluation(NamedTuple):
     scores: Scores
 
 
-def evaluate_model(label_directory: str, output_directory: str) -> tuple:
+def evaluate_model(label_directory: str, output_directory: str) -> tuple[Any, ...]:
     """Score by the rules of 2021; the result is that of the official function of this name.
 
     Returns

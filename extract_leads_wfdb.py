@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Extract leads from all records of a folder: `-l I II V2` makes three-lead records.
 
-    python extract_leads_wfdb.py -i IN -o OUT -l LEAD [LEAD …] [-k KEY]
+    python extract_leads_wfdb.py -i IN -o OUT -l LEAD [LEAD …] [-k KEY] [--rename OLD=NEW,…]
 
 The result equals that of the official command (python-classifier-2021, BSD-2-Clause) to the byte.
 Where we differ: headers are read by the grammar of `ecg.header_text`; lead names are
@@ -10,6 +10,7 @@ be read is left out with an error that names it.
 """
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -17,17 +18,22 @@ from pathlib import Path
 
 from ecg import LeadwiseError
 from ecg.files import atomic_write, make_folder, read_bytes
+from ecg.folders import find_headers
 from ecg.header_text import lead_name, record_line, split_header
-from ecg.leads import canonical_name, list_leads, standard_names
+from ecg.leads import Rename, canonical_name, list_leads, standard_names
 from ecg.progress import quiet_pipe
-from ecg.records import find_headers
 from helper_code import load_recording
+from training.settings import read_settings
 
 KEEP_BYTES = "surrogateescape"  # bytes of a comment that are not UTF-8 stay unchanged
 
 
 def extract_leads(
-    input_directory: str, output_directory: str, leads: Sequence[str], key: str = "val"
+    input_directory: str,
+    output_directory: str,
+    leads: Sequence[str],
+    key: str = "val",
+    rename: Rename = (),
 ) -> tuple[list[str], int]:
     """Write the records of a folder, reduced to the given leads, to another folder.
 
@@ -39,6 +45,8 @@ def extract_leads(
         In the order of the new rows.
     key : str
         Variable of the .mat files.
+    rename : tuple of (str, str)
+        New names of leads (`ecg.leads.read_rename`), which the new headers state.
 
     Returns
     -------
@@ -64,7 +72,7 @@ def extract_leads(
     for path in headers:
         try:
             text = read_bytes(path).decode("utf-8", KEEP_BYTES)
-            header, rows = reduce_header(text, leads, path.stem)
+            header, rows = reduce_header(text, leads, path.stem, rename)
             recording = load_recording(str(path.with_suffix(".mat")), key=key)
             count = record_line(split_header(text).rows, path.stem).leads
             if len(recording) != count:
@@ -86,7 +94,9 @@ def extract_leads(
     return problems, written
 
 
-def reduce_header(header: str, leads: Sequence[str], name: str) -> tuple[str, list[int]]:
+def reduce_header(
+    header: str, leads: Sequence[str], name: str, rename: Rename = ()
+) -> tuple[str, list[int]]:
     """Reduce a header to the given leads.
 
     Parameters
@@ -97,6 +107,8 @@ def reduce_header(header: str, leads: Sequence[str], name: str) -> tuple[str, li
         In the order of the new lines.
     name : str
         Name of the record, for messages.
+    rename : tuple of (str, str)
+        As for `extract_leads`.
 
     Returns
     -------
@@ -118,7 +130,10 @@ def reduce_header(header: str, leads: Sequence[str], name: str) -> tuple[str, li
         raise LeadwiseError(
             f"{name}: the header states {top.leads} leads and has {len(lead_lines)} lines of leads"
         )
-    available = standard_names([lead_name(line) for line in lead_lines])
+    try:
+        available = standard_names([lead_name(line) for line in lead_lines], rename)
+    except LeadwiseError as error:
+        raise LeadwiseError(f"{name}: {error}") from error
     absent = [lead for lead in leads if canonical_name(lead) not in available]
     if absent:
         names = list_leads(available) or "none"
@@ -127,8 +142,15 @@ def reduce_header(header: str, leads: Sequence[str], name: str) -> tuple[str, li
     first, _, *rest = rows[0].split()
     line_1 = " ".join([first, str(len(chosen)), *rest])
     return "\n".join(
-        [line_1, *(lead_lines[row] for row in chosen), *_rest(header, top.leads)]
+        [line_1, *(_renamed(lead_lines[row], rename) for row in chosen), *_rest(header, top.leads)]
     ), chosen
+
+
+def _renamed(line: str, rename: Rename) -> str:
+    """Replace the lead's name in its line, if it has a new one."""
+    old = lead_name(line)
+    new = {name.casefold(): name_of for name, name_of in rename}.get(old.strip().casefold())
+    return line.removesuffix(old) + new if new else line
 
 
 def _rest(header: str, leads: int) -> list[str]:
@@ -158,10 +180,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         "-l", "--reduced_leads", required=True, nargs="+", metavar="LEAD", help="such as I II V2"
     )
     parser.add_argument("-k", "--key", default="val", help="variable in the .mat (default: val)")
+    parser.add_argument(
+        "--rename", metavar="OLD=NEW,…", help="new names of leads, such as MLII=II,C1=V1"
+    )
     options = parser.parse_args(argv)
+    given = {} if options.rename is None else {"LEADWISE_RENAME": options.rename}
+    try:
+        rename = read_settings({**os.environ, **given}).rename or ()
+    except LeadwiseError as error:
+        parser.error(str(error))
     try:
         problems, records = extract_leads(
-            options.input_directory, options.output_directory, options.reduced_leads, options.key
+            options.input_directory,
+            options.output_directory,
+            options.reduced_leads,
+            options.key,
+            rename,
         )
     except LeadwiseError as error:
         print(f"Error: {error}", file=sys.stderr)

@@ -21,13 +21,13 @@ from tqdm import tqdm
 
 from ecg import FAILURES, LeadwiseError, printable
 from ecg.files import make_folder
-from ecg.folders import LOST
+from ecg.folders import LOST, find_headers
 from ecg.headers import format_header
 from ecg.labels import described
 from ecg.leads import sort_leads
 from ecg.parallel import sleep_while_waiting
 from ecg.progress import quiet_pipe
-from ecg.records import Record, find_headers, read_record
+from ecg.records import Record, read_record
 from ecg.segments import read_header_text
 from scoring.outputs import list_names, save_outputs
 from training.settings import read_settings

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import FrameType
 
 from ecg import LeadwiseError
+from ecg.folders import find_headers
 from ecg.parallel import sleep_while_waiting
 from ecg.progress import quiet_pipe
-from ecg.records import find_headers
 from training.settings import VARIABLES, read_settings
 
 
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt as interrupt:
         print(f"Interrupted. {_kept(options['model'])}", file=sys.stderr)
-        return 128 + (interrupt.args or (signal.SIGINT,))[0]  # as shells number it
+        return 128 + int((interrupt.args or (signal.SIGINT,))[0])  # as shells number it
     print("Done.")
     return 0
 

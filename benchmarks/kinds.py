@@ -30,9 +30,10 @@ from models.recipe import Recipe, part, recipe_to_json, vary
 from scoring.challenge import headline
 from scoring.outputs import save_outputs
 from simulate import simulate
-from training.cache import Cache, MappedArrays, prepare_record
+from training.cache import Cache, prepare_record
+from training.checks import check_recipe, try_batch
 from training.data import labelled_records, named_recipe, split_data
-from training.run import check_recipe, try_batch
+from training.mapped import MappedArrays
 from training.settings import read_settings
 from training.splits import check_folds
 

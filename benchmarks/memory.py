@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.common import machine, parse_options, print_table, repeat_records, run, run_process
-from ecg.records import find_headers
+from ecg.folders import find_headers
 
 CACHING = """
 import sys

@@ -2,13 +2,15 @@
 
 import json
 import struct
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 ODD_WORDS = (b"", b"0", b"-1", b"nan", b"inf", b"1e20", b"1e-20", b"99999999999999", b"0x10",
              b"1,5", b"500Hz", b"~", b"\xff\xfe", b"\x1b[2J", b"\t", b"a b", b"=1+1", b"true",
              b"-32768", "Ä".encode(), b"None")  # fmt: skip
+Choice = TypeVar("Choice")
 ODD_VALUES: tuple[Any, ...] = (
     None, True, False, -1, 0, 0.5, 1e308, 10**20, float("nan"), float("inf"), "", "x", "1", [],
     [[]], {}, {"name": "x"}, [1, "a"], "I", -1e-9,
@@ -218,5 +220,5 @@ def _flipped(generator: np.random.Generator, content: bytes, count: int = 1) -> 
     return bytes(mutant)
 
 
-def _one(generator: np.random.Generator, choices: Any) -> Any:
-    return choices[generator.integers(len(choices))]
+def _one(generator: np.random.Generator, choices: Sequence[Choice]) -> Choice:
+    return choices[int(generator.integers(len(choices)))]

@@ -16,8 +16,9 @@ from scipy.io import loadmat
 
 from benchmarks.common import best, machine, parse_options, print_table, ratio, run, take_turns
 from ecg import LeadwiseError
+from ecg.folders import find_headers
 from ecg.matlab import read_mat
-from ecg.records import find_headers, read_record
+from ecg.records import read_record
 
 # Functions of a path without ending; each peer follows ours.
 CALLS: dict[str, Callable[[str], object]] = {

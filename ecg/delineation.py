@@ -76,7 +76,7 @@ def cleaned(probabilities: np.ndarray, fs: float) -> np.ndarray:
     -------
     np.ndarray of uint8, shape (samples,)
     """
-    mask = probabilities.argmax(0).astype(np.uint8)
+    mask: np.ndarray = probabilities.argmax(0).astype(np.uint8)
     for wave in (QRS, T, P):
         runs = runs_of(mask, wave)
         for (_, before), (after, _) in zip(runs[:-1], runs[1:], strict=True):
@@ -100,7 +100,7 @@ def cleaned(probabilities: np.ndarray, fs: float) -> np.ndarray:
 def fused(by_lead: Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> np.ndarray:
     """Average the probabilities of leads, each (4, samples), so that leads vote on each wave."""
     values = by_lead.values() if isinstance(by_lead, Mapping) else by_lead
-    return np.mean(list(values), axis=0)
+    return np.asarray(np.mean(list(values), axis=0))
 
 
 def _crossing(margin: np.ndarray, index: int) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from threading import Thread
 from typing import TypeVar
+from warnings import catch_warnings
 
 from ecg import LeadwiseError
 
@@ -40,12 +41,13 @@ def map_in_order(
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     tasks = (delayed(_do_chunk)(work, chunk) for chunk in _chunks(records))
+    run = Parallel(
+        workers, return_as="generator", pre_dispatch="2*n_jobs",
+        initializer=_exit_with, initargs=(os.getpid(),),
+    )  # fmt: skip
+    chunks = run(tasks)
     try:
-        run = Parallel(
-            workers, return_as="generator", pre_dispatch="2*n_jobs",
-            initializer=_exit_with, initargs=(os.getpid(),),
-        )  # fmt: skip
-        for results in run(tasks):
+        for results in chunks:
             yield from results
     except TerminatedWorkerError as error:
         raise LeadwiseError(
@@ -53,6 +55,8 @@ def map_in_order(
             f"LEADWISE_WORKERS to fewer than {workers} (1 needs the least memory) and start again"
         ) from error
     finally:
+        with catch_warnings(action="ignore"):  # joblib's, of chunks that are not used
+            chunks.close()
         # Otherwise the processes, 300 MB each, continue after an interruption.
         get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
 

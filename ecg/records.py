@@ -16,12 +16,12 @@ from ecg import LeadwiseError
 from ecg.annotation_files import annotation_files, read_annotations
 from ecg.annotations import Annotations
 from ecg.checks import check_sizes, header_errors, signal_warnings
-from ecg.files import file_size
+from ecg.files import atomic_write, file_size
 from ecg.folders import find_headers
-from ecg.headers import Header, Message, parse_header, segments_of
+from ecg.headers import GAP, Header, Message, parse_header, segments_of
 from ecg.leads import Rename
 from ecg.matlab import map_mat, read_mat, write_mat
-from ecg.segments import join_segments, read_header_text, read_multi_segment
+from ecg.segments import check_segment, join_segments, read_header_text, read_multi_segment
 from ecg.wfdb_signals import layout_of, read_signal, shifted, stored_samples
 
 INVALID = -32768  # WFDB's value of a missing sample in 16-bit signals
@@ -96,7 +96,7 @@ class Record:
         if self.span:
             return self.span[1] - self.span[0]
         if self.recording is not None or self._has_mat:
-            return self._mapped().shape[1]
+            return int(self._mapped().shape[1])
         return self.header.samples or stored_samples(self.stem, self.name, self.header.lines)
 
     @property
@@ -125,7 +125,7 @@ class Record:
         try:
             digital = np.ascontiguousarray(self.digital())  # lead by lead: faster below
             signal = self._millivolts(digital)
-            errors = () if self.span else tuple(header_errors(self.header, digital))
+            errors = () if self.span else tuple(self._errors(digital))
             warnings = [Message(self.name, *each) for each in signal_warnings(signal, self.leads)]
         except MemoryError as error:
             raise LeadwiseError(
@@ -241,7 +241,7 @@ class Record:
             return self._aligned(map_mat(self.stem + ".mat", self.name), first, last)
         _signal_sizes(self.stem, self.header)  # the files may have been deleted
         if self.header.segments:
-            return join_segments(self.header, self._segment, first, last or self.samples)
+            return join_segments(self.header, self._of_segment, first, last or self.samples)
         lines, samples = self.header.lines, self.header.samples
         return read_signal(self.stem, self.name, lines, samples, first, last)
 
@@ -258,11 +258,26 @@ class Record:
         skews = [layout_of(word).skew for word in self.header.lines.formats]
         return shifted(matrix, skews, first, matrix.shape[1] if last is None else last)
 
-    def _segment(self, name: str, first: int, last: int) -> tuple[tuple[str, ...], np.ndarray]:
-        segment = read_record(
-            os.path.join(os.path.dirname(self.stem), f"{name}.hea"), self.header.rename
-        )
+    def _segment(self, name: str, samples: int) -> "Record":
+        path = os.path.join(os.path.dirname(self.stem), f"{name}.hea")
+        segment = read_record(path, self.header.rename)
+        check_segment(self.header, segment.header, samples)
+        return segment
+
+    def _of_segment(
+        self, name: str, samples: int, first: int, last: int
+    ) -> tuple[tuple[str, ...], np.ndarray]:
+        segment = self._segment(name, samples)
         return segment.leads, replace(segment, span=(first, last)).signal
+
+    def _errors(self, digital: np.ndarray) -> Iterator[Message]:
+        """Compare the signal, and that of each segment, with its header."""
+        yield from header_errors(self.header, digital)
+        for name, samples in dict.fromkeys(self.header.segments):
+            if name != GAP and samples:  # the layout has none
+                segment = self._segment(name, samples)
+                for error in header_errors(segment.header, segment.digital()):
+                    yield Message(self.name, error.kind, f"segment {name}: {error.text}")
 
     def _millivolts(self, digital: np.ndarray) -> np.ndarray:
         lines = self.header.lines
@@ -421,6 +436,11 @@ def write_record(
     ----------
     signal : np.ndarray of shape (leads, samples)
         In mV, clipped at ±32.767 mV; NaN becomes WFDB's value of an invalid sample.
+
+    Raises
+    ------
+    LeadwiseError
+        A file cannot be written.
     """
     digital = np.clip(np.rint(np.nan_to_num(signal, nan=0.0) * 1000), -32767, 32767)
     digital = np.where(np.isnan(signal), INVALID, digital).astype("<i2")
@@ -431,5 +451,7 @@ def write_record(
     lines += [f"# Age: {'NaN' if math.isnan(age) else f'{age:g}'}", f"# Sex: {sex}"]
     lines += [f"# Dx: {','.join(codes)}", "# Rx: Unknown", "# Hx: Unknown", "# Sx: Unknown"]
     lines += [f"# {comment}" for comment in comments]
-    write_mat(folder / f"{name}.mat", digital)
-    (folder / f"{name}.hea").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with atomic_write(folder / f"{name}.mat") as draft:
+        write_mat(draft, digital)
+    with atomic_write(folder / f"{name}.hea") as draft:  # last: with it the record is complete
+        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -60,9 +60,31 @@ def segment_headers(path: Path) -> set[Path]:
     return {path.with_name(f"{segment}.hea") for segment, _ in segments_of(text)}
 
 
+def check_segment(header: Header, segment: Header, samples: int) -> None:
+    """Compare a segment's header with what its record states.
+
+    Parameters
+    ----------
+    samples : int
+        Stated by the record; a segment's own header may omit its length.
+
+    Raises
+    ------
+    LeadwiseError
+        The segment has another length or rate.
+    """
+    own = segment.samples or samples
+    if (own, segment.fs) != (samples, header.fs):
+        raise LeadwiseError(
+            f"{header.name}: states {samples} samples at {header.fs:g} Hz for its segment "
+            f"{segment.name}, whose header states {own} samples at {segment.fs:g} Hz; fetch the "
+            "record again"
+        )
+
+
 def join_segments(
     header: Header,
-    read: Callable[[str, int, int], tuple[tuple[str, ...], np.ndarray]],
+    read: Callable[[str, int, int, int], tuple[tuple[str, ...], np.ndarray]],
     first: int,
     last: int,
 ) -> np.ndarray:
@@ -71,7 +93,7 @@ def join_segments(
     Parameters
     ----------
     read : callable
-        Gives leads and signal in mV of a segment's samples `[first, last)`.
+        Gives leads and signal in mV of a segment, with this number of samples, from first to last.
 
     Returns
     -------
@@ -83,7 +105,7 @@ def join_segments(
     for name, samples in header.segments:
         begin, end = max(first, onset), min(last, onset + samples)
         if name != GAP and begin < end:
-            leads, part = read(name, begin - onset, end - onset)
+            leads, part = read(name, samples, begin - onset, end - onset)
             for row, lead in enumerate(header.leads):
                 own = row if leads == header.leads else leads.index(lead) if lead in leads else None
                 if own is not None:

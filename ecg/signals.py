@@ -174,7 +174,7 @@ def tukey_band(hertz: np.ndarray, cutoff_hz: float, *, centred: bool = False) ->
         return 0.5 * (1 + np.cos(np.pi * slope))
     width = cutoff_hz / 4
     edge = np.clip(np.minimum(hertz, cutoff_hz - hertz) / width, 0, 1)
-    return 0.5 * (1 - np.cos(np.pi * edge))
+    return np.asarray(0.5 * (1 - np.cos(np.pi * edge)))
 
 
 TRANSFORMS: dict[str, Transform] = {

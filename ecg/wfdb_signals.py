@@ -129,7 +129,7 @@ def _frames_in(path: str, name: str, layouts: list[Layout]) -> int:
             f"{name}: {os.path.basename(path)} states {stream.frames:,} samples in {size:,} bytes; "
             "no ECG is compressed so far, and it is not unpacked"
         )
-    return stream.frames // layouts[0].frames - layouts[0].offset
+    return int(stream.frames) // layouts[0].frames - layouts[0].offset
 
 
 def _rows(

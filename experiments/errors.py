@@ -51,7 +51,7 @@ def mean_probabilities(scored: Scored) -> np.ndarray:
     labels = scored.labels.astype(float)
     counts = labels.sum(0)[:, None]
     sums = labels.T @ scored.probabilities
-    return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
+    return np.asarray(np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0))
 
 
 def draw_matrix(records: Path, outputs: Path, picture: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.records import find_headers
+from ecg.folders import find_headers
 from experiments.runs import ROOT, files_of
 from models.folder import read_model
 

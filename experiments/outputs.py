@@ -12,6 +12,7 @@ import numpy as np
 from datasets.reference import FILE as REFERENCE
 from datasets.reference import read_reference
 from ecg import LeadwiseError
+from ecg.folders import find_headers
 from ecg.labels import AF_LETTERS, CODES, label_matrix
 from ecg.records import read_record
 from models.decision import decide
@@ -178,7 +179,8 @@ def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) ->
 @cache
 def rule_answers(records: Path, names: tuple[str, ...], leads: tuple[str, ...]) -> np.ndarray:
     """Apply the rules to records with these leads: int8 of shape (records, rules)."""
-    read = [read_record(records / f"{name}.hea") for name in names]
+    paths = {path.stem: path for path in find_headers(records)[0]}
+    read = [read_record(paths[name]) for name in names]
     return read_answers(read, (leads,), workers_of(read_settings()))[leads]
 
 

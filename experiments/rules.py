@@ -152,7 +152,7 @@ def difference(labels: np.ndarray, ours: np.ndarray, other: np.ndarray) -> tuple
 
     def differences(times: np.ndarray) -> np.ndarray:
         f1 = [f_measure(count(labels[:, None], x[:, None], times)) for x in (ours, other)]
-        return f1[0] - f1[1]
+        return np.asarray(f1[0] - f1[1])
 
     low, high = intervals(differences, len(labels), RESAMPLES, np.random.default_rng(0))[:, 0]
     return float(low), float(high)

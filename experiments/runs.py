@@ -24,8 +24,9 @@ from datasets.sources import source_of
 from ecg import LeadwiseError
 from ecg.annotation_files import annotation_files
 from ecg.files import atomic_write
+from ecg.folders import find_headers
 from ecg.leads import LEAD_SETS
-from ecg.records import find_headers, read_record
+from ecg.records import read_record
 from training.splits import read_folds
 
 ROOT = Path(__file__).resolve().parent.parent

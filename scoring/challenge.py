@@ -139,7 +139,8 @@ class Prepared:
         inactive = times @ self.inactive
         gain = _difference(times @ observed, inactive)
         best = _difference(times @ self.correct, inactive)
-        return np.divide(gain, best, out=np.zeros_like(best), where=best != 0)
+        metric: np.ndarray = np.divide(gain, best, out=np.zeros_like(best), where=best != 0)
+        return metric
 
     def of_records(self, outputs: np.ndarray) -> np.ndarray:
         """Score each record before normalisation, shape (records,)."""
@@ -217,7 +218,7 @@ def _record_scores(
     """Score each record before normalisation, (records,)."""
     outputs = np.asarray(outputs, dtype=float)
     shared = positives + np.einsum("ij,ij->i", outputs, surplus)
-    return np.einsum("ij,ij->i", outputs, credit) / np.maximum(1, shared)
+    return np.asarray(np.einsum("ij,ij->i", outputs, credit) / np.maximum(1, shared))
 
 
 def _table_indices(classes: Sequence[str], weights: Weights) -> np.ndarray:

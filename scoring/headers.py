@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
+from ecg.folders import find_headers
 from ecg.headers import Message
 from ecg.labels import code_of, dx_lines, is_snomed, read_codes
-from ecg.records import find_headers
 from scoring.outputs import list_names, read_text
 
 

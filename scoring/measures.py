@@ -76,7 +76,8 @@ def accuracy(
     """Compute the share of records with all outputs correct, (…), 0 to 1; shapes as in `count`."""
     correct = (binary(labels) == binary(outputs)).all(axis=1)
     times = ones_by_default(correct, times)
-    return times @ correct.astype(float) / times.sum(axis=-1)
+    share: np.ndarray = times @ correct.astype(float) / times.sum(axis=-1)
+    return share
 
 
 def areas(labels: np.ndarray, probabilities: np.ndarray, times: np.ndarray | None = None) -> Areas:
@@ -146,4 +147,7 @@ def ones_by_default(records: np.ndarray, times: np.ndarray | None) -> np.ndarray
 def ratio(part: np.ndarray | int, whole: np.ndarray | int) -> np.ndarray:
     """Divide, NaN where the whole is 0; any shapes that broadcast."""
     part, whole = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole != 0)
+    quotient: np.ndarray = np.divide(
+        part, whole, out=np.full(whole.shape, np.nan), where=whole != 0
+    )
+    return quotient

@@ -59,7 +59,7 @@ class Wave(NamedTuple):
         """Evaluate the heart vectors, shape (…, 3), at these times in seconds, shape (…)."""
         since = times[..., None] - self.centres
         widths = np.where(since < 0, self.rises, self.falls)
-        return np.exp(-0.5 * (since / widths) ** 2) @ self.vectors
+        return np.asarray(np.exp(-0.5 * (since / widths) ** 2) @ self.vectors)
 
 
 def over_time(wave: Wave) -> tuple[np.ndarray, np.ndarray]:

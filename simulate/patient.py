@@ -157,4 +157,5 @@ def _rate(diagnoses: Collection[str]) -> Range:
 def _qt(qtc_s: float, rr_s: float, *, long: bool) -> float:
     """Convert QTc to QT so that Bazett's and Fridericia's formulas agree on LQT at any rate."""
     bazett, fridericia = rr_s ** (1 / 2), rr_s ** (1 / 3)
-    return qtc_s * (max if long else min)(bazett, fridericia)
+    factor: float = max(bazett, fridericia) if long else min(bazett, fridericia)
+    return qtc_s * factor

@@ -69,11 +69,11 @@ def draw_intervals(patient: Patient, count: int, generator: np.random.Generator)
     )
     if patient.has("AF"):
         shortest = max(SHORTEST_S, patient.qt_s + 0.03)
-        return np.maximum(patient.rr_s * (1 + IRREGULAR * spread), shortest)
+        return np.asarray(np.maximum(patient.rr_s * (1 + IRREGULAR * spread), shortest))
     if patient.has("AFL") or patient.has("PR"):
         return np.full(count, patient.rr_s)
     jitter = JITTER * patient.rr_s * np.clip(spread, -2, 2)
-    return patient.rr_s + patient.swing_s * np.sin(breath) + jitter
+    return np.asarray(patient.rr_s + patient.swing_s * np.sin(breath) + jitter)
 
 
 def place_ectopy(

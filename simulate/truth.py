@@ -82,7 +82,8 @@ def mark_waves(beats: DrawnBeats, shaped: dict[str, Beat], samples: int, fs: flo
     seconds = seconds + beats.times[:, None, None]
     following = np.fmin(seconds[1:, 0, 0], seconds[1:, 1, 0])  # the next P, or QRS without P
     seconds[:-1, 2, 1] = np.minimum(seconds[:-1, 2, 1], following)
-    marks = np.clip(np.ceil(np.nan_to_num(seconds, nan=-1.0) * fs), 0, samples).astype(int)
+    samples_of = np.ceil(np.nan_to_num(seconds, nan=-1.0) * fs)
+    marks: np.ndarray = np.clip(samples_of, 0, samples).astype(int)
     empty = marks[..., 0] >= marks[..., 1]
     marks[empty] = ABSENT
     return marks
@@ -132,7 +133,7 @@ def peak_samples(beats: DrawnBeats, shaped: dict[str, Beat], fs: float) -> np.nd
         for kind, beat in shaped.items()
     }
     seconds = np.array([of_kind[kind] for kind in beats.kinds.tolist()]).reshape(-1, 3)
-    return np.rint((seconds + beats.times[:, None]) * fs).astype(int)
+    return np.asarray(np.rint((seconds + beats.times[:, None]) * fs).astype(int))
 
 
 def symbols_of(diagnoses: Collection[str], kinds: Collection[str]) -> tuple[str, ...]:

@@ -126,6 +126,48 @@ def test_bad_records_are_named_and_left_out(
     assert sorted(path.name for path in out.iterdir()) == ["good.hea", "good.mat"]
 
 
+def test_leads_are_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signal = make(tmp_path / "in", "A", ("MLII", "V2", "ECG 3"))
+    command = ("-i", tmp_path / "in", "-o", tmp_path / "out", "-l", "V1", "II")
+    assert extract(*command) == 1
+    assert extract(*command, "--rename", "mlii=II, ECG 3=V1") == 0
+    record = read_record(tmp_path / "out" / "A.hea")
+    assert record.leads == ("V1", "II")
+    assert record.read().errors == ()
+    np.testing.assert_allclose(record.signal, signal[[2, 0]])
+    lines = (tmp_path / "out" / "A.hea").read_text().splitlines()
+    old = (tmp_path / "in" / "A.hea").read_text().splitlines()
+    assert lines[1:3] == [old[3].replace("ECG 3", "V1"), old[1].replace("MLII", "II")]
+    assert lines[3:] == old[4:]
+    monkeypatch.setenv("LEADWISE_RENAME", "MLII=II,ECG 3=V1")
+    assert extract(*command) == 0
+    assert extract(*command, "--rename", "") == 1, "the option replaces the variable"
+
+
+@pytest.mark.parametrize("rename", ["MLII", "MLII=II,V2=II", "MLII=X", ""])
+def test_a_wrong_name_ends_with_status_2(
+    rename: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "in", "A")
+    command = ("-i", tmp_path / "in", "-o", tmp_path / "out", "-l", "I", "--rename", rename)
+    if not rename:  # as not given
+        assert extract(*command) == 0
+        return
+    with pytest.raises(SystemExit, match="^2$"):
+        extract(*command)
+    assert "NEW is one of I to V6 or ECG, each once" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_new_name_that_another_lead_has_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path / "in", "A", ("MLII", "II"))
+    command = ("-i", tmp_path / "in", "-o", tmp_path / "out", "-l", "II", "--rename", "MLII=II")
+    assert extract(*command) == 1
+    assert "Error: A: MLII cannot be renamed to II: another of its" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("target", ["in", "in/below", "link"])
 def test_refuses_to_write_into_the_input_folder(
     target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -53,10 +53,13 @@ def single_lead(sample: Sample, generator: np.random.Generator, *, probability: 
     The other leads are set to 0, and the targets become those of this lead.
     """
     rows = [target[1:] for target in sample.targets.values() if len(target) > 1]
-    marked = [np.flatnonzero((row < UNKNOWN).any(axis=1)) for row in rows]
-    if not marked or not len(marked[0]) or generator.random() >= probability:
+    marked = np.flatnonzero([
+        row.any() and any((one[lead] < UNKNOWN).any() for one in rows)
+        for lead, row in enumerate(sample.signal)
+    ])  # fmt: skip
+    if not len(marked) or generator.random() >= probability:
         return sample
-    lead = int(generator.choice(marked[0]))
+    lead = int(generator.choice(marked))
     alone = np.zeros_like(sample.signal)
     alone[lead] = sample.signal[lead]
     targets = {
@@ -250,7 +253,7 @@ def _sections(order: int, low_hz: float, high_hz: float, fs: float) -> np.ndarra
 def _offsets(samples: int, drawn: np.ndarray) -> np.ndarray:
     """Interpolate values, drawn for the centres of equal parts of a record, at each sample."""
     position = (np.arange(samples) + 0.5) * len(drawn) / samples - 0.5
-    return np.interp(position, np.arange(len(drawn)), drawn)
+    return np.asarray(np.interp(position, np.arange(len(drawn)), drawn))
 
 
 def _at(signal: np.ndarray, positions: np.ndarray) -> np.ndarray:

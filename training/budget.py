@@ -8,11 +8,13 @@ reserves time for all that follows them.
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from statistics import fmean, median_low
+from typing import TypeVar
 
 import ecg
 from ecg import LeadwiseError
+from ecg.progress import duration
 
 EVALUATION_STEPS = 0.4  # cost of a validation batch in training steps, until it is measured
 FINISH_S = 10  # decision, rules, files and picture of a lead set, until they are measured
@@ -24,6 +26,7 @@ TOLERANCE = 0.05  # of the budget, which a training may exceed
 OUTLIER = 10  # times the median: longer steps are cut to it (suspended machine, clock change)
 FIRST_REPORT_S, REPORT_EVERY_S = 60, 600  # of the projected end
 SAVE_EVERY_S = 180  # the state within an epoch
+Result = TypeVar("Result")
 
 
 def process_age() -> float:
@@ -95,6 +98,42 @@ class TotalBudget:
             return False
         return self.left_s < self.step_s * (1 + self.evaluation_steps) + self.finish_s
 
+    def within(self, results: Iterable[Result], records: int, done: str) -> Iterator[Result]:
+        """Yield the results of records as they come; stop when the budget is used up.
+
+        Parameters
+        ----------
+        results : iterable
+            One per record.
+        records : int
+            Their number.
+        done : str
+            What is done with a record, for the message: "read".
+
+        Raises
+        ------
+        LeadwiseError
+            The budget is used up and records are left.
+        """
+        start = first = self.spent_s
+        for number, result in enumerate(results, 1):
+            now = self.spent_s
+            if number == 1:
+                first = now  # processes start before it, so it is not in the rate
+            if self.left_s <= 0 and number < records:
+                text = (
+                    f"the budget of {duration(self.seconds)} is used up: {number:,} of {records:,} "
+                    f"records were {done} in {duration(now - start)}"
+                )
+                if number > 1:
+                    minutes = math.ceil((now - first) / (number - 1) * records / 60)
+                    text += f", and all take about {minutes:,} min"
+                raise LeadwiseError(
+                    f"{text}; set more minutes (LEADWISE_MINUTES), and start again, which begins "
+                    "at the first record"
+                )
+            yield result
+
     def resumed(self, used: float) -> None:
         """Count the seconds of an interrupted training."""
         self._start -= used
@@ -103,6 +142,9 @@ class TotalBudget:
         """Note that a lead set's model is written, so many seconds after its last epoch."""
         self.finish_s = finish_s
         self.sets_left -= 1
+
+
+UNLIMITED = TotalBudget(math.inf, 1)
 
 
 class TimeBudget:

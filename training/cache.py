@@ -38,6 +38,7 @@ from models.inputs import channels_per_lead, prepare
 from models.recipe import Head, Recipe, recipe_to_json
 from models.sample import UNKNOWN
 from scoring.waves import fused_reference
+from training.budget import UNLIMITED, TotalBudget
 from training.mapped import MappedArrays, map_file
 
 FLOAT16_LIMIT = 6e4  # mV: an absurd gain must not become infinite
@@ -103,8 +104,9 @@ def cached_leads(recipe: Recipe) -> tuple[str, ...]:
 
 
 def open_cache(
-    records: Sequence[Record], recipe: Recipe, folder: Path, workers: int, *, keep: bool = True
-) -> Cache:
+    records: Sequence[Record], recipe: Recipe, folder: Path, workers: int, *,
+    keep: bool = True, budget: TotalBudget = UNLIMITED,
+) -> Cache:  # fmt: skip
     """Open the cache of these records and transforms; create it if it does not exist.
 
     If several processes need a cache in the same folder, one creates it and the others wait.
@@ -118,23 +120,29 @@ def open_cache(
     keep : bool
         Keep caches of other records, recipes or versions in this folder; otherwise they are
         deleted before a new one is created.
+    budget : TotalBudget
+        Reading stops with an error when it is used up.
 
     Raises
     ------
     LeadwiseError
-        Disk space is insufficient, the folder cannot be written, or a reading process was killed.
+        Disk space is insufficient, the folder cannot be written, a reading process was killed, or
+        the budget is used up.
     """
     path = folder / f"signals-{_key(records, recipe)[:16]}.f16"
     if (cache := _read_cache(path, recipe)) is None:
         doing = "prepares signals here; this process waits until it has finished."
         with locked(folder / "signals.lock", doing, wait=True):
             if (cache := _read_cache(path, recipe)) is None:  # another process may have created it
-                return _make(path, records, recipe, workers, keep)
+                return _make(path, records, recipe, workers, keep, budget)
     log(f"Using the prepared signals in {path} ({path.stat().st_size / 1e6:,.0f} MB).")
     return cache
 
 
-def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, keep: bool) -> Cache:
+def _make(
+    path: Path, records: Sequence[Record], recipe: Recipe, workers: int, keep: bool,
+    budget: TotalBudget,
+) -> Cache:  # fmt: skip
     dense = [head.name for head in recipe.heads if head.dense]
     _make_room(path, dense, keep)
     fitting, too_long = _fitting(records, recipe, path.parent)
@@ -148,7 +156,8 @@ def _make(path: Path, records: Sequence[Record], recipe: Recipe, workers: int, k
             for file in _files(path, dense)[1:]
         ]
         reading = map_in_order(work, [records[number] for number in fitting], workers)
-        for number, prepared in zip(fitting, reading, strict=True):
+        in_time = budget.within(reading, len(fitting), "read")
+        for number, prepared in zip(fitting, in_time, strict=True):
             count_one(shown)
             if prepared.channels is None:
                 index["left_out"] += prepared.messages

@@ -18,12 +18,13 @@ from models.recipe import Head, Recipe, recipe_from_json, recipe_to_json
 from models.typed import suggestion
 from scoring import DENSE_METRICS, METRICS
 from training.augment import AUGMENTATIONS, BATCHES
-from training.cache import MappedArrays, cached_leads, rows_of
+from training.cache import cached_leads, rows_of
 from training.combinations import check_combinations
 from training.data import MASKS
 from training.dataset import Dataset, dataset_of
 from training.decisions import FITS, USES, fit_of
 from training.evaluate import score_head
+from training.mapped import MappedArrays
 from training.optim import ACCUMULATIONS, MOMENTA, OPTIMISERS, SCHEDULES, STOPS, optimiser_of
 from training.pretraining import PRETRAININGS, check_embedding
 from training.sampling import SAMPLINGS

@@ -346,7 +346,7 @@ def known_by_source(names: Sequence[str], labels: np.ndarray, classes: Sequence[
             class_name(classes[index]) for index in np.flatnonzero(~has_labels).tolist()
         )
         log(f"Unknown in {source} ({sources.count(source)} records): {missing or 'nothing'}.")
-    return np.array([labelled_by[source] for source in sources]) | labels
+    return np.asarray(np.array([labelled_by[source] for source in sources]) | labels)
 
 
 Mask = Callable[[Sequence[str], np.ndarray, Sequence[str]], np.ndarray | None]

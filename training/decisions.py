@@ -24,6 +24,7 @@ from models.recipe import Part, Recipe, part
 from models.rules import CANNOT_SAY, MODES, PUBLISHED, answers_of, combine, findings_of
 from scoring.challenge import Prepared, prepare, rewards
 from scoring.measures import count, f_measure, macro
+from training.budget import UNLIMITED, TotalBudget
 
 GRID = np.arange(1, 100) / 100  # 0.01, 0.02 … 0.99
 TIE = 1e-12  # metrics within this of the best one count as equal
@@ -202,7 +203,7 @@ def fit_of(recipe: Recipe, name: str) -> Fit:
 
 
 def read_answers(
-    records: Sequence[Record], lead_sets: LeadSets, workers: int
+    records: Sequence[Record], lead_sets: LeadSets, workers: int, budget: TotalBudget = UNLIMITED
 ) -> dict[tuple[str, ...], np.ndarray]:
     """Read records again and apply the rules to the leads of each lead set.
 
@@ -211,13 +212,19 @@ def read_answers(
     dict
         Per lead set int8 of shape (records, rules), as `models.rules.answers_of`; CANNOT_SAY for a
         record that is missing by now or has errors.
+
+    Raises
+    ------
+    LeadwiseError
+        The budget is used up.
     """
     answers = np.full((len(lead_sets), len(records), len(RULES)), CANNOT_SAY, np.int8)
     if records:
         log(f"Applying {len(RULES)} rules to {len(records)} records.")
     with progress_bar("rules", len(records), "rec") as shown:
         work = partial(judge_record, lead_sets=lead_sets)
-        for index, row in enumerate(map_in_order(work, records, workers)):
+        judged = map_in_order(work, records, workers)
+        for index, row in enumerate(budget.within(judged, len(records), "judged by the rules")):
             answers[:, index] = row
             count_one(shown)
     return dict(zip(lead_sets, answers, strict=True))

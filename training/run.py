@@ -108,7 +108,7 @@ def _train_lead_sets(
     check_folds(data_folder, records, settings.validation)
     data_key = fingerprint(records, recipe)  # before reading, to detect later changes
     cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)
-    cache = open_cache(records, recipe, cache_folder, workers, keep=keep)
+    cache = open_cache(records, recipe, cache_folder, workers, keep=keep, budget=budget)
     left_out = [*left_out, *cache.left_out]
     log_problems(left_out, cache.warnings)
     log_rates(records, recipe)
@@ -119,7 +119,7 @@ def _train_lead_sets(
     )
     with_rules = any(head.rules != "off" for head in recipe.heads)
     judged = [records[index] for index in cache.usable[validation_indices]] if with_rules else []
-    answers = read_answers(judged, recipe.lead_sets, workers)
+    answers = read_answers(judged, recipe.lead_sets, workers, budget)
     del records, judged  # 3 kB of memory per record
 
     log(f"{recipe.name}: lead sets: {len(recipe.lead_sets)}, epochs: at most {recipe.epochs} each, "

@@ -9,14 +9,14 @@ def gqrs(lead: np.ndarray, fs: float) -> np.ndarray:
     """Detect R peaks by WFDB's GQRS."""
     from wfdb.processing import gqrs_detect
 
-    return gqrs_detect(lead, fs)
+    return np.asarray(gqrs_detect(lead, fs))
 
 
 def xqrs(lead: np.ndarray, fs: float) -> np.ndarray:
     """Detect R peaks by WFDB's XQRS."""
     from wfdb.processing import xqrs_detect
 
-    return xqrs_detect(lead, fs, verbose=False)
+    return np.asarray(xqrs_detect(lead, fs, verbose=False))
 
 
 def neurokit2(lead: np.ndarray, fs: float) -> np.ndarray:
@@ -24,14 +24,14 @@ def neurokit2(lead: np.ndarray, fs: float) -> np.ndarray:
     from neurokit2 import ecg_clean, ecg_peaks
 
     cleaned = ecg_clean(lead, sampling_rate=int(fs))
-    return ecg_peaks(cleaned, sampling_rate=int(fs))[1]["ECG_R_Peaks"]
+    return np.asarray(ecg_peaks(cleaned, sampling_rate=int(fs))[1]["ECG_R_Peaks"])
 
 
 def sleepecg(lead: np.ndarray, fs: float) -> np.ndarray:
     """Detect R peaks by SleepECG."""
     from sleepecg import detect_heartbeats
 
-    return detect_heartbeats(lead, fs)
+    return np.asarray(detect_heartbeats(lead, fs))
 
 
 DETECTORS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {

@@ -177,7 +177,7 @@ def quality(signal: np.ndarray, fs: float, r_peaks: np.ndarray) -> np.ndarray:
     counted = ~np.isneginf(waves)
     share = (counted & (peaks > waves)).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
     share[~counted.any(axis=1)] = np.nan
-    return share.reshape(-1, len(BANDS_HZ)).max(axis=1)
+    return np.asarray(share.reshape(-1, len(BANDS_HZ)).max(axis=1))
 
 
 def _check_fs(fs: float) -> None:

@@ -139,4 +139,4 @@ def _r_peaks(filled: np.ndarray, fs: float, middles: np.ndarray, levels: Levels)
     weights = np.maximum(levels.contrast, 1e-6) * np.exp(-levels.qrs)
     weights = weights.reshape(len(filled), len(BANDS_HZ), -1)[:, 0]
     total = np.einsum("lcs,lc->cs", deflection, weights.astype(np.float32))
-    return inside[np.arange(len(middles)), total.argmax(axis=1)]
+    return np.asarray(inside[np.arange(len(middles)), total.argmax(axis=1)])

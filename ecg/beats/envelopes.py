@@ -118,4 +118,4 @@ def _active(changing: np.ndarray, fs: float, samples: np.ndarray) -> np.ndarray:
     width = max(round(ACTIVITY_S * fs), 1)
     changes = np.logical_or.reduceat(changing, np.arange(0, changing.shape[1], width), axis=1)
     around = maximum_filter1d(changes, round(FLAT_S / ACTIVITY_S), axis=1, mode="nearest")
-    return around[:, (samples / width).astype(int)]
+    return np.asarray(around[:, (samples / width).astype(int)])

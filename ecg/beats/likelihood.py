@@ -103,7 +103,7 @@ def _repetition(windows: np.ndarray) -> np.ndarray:
         correlations.append(product / np.sqrt(np.maximum(both, 1e-12)))
     at = np.array(correlations)
     peak = (at[1:-1] >= at[:-2]) & (at[1:-1] >= at[2:])
-    return np.where(peak, at[1:-1], 0).max(axis=0)
+    return np.asarray(np.where(peak, at[1:-1], 0).max(axis=0))
 
 
 def beat_and_wave_heights(envelopes: Envelopes, beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -190,7 +190,7 @@ def local_maximum(logs: np.ndarray, moments: np.ndarray) -> np.ndarray:
     """Give the maximum of each channel near these steps, shape (channels, moments)."""
     reach = int(NEAR_S * RATE_HZ)
     around = moments[:, None] + np.arange(-reach, reach + 1)
-    return logs[:, np.clip(around, 0, logs.shape[1] - 1)].max(axis=2)
+    return np.asarray(logs[:, np.clip(around, 0, logs.shape[1] - 1)].max(axis=2))
 
 
 def running_median(values: np.ndarray, width: int) -> np.ndarray:
@@ -202,9 +202,9 @@ def running_median(values: np.ndarray, width: int) -> np.ndarray:
     count = (~np.isnan(ordered)).sum(axis=-1, keepdims=True)
     upper = np.take_along_axis(ordered, count // 2, axis=-1)
     lower = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, axis=-1)
-    return ((lower + upper) / 2)[..., 0]
+    return np.asarray(((lower + upper) / 2)[..., 0])
 
 
 def _zero_nan(values: np.ndarray) -> np.ndarray:
     """Replace NaN by 0."""
-    return np.nan_to_num(values, nan=0.0)
+    return np.asarray(np.nan_to_num(values, nan=0.0))

@@ -78,7 +78,8 @@ def cut_beats(signal: np.ndarray, r_peaks: np.ndarray, fs: float) -> np.ndarray:
     last = smooth.shape[1] - 1
     left = np.clip(np.floor(positions).astype(int), 0, max(last - 1, 0))
     share = (positions - left).astype(np.float32)
-    beats = smooth[:, left] * (1 - share) + smooth[:, np.minimum(left + 1, last)] * share
+    right = np.minimum(left + 1, last)
+    beats: np.ndarray = smooth[:, left] * (1 - share) + smooth[:, right] * share
     beats[:, (positions < 0) | (positions > last)] = np.nan
     return beats
 
@@ -181,4 +182,5 @@ def _qt(average: np.ndarray, onset: int, middle: int, rr_s: float) -> float:
     after = projection[steepest : min(steepest + grid_steps(0.16), last)]
     floor = np.sort(after)[: grid_steps(0.03)].mean()
     height = (projection[steepest] + projection[steepest + 1]) / 2 - floor
-    return (steepest + 0.5 + height / -slope.min() - onset) * 1000 / GRID_HZ
+    duration_ms: float = (steepest + 0.5 + height / -slope.min() - onset) * 1000 / GRID_HZ
+    return duration_ms

@@ -256,7 +256,7 @@ def _around_r_peak(beats: np.ndarray, reach_s: float) -> np.ndarray:
     middle, reach = grid_steps(BEFORE_S), grid_steps(reach_s)
     first, last = (middle - grid_steps(before) for before in BASE_S)
     level = beats[:, :, first : last + 1].mean(axis=2, keepdims=True)
-    return beats[:, :, middle - reach : middle + reach + 1] - level
+    return np.asarray(beats[:, :, middle - reach : middle + reach + 1] - level)
 
 
 def _median(values: np.ndarray) -> np.ndarray:
@@ -266,7 +266,7 @@ def _median(values: np.ndarray) -> np.ndarray:
     if not count.all():
         raise LeadwiseError("a lead that is needed has no complete beat")
     leads = np.arange(len(values))
-    return (ordered[leads, (count - 1) // 2] + ordered[leads, count // 2]) / 2
+    return np.asarray((ordered[leads, (count - 1) // 2] + ordered[leads, count // 2]) / 2)
 
 
 _FUNCTIONS: tuple[tuple[tuple[str, ...], Callable[[_Beats], tuple[float, ...]]], ...] = (

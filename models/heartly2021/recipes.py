@@ -112,12 +112,13 @@ LEADWISE = Recipe(
         Head("beats", "beats", classes="beats", loss=part("cross_entropy"), metric="beat_f1"),
     ),
     augment=(
-        part("single_lead", probability=0.6),
-        part("lead_dropout", probability=0.5),
         part("stretch", probability=0.5, least=0.8, most=1.25),
         part("scale", spread=0.3),
         part("baseline_wander", probability=0.3, amplitude=0.3, low_hz=0.05, high_hz=0.5),
         part("noise", mv=0.01),
+        # Last, so that absent leads are 0, as in prediction.
+        part("lead_dropout", probability=0.5),
+        part("single_lead", probability=0.6),
     ),
     ema=0.998,
     lead_sets=(LEAD_SETS[12],),

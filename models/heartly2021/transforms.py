@@ -93,7 +93,7 @@ def _local_lines(values: np.ndarray, weights: np.ndarray, half: int) -> np.ndarr
     product, slope = moment(0, weights * values), moment(1, weights * values)
     spread = total * second - first**2  # 0 if the record has a single value
     line = second * product - first * slope
-    return np.divide(line, spread, out=product / total, where=spread > 0)
+    return np.asarray(np.divide(line, spread, out=product / total, where=spread > 0))
 
 
 def trimmed_mean(signal: np.ndarray, fs: float, *, share: float = 0.1) -> tuple[np.ndarray, float]:

@@ -1,10 +1,12 @@
 """Results come in the order of the records; worker processes end with their parent."""
 
+import gc
 import subprocess
 import sys
 import time
 from operator import attrgetter
 from pathlib import Path
+from warnings import catch_warnings
 
 import pytest
 
@@ -22,6 +24,19 @@ def test_results_come_in_order(
     records = find_records(simulated_folder)[0]
     names = [record.name for record in records]
     assert list(map_in_order(attrgetter("name"), records, workers)) == names
+
+
+def test_a_reader_that_stops_early_ends_the_processes_quietly(
+    simulated_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ecg.parallel.RECORDS_PER_TASK", 2)
+    records = find_records(simulated_folder)[0]
+    results = map_in_order(attrgetter("name"), records, 2)
+    assert next(results) == records[0].name
+    with catch_warnings(record=True, action="always") as warned:
+        results.close()
+        gc.collect()
+    assert not warned
 
 
 def test_worker_processes_exit_when_their_parent_is_killed(tmp_path: Path) -> None:

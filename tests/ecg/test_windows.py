@@ -206,6 +206,61 @@ def test_bad_multi_segment_records_are_named(tmp_path: Path) -> None:
         parse_header("u/2 2 250 2000\nu_1 1000\nu_2 1000\n", "u")
 
 
+def changed_header(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fact"),
+    [
+        ("R1_0 2 360 400", "R1_0 2 360 390", "390 samples at 360 Hz"),
+        ("R1_0 2 360 400", "R1_0 2 180 400", "400 samples at 180 Hz"),
+        ("R1_0 2 360 400", "R1_0 2", "400 samples at 250 Hz"),  # WFDB's rate of no rate
+    ],
+)
+def test_a_segment_that_its_record_describes_otherwise_is_an_error(
+    tmp_path: Path, old: str, new: str, fact: str
+) -> None:
+    record = fixed_layout(tmp_path)
+    changed_header(tmp_path / "R1_0.hea", old, new)
+    text = f"^R1: states 400 samples at 360 Hz for its segment R1_0, whose header states {fact}"
+    for use in (lambda: record.signal, record.read, lambda: record.window(0, 0.1).signal):
+        with pytest.raises(LeadwiseError, match=text):
+            use()
+
+
+@pytest.mark.parametrize("stated", [300, 500])
+def test_a_segment_is_not_cut_or_read_beyond_its_end(tmp_path: Path, stated: int) -> None:
+    """With 500 the last 100 samples would be what wfdb reads beyond the end."""
+    fixed_layout(tmp_path)
+    changed_header(tmp_path / "R1.hea", f"360 {SAMPLES}\nR1_0 400", f"360 1103\nR1_0 {stated}")
+    with pytest.raises(LeadwiseError, match="^R1: states .* whose header states 400 samples"):
+        read_record(tmp_path / "R1.hea").read()
+
+
+def test_checksums_of_segments_are_compared(tmp_path: Path) -> None:
+    record = fixed_layout(tmp_path)
+    assert record.read().errors == ()
+    with open(tmp_path / "R1_2.dat", "rb+") as file:
+        file.seek(100)
+        file.write(b"\x01\x02\x03\x04")
+    ((name, kind, text),) = record.read().errors
+    assert (name, kind) == ("R1", "corrupt signal")
+    assert text.startswith("segment R1_2: signal and header disagree in first value or checksum of")
+    assert record.window(0, 1).read().errors == ()
+
+
+def test_checksums_of_segments_with_gaps_are_compared(tmp_path: Path) -> None:
+    record = variable_layout(tmp_path)
+    assert record.read().errors == ()
+    with open(tmp_path / "R1_0002.dat", "rb+") as file:
+        file.write(b"\x7f")
+    (error,) = record.read().errors
+    assert error.text.startswith("segment R1_0002: signal and header disagree")
+
+
 def test_a_recording_of_one_dimension_is_an_error() -> None:
     header = parse_header("R1 1 50 9\nR1.mat 16 1000/mV 16 0 0 0 0 I\n", "R1")
     record = Record(header, recording=np.zeros(9, np.int16))

@@ -1,5 +1,6 @@
 """Further tables of reports: on invented folds, and from a cell's files to the page."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -184,6 +185,19 @@ def test_answers_of_rules_belong_to_the_outputs_records(
         expected = read_answers([records[name] for name in names], (leads,), 1)[leads]
         answers = rule_answers(result.records("9"), names, leads)
         np.testing.assert_array_equal(answers, expected)
+
+
+def test_rules_read_nested_folders(simulated_folder: Path, tmp_path: Path) -> None:
+    """As `read_scored` does."""
+    flat = find_records(simulated_folder)[0][:2]
+    for record in flat:
+        folder = tmp_path / record.name[-1]
+        folder.mkdir()
+        for ending in (".hea", ".mat"):
+            shutil.copy(record.stem + ending, folder)
+    names = tuple(record.name for record in reversed(flat))
+    expected = read_answers(flat[::-1], (("I", "II"),), 1)[("I", "II")]
+    np.testing.assert_array_equal(rule_answers(tmp_path, names, ("I", "II")), expected)
 
 
 def test_the_report_has_all_tables(results: list[Result]) -> None:

@@ -273,6 +273,9 @@ def test_a_single_marked_lead_has_its_own_targets() -> None:
     drawn = [RECORDS["single_lead"](sample, generator(seed), probability=0.8) for seed in range(99)]
     seen = {(tuple(one.signal[:, 0]), one.targets["waves"][0, 0]) for one in drawn}
     assert seen == {((1, 1, 1), 1), ((1, 0, 0), 2), ((0, 0, 1), 3)}, "II has no marks"
+    hidden = replace(sample, signal=np.array([[0.0, 0], [1, 1], [1, 1]]))
+    drawn_of = [RECORDS["single_lead"](hidden, generator(s), probability=1.0) for s in range(20)]
+    assert {tuple(one.signal[:, 0]) for one in drawn_of} == {(0, 0, 1)}, "I is absent"
     assert sum(one.targets["waves"][0, 0] == 1 for one in drawn) == pytest.approx(20, abs=10)
     assert all(one.targets["beats"] is beats for one in drawn)
 

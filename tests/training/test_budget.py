@@ -1,10 +1,13 @@
 """The time budget plans steps that fit, with all that follows them; the clock here is a fake."""
 
+from collections.abc import Iterator
+
 import pytest
 
 import ecg
+from ecg import LeadwiseError
 from training import budget as budget_module
-from training.budget import FINISH_S, TimeBudget, TotalBudget, process_age
+from training.budget import FINISH_S, UNLIMITED, TimeBudget, TotalBudget, process_age
 
 
 class Clock:
@@ -196,6 +199,58 @@ def test_start_up_counts_unless_the_process_did_other_work_before(
     clock = Clock()
     total = TotalBudget(100, 2, age_s=7.0, clock=clock)
     assert (total.spent_s, total.left_s, total.share_s) == (7, 93, 46.5)
+
+
+def read(records: int, record_s: float, clock: Clock, total: TotalBudget, start_s: float) -> int:
+    """Read records on the fake clock until the budget ends it; return how many were read."""
+    done = 0
+
+    def results() -> Iterator[int]:
+        nonlocal done
+        clock.now += start_s
+        for number in range(records):
+            clock.now += record_s
+            done += 1
+            yield number
+
+    assert list(total.within(results(), records, "read")) == list(range(records))
+    return done
+
+
+@pytest.mark.parametrize(("start_s", "read_s"), [(0.0, "50 s"), (7.0, "50 s")])
+def test_reading_stops_at_the_end_of_the_budget(start_s: float, read_s: str) -> None:
+    """Processes that start before the first record are in the time, and not in the rate."""
+    clock = Clock()
+    total = TotalBudget(60, 1, age_s=10, clock=clock)
+    number = int((50 - start_s) / 0.5)
+    with pytest.raises(LeadwiseError) as error:
+        read(88_253, 0.5, clock, total, start_s)
+    assert str(error.value) == (
+        f"the budget of 1 min 0 s is used up: {number} of 88,253 records were read in {read_s}, "
+        "and all take about 736 min; set more minutes (LEADWISE_MINUTES), and start again, which "
+        "begins at the first record"
+    )
+    assert clock.now == 100 + 50
+
+
+def test_records_that_are_read_when_the_budget_ends_are_used() -> None:
+    """The last one may end late: what follows reports it."""
+    clock = Clock()
+    total = TotalBudget(10, 1, clock=clock)
+    assert read(20, 0.5, clock, total, 0.0) == 20
+    assert total.left_s == 0
+    assert read(1, 0.5, clock, total, 0.0) == 1
+    assert read(0, 0.5, clock, total, 0.0) == 0
+
+
+def test_one_record_gives_no_estimate() -> None:
+    clock = Clock()
+    with pytest.raises(LeadwiseError, match=r"1 of 3 records were read in 7 s; set more minutes"):
+        read(3, 7.0, clock, TotalBudget(5, 1, clock=clock), 0.0)
+
+
+def test_without_a_budget_reading_never_stops() -> None:
+    assert len(list(UNLIMITED.within(range(1000), 1000, "read"))) == 1000
 
 
 def test_an_interrupted_training_counts_the_time_that_it_used() -> None:

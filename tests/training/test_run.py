@@ -9,6 +9,7 @@ from ecg import LeadwiseError
 from ecg.headers import Message
 from models import find
 from tests.conftest import small
+from training.budget import TotalBudget
 from training.run import train_folder, write_history, write_problems
 from training.settings import Settings
 
@@ -48,7 +49,8 @@ def test_prepared_signals_of_others_are_kept_in_a_shared_folder_only(
 ) -> None:
     opened = []
 
-    def open_cache(records: object, recipe: object, folder: Path, workers: int, *, keep: bool):
+    def open_cache(*arguments: object, keep: bool, budget: TotalBudget):
+        *_, folder, workers = arguments
         opened.append((folder, keep))
         raise LeadwiseError("enough")
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from models.folder import read_model
 from models.recipe import Part, Recipe, part, vary
 from simulate import write_records
 from tests.conftest import small
-from training import loop, run
+from training import cache, decisions, loop, run
 from training.budget import TotalBudget
 
 
@@ -65,8 +66,8 @@ class Fake:
     ) -> None:
         function = getattr(module, name)
 
-        def slowed(*values: object) -> object:
-            result = function(*values)
+        def slowed(*values: object, **named: object) -> object:
+            result = function(*values, **named)
             self.now += seconds()
             return result
 
@@ -171,6 +172,30 @@ def test_a_budget_that_is_used_up_by_reading_is_an_error(
     with pytest.raises(LeadwiseError, match=message):
         fake.train(data, tmp_path / "model", monkeypatch, 60)
     assert not (tmp_path / "model" / "model.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "seconds", "message"),
+    [
+        (cache, "prepare_record", 9.0, "7 of 30 records were read in 1 min 3 s, and all take"
+         " about 5 min; set more minutes"),
+        (decisions, "judge_record", 20.0, "3 of 7 records were judged by the rules in 1 min 0 s, "
+         "and all take about 3 min; set more minutes"),
+    ],
+    ids=["signals", "rules"],
+)  # fmt: skip
+def test_reading_stops_when_the_budget_is_used_up(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    module: object, name: str, seconds: float, message: str,
+) -> None:  # fmt: skip
+    head = replace(tiny().heads[0], rules="learned")
+    fake = Fake(monkeypatch, vary(tiny(), heads=(head,)))
+    fake.slow(monkeypatch, module, name, lambda: seconds)
+    with pytest.raises(LeadwiseError, match=f"budget of 1 min 0 s is used up: {message}"):
+        fake.train(data, tmp_path / "model", monkeypatch, 60)
+    assert fake.now - 1000 <= 60 - 5 + seconds, "no record is read after the end"
+    left = {path.suffix for path in (tmp_path / "model" / "state").glob("signals-*")}
+    assert left == (set() if module is cache else {".f16", ".json"}), "complete, or deleted"
 
 
 def test_a_budget_that_does_not_hold_one_evaluation_ends_early_with_an_error(
