@@ -48,6 +48,7 @@ CLASSES = (
 )
 CODES = tuple(codes[0] for codes in CLASSES)
 SINUS_RHYTHM = "426783006"
+WITHOUT_P = frozenset({"164889003", "164890007", "10370003"})  # AF, AFL, pacing rhythm
 AF_LETTERS = ("N", "A", "O", "~")  # 2017: normal, atrial fibrillation, other rhythm, too noisy
 # No class, sinus rhythm, fibrillation, flutter: the order of Reich & Kruk's weights.
 ICENTIA = ("~", SINUS_RHYTHM, "164889003", "164890007")
@@ -151,6 +152,11 @@ def same_as(code: str) -> str:
     ('164909002', '284470004', 'NORM')
     """
     return CODES[_CLASS_OF[code]] if code in _CLASS_OF else code
+
+
+def without_p(codes: Iterable[str]) -> bool:
+    """Tell whether a record has no P waves: atrial fibrillation, flutter, or pacing."""
+    return not {same_as(code) for code in codes}.isdisjoint(WITHOUT_P)
 
 
 def label_matrix(codes: Sequence[Iterable[str]], classes: Sequence[str] = CODES) -> np.ndarray:

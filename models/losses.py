@@ -141,9 +141,10 @@ def cross_entropy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     output : torch.Tensor of shape (batch, classes, samples)
         Logits.
     target : torch.Tensor of shape (batch, samples)
-        Class indices; −1: unknown.
+        Class indices; negative: unknown.
     """
-    total = functional.cross_entropy(output.float(), target, ignore_index=-1, reduction="sum")
+    known = target.clamp(min=-1)
+    total = functional.cross_entropy(output.float(), known, ignore_index=-1, reduction="sum")
     return total / (target >= 0).sum().clamp(min=1)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 UNKNOWN = 255  # in targets per sample
+NO_P = 254  # in targets of waves: unknown, but not a P wave
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Sample:
     fs : float
         Sampling rate in Hz.
     targets : dict of np.ndarray
-        Of each dense head, by name: uint8 (rows, samples), class indices or 255 for unknown.  The
+        Of each dense head, by name: uint8 (rows, samples), class indices, `UNKNOWN` or `NO_P`.  The
         network is trained on row 0, of all leads together.  With the augmentation `single_lead`,
         wave targets have one more row per lead.
     """
@@ -55,7 +56,7 @@ class Batch(NamedTuple):
     """Records of one training step, padded at the end with zeros.
 
     `targets` has one tensor per head: (batch, classes) float32 from 0 to 1 with NaN for unknown, or
-    of a dense head (batch, samples) int64 with −1 for unknown.  `facts` are those of
+    of a dense head (batch, samples) int64 with −1 for unknown, −2 for `NO_P`.  `facts` are those of
     `models.facts`, for a network that reads them.
     """
 

@@ -26,7 +26,7 @@ import torch
 from ecg.leads import LEAD_SETS, derivable_leads
 from models import lookup
 from models.recipe import Head, Recipe
-from models.sample import UNKNOWN, Batch, Sample
+from models.sample import NO_P, Batch, Sample
 
 Heads = Sequence[Head]
 Change = Callable[..., Sample]
@@ -54,7 +54,7 @@ def single_lead(sample: Sample, generator: np.random.Generator, *, probability: 
     """
     rows = [target[1:] for target in sample.targets.values() if len(target) > 1]
     marked = np.flatnonzero([
-        row.any() and any((one[lead] < UNKNOWN).any() for one in rows)
+        row.any() and any((one[lead] < NO_P).any() for one in rows)
         for lead, row in enumerate(sample.signal)
     ])  # fmt: skip
     if not len(marked) or generator.random() >= probability:

@@ -27,7 +27,7 @@ from ecg.annotation_files import annotation_files
 from ecg.annotations import ALL_LEADS, beat_mask, wave_mask
 from ecg.files import atomic_write, remove_drafts
 from ecg.headers import Message
-from ecg.labels import POLICIES
+from ecg.labels import POLICIES, without_p
 from ecg.leads import STANDARD, lead_warnings, sort_leads
 from ecg.lock import locked
 from ecg.parallel import map_in_order
@@ -36,7 +36,7 @@ from ecg.records import Record
 from models.facts import facts_of, reads_facts
 from models.inputs import channels_per_lead, prepare
 from models.recipe import Head, Recipe, recipe_to_json
-from models.sample import UNKNOWN
+from models.sample import NO_P, UNKNOWN
 from scoring.waves import fused_reference
 from training.budget import UNLIMITED, TotalBudget
 from training.mapped import MappedArrays, map_file
@@ -231,7 +231,9 @@ def _key(records: Sequence[Record], recipe: Recipe) -> str:
     if (leads := cached_leads(recipe)) != STANDARD:
         inputs["leads"] = leads
     inputs["dense"] = [
-        (head.name, head.classes, rows_of(recipe, head)) for head in recipe.heads if head.dense
+        (head.name, head.classes, head.mask, rows_of(recipe, head))
+        for head in recipe.heads
+        if head.dense
     ]
     inputs["facts"] = reads_facts(recipe)
     text = json.dumps([__version__, inputs, fingerprint(records, recipe)])
@@ -387,12 +389,14 @@ def dense_target(record: Record, head: Head, samples: int, recipe: Recipe) -> np
     Returns
     -------
     np.ndarray of uint8, shape (rows, samples)
-        Class indices at the recipe's rate, first of all leads together; 255 where the class is
-        unknown.  Without annotations all are 255.
+        Class indices at the recipe's rate, first of all leads together; `UNKNOWN` where the class
+        is unknown.  With the mask `no P`, a record without marks is `NO_P` if it cannot have any.
     """
     annotations, fs = record.annotations(), recipe.fs
     target = np.full((rows_of(recipe, head), samples), UNKNOWN, np.uint8)
     if annotations is None:
+        if head.mask == "no P" and without_p(record.header.codes):
+            target[0] = NO_P
         return target
     if head.kind == "beats":
         target[0] = beat_mask(annotations, samples, POLICIES[head.classes]([]), fs)

@@ -83,7 +83,7 @@ def _check_names(recipe: Recipe) -> None:
         if head.targets != "labels":
             lookup(recipe, "TARGETS", head.targets, {})
         named += [
-            ("mask", head.mask, MASKS),
+            ("mask", head.mask, (*MASKS, "no P") if head.kind == "samples" else MASKS),
             ("decision", head.decision, decisions),
             ("rules", head.rules, USES),
             ("metric", head.metric, DENSE_METRICS if head.dense else METRICS),

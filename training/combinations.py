@@ -72,8 +72,10 @@ def _of_dense(head: Head) -> Iterator[str]:
         yield f"kind {head.kind} takes the highest class, not the decision '{head.decision}'"
     if head.targets != "labels":
         yield f"kind {head.kind} has no label engineering; set targets to 'labels'"
-    if (head.mask, head.rules) != ("off", "off"):
+    if head.rules != "off" or head.mask not in ("off", "no P"):
         yield f"mask and rules have no effect on kind {head.kind}; set both to 'off'"
+    if head.mask == "no P" and head.kind != "samples":
+        yield "the mask 'no P' is for kind samples; set it to 'off'"
 
 
 def _of_record(recipe: Recipe, head: Head) -> Iterator[str]:

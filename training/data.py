@@ -18,7 +18,7 @@ from models import find, lookup
 from models.inputs import unfit
 from models.recipe import Head, Recipe, part
 from models.recipe_file import read_recipe
-from models.sample import UNKNOWN
+from models.sample import NO_P
 from training.cache import Cache
 from training.dataset import Dataset, dataset_of
 from training.settings import Settings
@@ -282,7 +282,7 @@ def _check_annotations(cache: Cache, validation: np.ndarray, chooses: str) -> No
     Without any in the validation records, the first head could not choose the epoch.
     """
     for name, targets in cache.targets.items():
-        annotated = np.array([target.min() < UNKNOWN for target in targets])
+        annotated = np.array([target.min() < NO_P for target in targets])
         log(f"{name}: {annotated.sum()} of {len(annotated)} records are annotated.")
         needed = {"training": ~validation} | ({"validation": validation} if name == chooses else {})
         for part_name, members in needed.items():

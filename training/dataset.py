@@ -10,7 +10,7 @@ import torch
 from models.inputs import channels_of, post_transform
 from models.network import pad
 from models.recipe import Recipe
-from models.sample import UNKNOWN, Batch, Sample, follow
+from models.sample import NO_P, UNKNOWN, Batch, Sample, follow
 from training.augment import augment_batch, augment_sample
 from training.cache import cached_leads
 from training.mapped import MappedArrays
@@ -158,7 +158,7 @@ class Dataset:
     @cached_property
     def annotated(self) -> np.ndarray:
         """Whether each record has known targets of a dense head: bool (records,)."""
-        found = [[target.min() < UNKNOWN for target in targets] for targets in self.dense.values()]
+        found = [[target.min() < NO_P for target in targets] for targets in self.dense.values()]
         return np.asarray(np.array(found, bool).reshape(-1, len(self)).any(axis=0))
 
     def labelled(self, name: str) -> np.ndarray:
@@ -208,10 +208,13 @@ def _onset(
 
 
 def pad_targets(targets: Sequence[np.ndarray], samples: int) -> torch.Tensor:
-    """Stack targets per sample; unknown and padded samples become −1: (batch, samples) int64."""
+    """Stack targets per sample as int64 (batch, samples).
+
+    Unknown and padded samples become −1, and those that are no P wave −2.
+    """
     padded = np.full((len(targets), samples), -1, np.int64)
     for row, target in zip(padded, targets, strict=True):
-        row[: len(target)] = np.where(target == UNKNOWN, -1, target.astype(np.int64))
+        row[: len(target)] = np.where(target < NO_P, target, target.astype(np.int64) - 256)
     return torch.from_numpy(padded)
 
 

@@ -247,7 +247,7 @@ def _confusion(head: Head, target: np.ndarray, probabilities: np.ndarray) -> np.
         −1: unknown.
     probabilities : np.ndarray of shape (classes, samples)
     """
-    classes = len(probabilities)
+    classes, target = len(probabilities), np.maximum(target, -1)
     if head.kind == "beats":  # a beat is a run of known samples, predicted by its mean
         edges = np.flatnonzero(np.diff(target, prepend=-1, append=-1))
         runs = [(onset, offset) for onset, offset in zip(edges[:-1], edges[1:], strict=True)

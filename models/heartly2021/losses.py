@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch.nn import functional
 
-from ecg.annotations import NONE
+from ecg.annotations import NONE, P
 from models.losses import Loss, cross_entropy
 
 SMOOTHING = 1.0  # frames, so that a wave that is neither marked nor predicted has no loss
@@ -24,14 +24,23 @@ def segmentation(
     output : torch.Tensor of shape (batch, 4, samples), or a sequence of them
         Logits; of a sequence, at the full rate, then at half of the rate before.
     target : torch.Tensor of shape (batch, samples)
-        Class indices; −1: unknown.
+        Class indices; −1: unknown; −2: unknown, but no P wave.
     """
     levels = [output] if isinstance(output, torch.Tensor) else output
     total = levels[0].new_zeros((), dtype=torch.float32)
     for level, logits in enumerate(levels):
         reduced = reduced_target(target, 2**level, logits.shape[2])
-        total = total + (cross_entropy(logits, reduced) + dice(logits, reduced)) / 2**level
+        loss = cross_entropy(logits, reduced) + dice(logits, reduced) + no_p(logits, reduced)
+        total = total + loss / 2**level
     return total
+
+
+def no_p(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Compute the mean of −ln(1 − p) of P waves where none can be: target −2.  Ours."""
+    others = torch.cat([logits[:, :P], logits[:, P + 1 :]], 1).float()
+    minus_log = logits.float().logsumexp(1) - others.logsumexp(1)
+    known = target == -2
+    return (minus_log * known).sum() / known.sum().clamp(min=1)
 
 
 def reduced_target(target: torch.Tensor, factor: int, steps: int) -> torch.Tensor:

@@ -103,12 +103,25 @@ LEADWISE = Recipe(
     ),  # fmt: skip
     optimiser=part("adamw", lr=2e-3, weight_decay=0.01),
     schedule=part("one_cycle"),
-    epochs=40,
+    epochs=60,
     batch=32,
     sampling=part("inverse_frequency", annotated=8, others=4000, power=0.5),
     heads=(
-        Head("diagnosis", loss=part("bce"), targets="heartly", decision="expected_metric"),
-        Head("waves", "samples", classes="waves", loss=part("segmentation"), metric="dice"),
+        Head(
+            "diagnosis",
+            loss=part("bce"),
+            weight=5.0,
+            targets="heartly",
+            decision="expected_metric",
+        ),  # fmt: skip
+        Head(
+            "waves",
+            "samples",
+            classes="waves",
+            loss=part("segmentation"),
+            metric="dice",
+            mask="no P",
+        ),  # fmt: skip
         Head("beats", "beats", classes="beats", loss=part("cross_entropy"), metric="beat_f1"),
     ),
     augment=(

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from models.heartly2021.losses import LOSSES, dice, reduced_target, segmentation
+from models.heartly2021.losses import LOSSES, dice, no_p, reduced_target, segmentation
 from models.losses import LOSSES as SHARED
 
 SURE = 30.0  # a logit with a probability of 1 in float32
@@ -98,3 +98,16 @@ def test_a_batch_without_known_targets_has_a_loss_and_a_gradient_of_0(name: str)
     value.backward()
     assert value.item() == 0
     assert not logits.grad.any()
+
+
+def test_where_no_p_wave_can_be_its_probability_is_the_loss() -> None:
+    logits = torch.tensor([[[2.0, 0.0], [1.0, 3.0], [0.5, 0.0], [0.0, 1.0]]], requires_grad=True)
+    probability = logits.detach().softmax(1)[0, 1]
+    for target, known in (([-2, -2], [0, 1]), ([-2, -1], [0]), ([-1, 0], [])):
+        loss = no_p(logits, torch.tensor([target]))
+        want = -torch.log(1 - probability[known]).mean() if known else torch.tensor(0.0)
+        assert float(loss.detach()) == pytest.approx(float(want), abs=1e-6)
+    whole = segmentation(logits, torch.tensor([[-2, -2]]))
+    assert float(whole.detach()) == pytest.approx(float(-torch.log(1 - probability).mean()), abs=1e-6)
+    (gradient,) = torch.autograd.grad(whole, logits)
+    assert (gradient[0, 1] > 0).all()

@@ -20,6 +20,7 @@ from models import find
 from models.facts import facts_of
 from models.inputs import prepare
 from models.recipe import Head, Recipe, part, vary
+from models.sample import NO_P, UNKNOWN
 from simulate import write_records
 from tests.conftest import mapped_arrays
 from training import cache as cache_module
@@ -525,3 +526,15 @@ def test_an_absurd_gain_stays_finite_in_half_precision(folder: Path, tmp_path: P
     recipe = vary(RECIPE, transforms=(part("fill"), part("resample")))
     cached = open_cache(records_of(folder), recipe, tmp_path, workers=1).signals[0]
     assert (cached.max(), cached.min()) == (np.float16(6e4), np.float16(-6e4))
+
+
+@pytest.mark.parametrize(
+    ("codes", "mask", "value"),
+    [("164889003", "no P", NO_P), ("10370003", "no P", NO_P), ("426783006", "no P", UNKNOWN),
+     ("164889003", "off", UNKNOWN)],
+)  # fmt: skip
+def test_records_that_cannot_have_p_waves(codes: str, mask: str, value: int) -> None:
+    head = Head("waves", "samples", classes="waves", mask=mask, metric="dice")
+    record = record_of(np.zeros((2, 50)), ("I", "II"), RECIPE.fs)
+    record = replace(record, header=replace(record.header, codes=(codes,)))
+    assert set(dense_target(record, head, 50, RECIPE).ravel().tolist()) == {value}

@@ -11,9 +11,16 @@ from ecg.leads import LEAD_SETS, STANDARD
 from ecg.signals import record_z_score
 from models import find
 from models.recipe import Head, Recipe, part, recipe_from_json, recipe_to_json, vary
-from models.sample import UNKNOWN
+from models.sample import NO_P, UNKNOWN
 from tests.conftest import mapped_arrays
-from training.dataset import MICRO_BATCH_SAMPLES, Dataset, batch_count, batches, dataset_of
+from training.dataset import (
+    MICRO_BATCH_SAMPLES,
+    Dataset,
+    batch_count,
+    batches,
+    dataset_of,
+    pad_targets,
+)
 from training.mapped import MappedArrays
 
 HEAD = "diagnosis"
@@ -315,3 +322,15 @@ def test_training_windows_are_crops_and_validation_reads_more() -> None:
     for crop_s in (0.9, 0.001):
         with pytest.raises(LeadwiseError, match=r"crop_s: must be 0, or from one sample to max_s"):
             recipe_from_json({**recipe_to_json(dataset.recipe), "crop_s": crop_s})
+
+
+def test_what_cannot_be_a_p_wave_is_no_known_class() -> None:
+    target = np.array([0, 3, NO_P, UNKNOWN], np.uint8)
+    assert pad_targets([target], 6).tolist() == [[0, 3, -2, -1, -1, -1]]
+    waves = [np.full((1, 9), value, np.uint8) for value in (NO_P, UNKNOWN, 2)]
+    signals = mapped_arrays([np.zeros((12, 9), np.float16)] * 3)
+    labels = {HEAD: np.ones((3, 1), bool)}
+    dataset = dataset_of(
+        signals, labels, STANDARD, reading(9, heads=DENSE), dense={"waves": mapped_arrays(waves)}
+    )
+    assert dataset.annotated.tolist() == [False, False, True]
