@@ -25,6 +25,7 @@ from ecg.annotations import (
     Rhythms,
     Spans,
     Waves,
+    complete_parts,
     known_parts,
 )
 from ecg.files import atomic_write
@@ -204,13 +205,17 @@ def waves_of_marks(marks: Sequence[Mark], lead: str = ALL_LEADS) -> Waves:
 def annotated_parts(
     marks: Iterable[Mark], waves: Waves, lead: str
 ) -> Iterator[tuple[int, int, str]]:
-    """Give the parts in which all waves are marked: those stated, else first to last mark."""
+    """Give the parts in which all waves are marked: those stated, else first to last mark.
+
+    The latter are divided where a T wave is marked, but no QRS complex before it.
+    """
     stated = [part for mark in marks if (part := _PART.fullmatch(mark.note))]
     for part in stated:
         yield int(part[1]), int(part[2]), lead
     if not stated and len(waves):
         firsts, lasts = known_parts(waves)
-        yield int(firsts.min()), int(lasts.max()), lead
+        for onset, offset in complete_parts(waves, int(firsts.min()), int(lasts.max())):
+            yield onset, offset, lead
 
 
 def write_annotations(
