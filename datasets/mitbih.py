@@ -46,10 +46,11 @@ def read_mitbih(
         The folder does not exist or holds no header.
     """
     records, problems = find_records(folder)
-    return [_renamed(record, rename) for record in records], problems
+    return [renamed(record, rename) for record in records], problems
 
 
-def _renamed(record: Record, rename: Mapping[str, str]) -> Record:
+def renamed(record: Record, rename: Mapping[str, str]) -> Record:
+    """Give leads new names."""
     leads = tuple(rename.get(lead, lead) for lead in record.leads)
     return replace(record, header=replace(record.header, leads=leads))
 

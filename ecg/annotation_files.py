@@ -25,6 +25,7 @@ from ecg.annotations import (
     Rhythms,
     Spans,
     Waves,
+    complete_parts,
     known_parts,
 )
 from ecg.files import atomic_write
@@ -164,8 +165,8 @@ def beats_and_rhythms(marks: Iterable[Mark], samples: int) -> tuple[Beats, Rhyth
 def waves_of_marks(marks: Sequence[Mark], lead: str = ALL_LEADS) -> Waves:
     """Join onsets, peaks and offsets to waves; each of the three may be missing.
 
-    A wave without a peak is known by `num` of its limits.  It is left out where the file does not
-    use `num`, as in LUDB.
+    Where `num` of the limits tells the wave, waves of different kinds may overlap.  Where the file
+    does not use `num`, as in LUDB, a wave without a peak is left out.
 
     Examples
     --------
@@ -173,23 +174,41 @@ def waves_of_marks(marks: Sequence[Mark], lead: str = ALL_LEADS) -> Waves:
     >>> waves.onsets, waves.peaks, waves.offsets
     (array([ 2, -1]), array([3, 8]), array([ 6, -1]))
     """
-    waves: list[tuple[int, int, int, str]] = []  # onset, peak, offset, kind; "" if not known yet
-    numbers_used = any(mark.number or _PART.fullmatch(mark.note) for mark in marks)
+    if any(mark.number or _PART.fullmatch(mark.note) for mark in marks):
+        of_kind: dict[str, list[Mark]] = {kind: [] for kind in NUMBERED}
+        for mark in marks:
+            if mark.symbol in "()" and mark.number < len(NUMBERED):
+                of_kind[NUMBERED[mark.number]].append(mark)
+            elif kind := _kind_of_peak(mark.symbol):
+                of_kind[kind].append(mark)
+        rows = [row for kind, own in of_kind.items() for row in _joined(own, kind)]
+        rows.sort(key=lambda row: next(one for one in row[:3] if one != ABSENT))
+    else:
+        rows = [row for row in _joined(marks) if row[3]]
+    return Waves.of([(*row, lead) for row in rows])
+
+
+def _kind_of_peak(symbol: str) -> str:
+    """Give the kind of wave of a peak; QTDB has the beat's symbol there."""
+    return symbol if symbol in NUMBERED else "N" if symbol in AAMI else ""
+
+
+def _joined(marks: Iterable[Mark], kind: str = "") -> list[tuple[int, int, int, str]]:
+    """Join marks to onset, peak, offset and kind; without a given kind that of the peak, or ""."""
+    waves: list[tuple[int, int, int, str]] = []
     complete = True  # whether the next mark starts a new wave
     for sample, symbol, number, _ in marks:
-        numbered = NUMBERED[number] if numbers_used and number < len(NUMBERED) else ""
-        onset, peak, offset, kind = (ABSENT, ABSENT, ABSENT, "") if complete else waves[-1]
+        onset, peak, offset, own = (ABSENT, ABSENT, ABSENT, kind) if complete else waves[-1]
         if symbol == "(":
-            wave, starts, complete = (sample, ABSENT, ABSENT, numbered), True, False
+            wave, starts, complete = (sample, ABSENT, ABSENT, kind), True, False
         elif symbol == ")":
-            wave, starts = (onset, peak, sample + 1, kind or numbered), complete
+            wave, starts = (onset, peak, sample + 1, own), complete
             complete = True
-        elif symbol in NUMBERED or symbol in AAMI:
-            symbol = symbol if symbol in NUMBERED else "N"  # QTDB has the beat's symbol here
-            if peak != ABSENT and symbol == kind == "t" and number >= BIPHASIC:
+        elif of_peak := _kind_of_peak(symbol):
+            if peak != ABSENT and of_peak == own == "t" and number >= BIPHASIC:
                 continue  # the second peak
             starts = complete or peak != ABSENT
-            wave = (ABSENT if starts else onset, sample, ABSENT, symbol)
+            wave = (ABSENT if starts else onset, sample, ABSENT, of_peak)
             complete = False
         else:
             continue
@@ -197,20 +216,23 @@ def waves_of_marks(marks: Sequence[Mark], lead: str = ALL_LEADS) -> Waves:
             waves.append(wave)
         else:
             waves[-1] = wave
-    rows = [(*wave, lead) for wave in waves if wave[3]]
-    return Waves.of(rows)
+    return waves
 
 
 def annotated_parts(
     marks: Iterable[Mark], waves: Waves, lead: str
 ) -> Iterator[tuple[int, int, str]]:
-    """Give the parts in which all waves are marked: those stated, else first to last mark."""
+    """Give the parts in which all waves are marked: those stated, else first to last mark.
+
+    The latter are divided where a T wave is marked, but no QRS complex before it.
+    """
     stated = [part for mark in marks if (part := _PART.fullmatch(mark.note))]
     for part in stated:
         yield int(part[1]), int(part[2]), lead
     if not stated and len(waves):
         firsts, lasts = known_parts(waves)
-        yield int(firsts.min()), int(lasts.max()), lead
+        for onset, offset in complete_parts(waves, int(firsts.min()), int(lasts.max())):
+            yield onset, offset, lead
 
 
 def write_annotations(

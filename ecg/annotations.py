@@ -5,8 +5,9 @@ sample numbers at `fs`; waves and spans are half-open, `[onset, offset)`.  `ecg.
 reads and writes them as WFDB annotation files.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from itertools import pairwise
 from typing import Self, TypeVar
 
 import numpy as np
@@ -18,6 +19,8 @@ UNKNOWN = 255  # value of a mask where no expert marked anything
 ABSENT = -1  # a missing onset, peak or offset
 ALL_LEADS = ""  # lead of a wave that is marked for all leads together
 KINDS = {"p": P, "N": QRS, "t": T}  # WFDB's symbols of waves; "u" (U wave) has no mask value
+# Pairs of waves without an unmarked one between them for certain: P may be blocked, T may be flat.
+PAIRS = ("pN", "pp", "Nt", "NN", "Np", "tp", "tN")
 BEAT_MASK_S = 0.05  # half width of a beat in a beat mask
 
 # WFDB's beat symbols by class of ANSI/AAMI EC57; e and j are N as in de Chazal et al. 2004
@@ -254,6 +257,38 @@ def known_parts(waves: Waves) -> tuple[np.ndarray, np.ndarray]:
     marks = np.stack([waves.onsets, waves.peaks, waves.offsets - 1])
     firsts = np.where(present, marks, np.iinfo(np.int64).max).min(axis=0)
     return firsts, np.where(present, marks, ABSENT).max(axis=0) + 1
+
+
+def complete_parts(
+    waves: Waves, onset: int, offset: int, pairs: Collection[str] = PAIRS
+) -> Iterator[tuple[int, int]]:
+    """Divide a part of a recording where a wave must lie between two marked ones, but has no mark.
+
+    Parameters
+    ----------
+    waves : Waves
+        Of one lead.
+    onset, offset : int
+        The part, half-open.
+    pairs : collection of str
+        Kinds of waves that may follow one another, U waves aside; default: a T wave follows a QRS
+        complex, and any wave may be absent but the QRS complex before a T wave.
+
+    Examples
+    --------
+    >>> waves = Waves([10, 40], [11, 41], [12, 42], ["p", "t"], ["", ""])
+    >>> list(complete_parts(waves, 10, 42))
+    [(10, 12), (40, 42)]
+    """
+    waves = waves.take(waves.kinds != "u")
+    firsts, lasts = known_parts(waves)
+    inside = np.flatnonzero((firsts >= onset) & (lasts <= offset))
+    order = inside[np.argsort(firsts[inside], kind="stable")].tolist()
+    for before, after in pairwise(order):
+        if f"{waves.kinds[before]}{waves.kinds[after]}" not in pairs:
+            yield onset, int(lasts[before])
+            onset = int(firsts[after])
+    yield onset, offset
 
 
 def beat_mask(
