@@ -306,6 +306,7 @@ def _part_marks(parts: Spans) -> Iterator[Mark]:
 def _write_marks(path: Path, marks: _Marks, fs: float) -> None:
     """Write one annotation file."""
     ordered = marks.take(np.argsort(marks.samples, kind="stable"))
-    content = encode(*ordered, fs)
+    samples, symbols, numbers, notes = ordered
+    content = encode(samples, symbols, numbers, notes, fs)
     with atomic_write(path) as draft:
         draft.write_bytes(content)

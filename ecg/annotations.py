@@ -47,7 +47,9 @@ class Table:
     def __post_init__(self) -> None:
         for column in fields(self):
             kind = np.str_ if column.name in _WORDS else np.int64
-            values = np.asarray(getattr(self, column.name), kind).reshape(-1)
+            given = np.asarray(getattr(self, column.name))
+            # Words of no row have one letter: NumPy would give each row that is joined 21.
+            values = np.asarray(given if given.size else given.astype("U1"), kind).reshape(-1)
             object.__setattr__(self, column.name, values)
         if len({len(values) for values in self}) > 1:
             raise LeadwiseError(f"{type(self).__name__}: the columns differ in length")
