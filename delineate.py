@@ -98,9 +98,9 @@ def delineate(
                     draw_record(record, job.folder, marks=_annotations(record, marks))
             except FAILURES as error:
                 failed.append(job.name)
-                reason = failure_text(job.header.stem, error)
-                rows.append(failed_row(job.name, reason))
-                log(reason)
+                text = failure_text(job.header.stem, error)
+                rows.append(failed_row(job.name, text.partition(" failed: ")[2]))
+                log(text)
             bar.update(number - bar.n)
     for line in summarise(messages):
         log(line)

@@ -347,7 +347,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m ecg.plots",
         description="Draw records on ECG paper (25 mm/s, 10 mm/mV) with their R peaks or "
-        "marks, one PNG file per record. Records that cannot be drawn are named; the others are drawn.",
+        "marks, one PNG file per record. Records that cannot be drawn are named; the others are "
+        "drawn.",
     )
     parser.add_argument("records", metavar="RECORD", nargs="+", help="header, or path without .hea")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path(), help="(default: .)")

@@ -195,7 +195,7 @@ def test_a_wave_at_a_gap_or_at_the_ends_is_cut_off(segmenter: Segmenter) -> None
     signal[1000:1500] = np.nan
     found = mark(segmenter, one_lead(signal, 250.0))
     assert limits(found.fused) == [(-1, 50), (500, 525), (975, -1), (-1, 1525), (2450, -1)]
-    assert found.gaps.tolist() == [[1000, 1500]]
+    assert found.gaps.tolist() == [[1000, 1500], [1525, 2450]]  # the second: flat for 3.7 s
 
 
 @pytest.mark.parametrize(("signal", "reason"), [
