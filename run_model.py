@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ecg import FAILURES, LeadwiseError, printable
+from ecg import FAILURES, LeadwiseError, failure_text, printable
 from ecg.files import make_folder
 from ecg.folders import LOST, find_headers
 from ecg.headers import format_header
@@ -79,7 +79,7 @@ def run_model(
                 failed.append(path.stem)
         except FAILURES as error:
             failed.append(path.stem)
-            _print(_reason(path.stem, error))
+            _print(failure_text(path.stem, error))
         output = os.path.join(output_directory, f"{path.stem}.csv")
         save_outputs(output, printable(identity), *answer)
         if verbose and answer is not FAILED:
@@ -127,12 +127,6 @@ def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, record: Re
             f"{path.stem}: {classes} classes, {labels} labels and {probabilities} probabilities"
         )
     return answer if classes else FAILED
-
-
-def _reason(name: str, error: Exception) -> str:
-    """Describe why a record failed, with the class of errors that are not `LeadwiseError`."""
-    kind = "" if isinstance(error, LeadwiseError) else f"{type(error).__name__}: "
-    return f"{name} failed: {kind}{str(error).removeprefix(f'{printable(name)}: ')}"
 
 
 def _print(text: str) -> None:

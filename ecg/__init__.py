@@ -38,3 +38,17 @@ class LeadwiseError(ValueError):
 # Errors that a single record can cause: unusual numbers, short signals, too little memory (torch's
 # is a RuntimeError).  TypeError, AttributeError and the like are bugs and end the run.
 FAILURES = (ArithmeticError, LookupError, MemoryError, OSError, RuntimeError, ValueError)
+
+
+def failure_text(name: str, error: Exception) -> str:
+    """Describe why a record failed, with the class of errors that are not `LeadwiseError`.
+
+    Examples
+    --------
+    >>> failure_text("A", LeadwiseError("A: the signal has no samples"))
+    'A failed: the signal has no samples'
+    >>> failure_text("A", MemoryError("too long"))
+    'A failed: MemoryError: too long'
+    """
+    kind = "" if isinstance(error, LeadwiseError) else f"{type(error).__name__}: "
+    return f"{name} failed: {kind}{str(error).removeprefix(f'{printable(name)}: ')}"

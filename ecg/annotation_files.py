@@ -1,4 +1,4 @@
-"""Annotation files in WFDB's format, through the wfdb package.
+"""Annotation files in WFDB's format.
 
 `NAME.atr` holds beats and rhythms.  Waves are triples, `(` p `)`, `(` N `)` and `(` t `)`, in
 `NAME.avr` for the lead aVR (as LUDB has them), in `NAME.all` for all leads together.  The mark `)`
@@ -7,8 +7,8 @@ lies on the last sample of a wave or rhythm, whose offset is the sample after it
 
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
+from ecg.annotation_bytes import encode
 from ecg.annotations import (
     AAMI,
     ABSENT,
@@ -24,8 +25,10 @@ from ecg.annotations import (
     Beats,
     Rhythms,
     Spans,
+    Table,
     Waves,
     complete_parts,
+    empty,
     known_parts,
 )
 from ecg.files import atomic_write
@@ -46,6 +49,16 @@ class Mark(NamedTuple):
     symbol: str
     number: int = 0
     note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Marks(Table):
+    """Many marks as columns; names as in `Mark`."""
+
+    samples: np.ndarray = field(default_factory=empty)
+    symbols: np.ndarray = field(default_factory=empty)
+    numbers: np.ndarray = field(default_factory=empty)
+    notes: np.ndarray = field(default_factory=empty)
 
 
 def annotation_files(stem: str, leads: Iterable[str]) -> list[str]:
@@ -90,7 +103,8 @@ def read_annotations(
     for extension in extensions:
         lead = of_lead.get(extension, ALL_LEADS)
         marks = read_marks(f"{stem}.{extension}")
-        if any(mark.symbol in "()" or _PART.fullmatch(mark.note) for mark in marks):
+        waves_only = extension in (WAVES_EXTENSION, *of_lead)
+        if waves_only or any(mark.symbol in "()" or _PART.fullmatch(mark.note) for mark in marks):
             own = waves_of_marks(marks, lead)
             waves += zip(*own, strict=True)
             spans += annotated_parts(marks, own, lead)
@@ -252,18 +266,30 @@ def write_annotations(
     LeadwiseError
         A beat has a symbol that is none of WFDB's, or a file cannot be written.
     """
-    files: list[tuple[str, list[Mark]]] = []
+    files: list[tuple[str, _Marks]] = []
     if len(annotations.beats) or len(annotations.rhythms):
-        files.append((extension, list(_beat_marks(annotations))))
+        files.append((extension, _Marks.of(_beat_marks(annotations))))
     waves, annotated = annotations.waves, annotations.annotated
     for lead in dict.fromkeys([*annotated.leads.tolist(), *waves.leads.tolist()]):
         own, parts = waves.take(waves.leads == lead), annotated.take(annotated.leads == lead)
-        marks = [*_part_marks(parts), *_wave_marks(own)]
+        marks = _Marks.joined([_Marks.of(_part_marks(parts)), _wave_marks(own)])
         files.append((lead.casefold() or WAVES_EXTENSION, marks))
     paths = [Path(f"{stem}.{ending}") for ending, _ in files]
     for path, (_, marks) in zip(paths, files, strict=True):
         _write_marks(path, marks, annotations.fs)
     return paths
+
+
+def write_waves(path: str | os.PathLike[str], waves: Waves, fs: float, reason: str) -> None:
+    """Write the waves of one file; without waves, a note with the reason.
+
+    Raises
+    ------
+    LeadwiseError
+        The file cannot be written.
+    """
+    note = [Mark(1, '"', 0, reason)]  # not at sample 0: wfdb reads no comment there
+    _write_marks(Path(path), _wave_marks(waves) if len(waves) else _Marks.of(note), fs)
 
 
 def _beat_marks(annotations: Annotations) -> Iterator[Mark]:
@@ -281,15 +307,17 @@ def _beat_marks(annotations: Annotations) -> Iterator[Mark]:
             yield Mark(offset - 1, "+", 0, ")")
 
 
-def _wave_marks(waves: Waves) -> Iterator[Mark]:
-    for onset, peak, offset, kind, _ in zip(*map(np.ndarray.tolist, waves), strict=True):
-        number = NUMBERED.index(kind)
-        if onset != ABSENT:
-            yield Mark(onset, "(", number)
-        if peak != ABSENT:
-            yield Mark(peak, kind)
-        if offset != ABSENT:
-            yield Mark(offset - 1, ")", number)
+def _wave_marks(waves: Waves) -> _Marks:
+    numbers = sum((waves.kinds == kind) * number for number, kind in enumerate(NUMBERED))
+    ends = np.where(waves.offsets == ABSENT, ABSENT, waves.offsets - 1)
+    samples = np.stack([waves.onsets, waves.peaks, ends], 1).ravel()
+    marks = _Marks(
+        samples,
+        np.stack([np.full(len(waves), "("), waves.kinds, np.full(len(waves), ")")], 1).ravel(),
+        np.stack([numbers, np.zeros(len(waves), int), numbers], 1).ravel(),
+        np.full(len(samples), ""),
+    )
+    return marks.take(samples != ABSENT)
 
 
 def _part_marks(parts: Spans) -> Iterator[Mark]:
@@ -297,16 +325,10 @@ def _part_marks(parts: Spans) -> Iterator[Mark]:
         yield Mark(max(1, offset - 1), '"', 0, f"annotated {onset}:{offset}")
 
 
-def _write_marks(path: Path, marks: Sequence[Mark], fs: float) -> None:
-    """Write one annotation file; wfdb takes no extension with a digit, hence the two names."""
-    import wfdb
-
-    samples, symbols, numbers, notes = zip(*sorted(marks, key=lambda mark: mark[0]), strict=True)
-    with tempfile.TemporaryDirectory() as folder:
-        wfdb.wrann(
-            "marks", "atr", np.array(samples), symbol=np.array(symbols), num=np.array(numbers),
-            aux_note=list(notes), fs=fs, write_dir=folder,
-        )  # fmt: skip
-        content = Path(folder, "marks.atr").read_bytes()
+def _write_marks(path: Path, marks: _Marks, fs: float) -> None:
+    """Write one annotation file."""
+    ordered = marks.take(np.argsort(marks.samples, kind="stable"))
+    samples, symbols, numbers, notes = ordered
+    content = encode(samples, symbols, numbers, notes, fs)
     with atomic_write(path) as draft:
         draft.write_bytes(content)

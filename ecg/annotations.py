@@ -34,21 +34,25 @@ AAMI = {
 }
 
 
-_WORDS = ("symbols", "kinds", "leads", "labels")  # columns of text; the others are sample numbers
+# Columns of text; the others are sample numbers.
+_WORDS = ("symbols", "kinds", "leads", "labels", "notes")
 
 
-def _empty() -> np.ndarray:
+def empty() -> np.ndarray:
+    """Give a column without rows."""
     return np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
-class _Table:
+class Table:
     """Columns of equal length: sample numbers (int64) and words (str); lists are converted."""
 
     def __post_init__(self) -> None:
         for column in fields(self):
             kind = np.str_ if column.name in _WORDS else np.int64
-            values = np.asarray(getattr(self, column.name), kind).reshape(-1)
+            given = np.asarray(getattr(self, column.name))
+            # Words of no row have one letter: NumPy would give each row that is joined 21.
+            values = np.asarray(given if given.size else given.astype("U1"), kind).reshape(-1)
             object.__setattr__(self, column.name, values)
         if len({len(values) for values in self}) > 1:
             raise LeadwiseError(f"{type(self).__name__}: the columns differ in length")
@@ -69,53 +73,58 @@ class _Table:
         """Make the table from its rows."""
         return cls(*map(np.array, zip(*rows, strict=True)))
 
+    @classmethod
+    def joined(cls, tables: Sequence[Self]) -> Self:
+        """Join the rows of tables."""
+        return cls(*map(np.concatenate, zip(*tables, strict=True)))
+
     def take(self, index: np.ndarray) -> Self:
         """Select rows by a boolean or integer index."""
         return type(self)(*(values[index] for values in self))
 
 
 @dataclass(frozen=True, eq=False)
-class Beats(_Table):
+class Beats(Table):
     """Beats: sample number (usually of the R peak) and WFDB symbol."""
 
-    samples: np.ndarray = field(default_factory=_empty)
-    symbols: np.ndarray = field(default_factory=_empty)
+    samples: np.ndarray = field(default_factory=empty)
+    symbols: np.ndarray = field(default_factory=empty)
 
 
 @dataclass(frozen=True, eq=False)
-class Waves(_Table):
+class Waves(Table):
     """Waves; a missing onset, peak or offset is -1.
 
     `kinds` are WFDB's symbols: p, N (QRS complex), t, u.  `leads` holds standard lead names, or ""
     for marks of all leads together.
     """
 
-    onsets: np.ndarray = field(default_factory=_empty)
-    peaks: np.ndarray = field(default_factory=_empty)
-    offsets: np.ndarray = field(default_factory=_empty)
-    kinds: np.ndarray = field(default_factory=_empty)
-    leads: np.ndarray = field(default_factory=_empty)
+    onsets: np.ndarray = field(default_factory=empty)
+    peaks: np.ndarray = field(default_factory=empty)
+    offsets: np.ndarray = field(default_factory=empty)
+    kinds: np.ndarray = field(default_factory=empty)
+    leads: np.ndarray = field(default_factory=empty)
 
 
 @dataclass(frozen=True, eq=False)
-class Rhythms(_Table):
+class Rhythms(Table):
     """Rhythms: spans and WFDB's labels without parentheses (N, AFIB, AFL, VT, …)."""
 
-    onsets: np.ndarray = field(default_factory=_empty)
-    offsets: np.ndarray = field(default_factory=_empty)
-    labels: np.ndarray = field(default_factory=_empty)
+    onsets: np.ndarray = field(default_factory=empty)
+    offsets: np.ndarray = field(default_factory=empty)
+    labels: np.ndarray = field(default_factory=empty)
 
 
 @dataclass(frozen=True, eq=False)
-class Spans(_Table):
+class Spans(Table):
     """Parts of a recording, of one lead or ("") of all leads."""
 
-    onsets: np.ndarray = field(default_factory=_empty)
-    offsets: np.ndarray = field(default_factory=_empty)
-    leads: np.ndarray = field(default_factory=_empty)
+    onsets: np.ndarray = field(default_factory=empty)
+    offsets: np.ndarray = field(default_factory=empty)
+    leads: np.ndarray = field(default_factory=empty)
 
 
-Table = TypeVar("Table", Rhythms, Spans)
+Parts = TypeVar("Parts", Rhythms, Spans)
 
 
 @dataclass(frozen=True)
@@ -192,12 +201,12 @@ def _scaled_limits(limits: np.ndarray, ratio: float) -> np.ndarray:
     return np.where(limits == ABSENT, ABSENT, np.ceil(limits * ratio - 1e-6))
 
 
-def _scaled(spans: Table, ratio: float) -> Table:
+def _scaled(spans: Parts, ratio: float) -> Parts:
     onsets, offsets = (_scaled_limits(each, ratio) for each in (spans.onsets, spans.offsets))
     return replace(spans, onsets=onsets, offsets=offsets)
 
 
-def _cut(spans: Table, onset: int, offset: int) -> Table:
+def _cut(spans: Parts, onset: int, offset: int) -> Parts:
     """Cut spans at the ends of a window and count from its onset."""
     kept = spans.take((spans.onsets < offset) & (spans.offsets > onset))
     onsets, offsets = (each.clip(onset, offset) - onset for each in (kept.onsets, kept.offsets))

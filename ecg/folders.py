@@ -12,6 +12,14 @@ from ecg.segments import segment_headers
 LOST = ("name twice", "unusable name", "unreadable folder")
 
 
+def header_path(text: str) -> Path:
+    """Give the path of a record's header: `NAME`, `NAME.hea` or the file of the signal."""
+    stem, ending = os.path.splitext(text)
+    if ending.lower() == ".hea":
+        return Path(text)
+    return Path(f"{stem if ending in ('.mat', '.dat') else text}.hea")
+
+
 def find_headers(folder: str | os.PathLike[str]) -> tuple[list[Path], list[Message]]:
     """Find the headers in a folder, flat or nested; hidden files and folders are skipped.
 

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecg import FAILURES, LeadwiseError
+from ecg.annotations import Annotations, Beats, Waves
 from ecg.beats import LOWEST_HZ, detect
 from ecg.files import atomic_write, make_folder, read_bytes
+from ecg.folders import header_path
 from ecg.labels import class_name
 from ecg.leads import STANDARD, canonical_name, list_leads
+from ecg.plot_marks import draw_bands, draw_legend, read_marks, waves_of_lead
 from ecg.progress import quiet_pipe
 from ecg.records import Record, read_record
 
@@ -62,6 +64,7 @@ def plot_record(
     seconds: float = SHOWN_S,
     start_s: float = 0.0,
     r_peaks: Sequence[int] | np.ndarray = (),
+    marks: Annotations | None = None,
 ) -> None:
     """Draw a record on ECG paper, true to scale at 25 mm/s and 10 mm/mV.
 
@@ -89,6 +92,9 @@ def plot_record(
         Time of the signal's first sample, for the axis.
     r_peaks : sequence of int
         Samples of the signal to mark below the last row.
+    marks : Annotations, optional
+        Of the signal: bands of P, QRS and T behind each trace (the lead's, else those of all
+        leads), and letters of beats, which replace the marks of R peaks.
 
     Raises
     ------
@@ -110,18 +116,25 @@ def plot_record(
     rows = 4 if standard else len(names)
     height_mm = HEAD_MM + rows * ROW_MM + FOOT_MM
     figure, axes = _paper(height_mm, seconds)
+    waves = {lead: waves_of_lead(marks, lead) if marks else Waves() for lead in names}
     centres = [height_mm - HEAD_MM - ROW_MM * row - LINE_MM for row in range(rows)]
     if standard:
-        cut = _draw_columns(axes, dict(zip(names, shown, strict=True)), fs, centres, seconds)
+        cut = _draw_columns(axes, dict(zip(names, shown, strict=True)), waves, fs, centres, seconds)
     else:
         cut = [lead for lead, trace, centre in zip(names, shown, centres, strict=True)
-               if _draw_trace(axes, lead, trace, fs, LEFT_MM, centre)]  # fmt: skip
+               if _draw_trace(axes, lead, trace, waves[lead], fs, LEFT_MM, centre)]  # fmt: skip
     for centre in centres:
         _draw_pulse(axes, centre)
-    marks_s = np.array([peak / fs for peak in r_peaks if 0 <= peak < shown.shape[1]])
-    _draw_times(axes, seconds, start_s, marks_s)
+    beats = Beats(np.array(r_peaks, int), np.full(len(r_peaks), MARK))
+    if marks and len(marks.beats):
+        beats = marks.beats
+    beats = beats.take((beats.samples >= 0) & (beats.samples < shown.shape[1]))
+    _draw_times(axes, seconds, start_s, beats, fs)
     _write_margins(axes, title, note)
-    _write_scale(axes, signal.shape[1] / fs, seconds, standard, len(marks_s) > 0, cut)
+    if marks and len(marks.waves):
+        draw_legend(axes, axes.get_xlim()[1] - MARGIN_MM, height_mm - 11.5)
+    peaks = MARK in beats.symbols
+    _write_scale(axes, signal.shape[1] / fs, seconds, standard, peaks, cut)
     save(figure, path)
 
 
@@ -146,8 +159,8 @@ def _paper(height_mm: float, seconds: float) -> tuple["Figure", "Axes"]:
 
 
 def _draw_columns(
-    axes: "Axes", shown: Mapping[str, np.ndarray], fs: float, centres: Sequence[float],
-    seconds: float,
+    axes: "Axes", shown: Mapping[str, np.ndarray], waves: Mapping[str, Waves], fs: float,
+    centres: Sequence[float], seconds: float,
 ) -> list[str]:  # fmt: skip
     """Draw twelve leads in four columns, and lead II below them; return clipped leads."""
     cut = []
@@ -158,18 +171,22 @@ def _draw_columns(
         last = round((index + 1) * column_s * fs) if whole else round(column_s * fs)
         left = LEFT_MM + index * column_s * MM_PER_S
         for lead, centre in zip(column, centres, strict=False):
-            if _draw_trace(axes, lead, shown[lead][first:last], fs, left, centre):
+            own = Annotations(fs, waves=waves[lead]).window(first, last).waves
+            if _draw_trace(axes, lead, shown[lead][first:last], own, fs, left, centre):
                 cut.append(lead)
             if index:
                 axes.plot([left, left], [centre - 2.5, centre + 2.5], color=INK, linewidth=0.8)
-    clipped = _draw_trace(axes, RHYTHM_LEAD, shown[RHYTHM_LEAD], fs, LEFT_MM, centres[-1])
+    rhythm = shown[RHYTHM_LEAD]
+    clipped = _draw_trace(axes, RHYTHM_LEAD, rhythm, waves[RHYTHM_LEAD], fs, LEFT_MM, centres[-1])
     return [*cut, RHYTHM_LEAD] if clipped and RHYTHM_LEAD not in cut else cut
 
 
 def _draw_trace(
-    axes: "Axes", lead: str, trace: np.ndarray, fs: float, left: float, centre: float
+    axes: "Axes", lead: str, trace: np.ndarray, waves: Waves, fs: float, left: float, centre: float
 ) -> bool:
     """Draw one lead from a position on the paper (mm), with its name above; return if it is cut."""
+    shown = Annotations(fs, waves=waves).window(0, len(trace)).waves
+    draw_bands(axes, shown, fs, left, centre, MM_PER_S)
     finite = trace[np.isfinite(trace)]
     middle = float(np.median(finite)) if finite.size else 0.0
     height = MM_PER_MV * (trace.astype(float) - middle)
@@ -189,14 +206,18 @@ def _draw_pulse(axes: "Axes", centre: float) -> None:
     axes.plot(across, centre + MM_PER_MV * np.array([0, 0, 1, 1, 0, 0]), color=INK, linewidth=0.9)
 
 
-def _draw_times(axes: "Axes", seconds: float, start_s: float, marks_s: np.ndarray) -> None:
-    """Write the seconds below the paper, and mark R peaks on its lower edge."""
+def _draw_times(axes: "Axes", seconds: float, start_s: float, beats: Beats, fs: float) -> None:
+    """Write the seconds below the paper, and mark beats on its lower edge."""
     for second in range(math.ceil(start_s), math.floor(start_s + seconds) + 1):
         across = LEFT_MM + MM_PER_S * (second - start_s)
         axes.plot([across, across], [FOOT_MM - 1.2, FOOT_MM], color=QUIET, linewidth=0.8)
         _write(axes, across, FOOT_MM - 4.2, f"{second} s", fontsize=8, color=QUIET, ha="center")
-    across_mm = LEFT_MM + MM_PER_S * marks_s
-    axes.plot(across_mm, np.full(len(marks_s), FOOT_MM + 1.5), MARK, color=COLOURS[0], markersize=5)
+    across_mm = LEFT_MM + MM_PER_S * beats.samples / fs
+    peaks = across_mm[beats.symbols == MARK]
+    axes.plot(peaks, np.full(len(peaks), FOOT_MM + 1.5), MARK, color=COLOURS[0], markersize=5)
+    for across, symbol in zip(across_mm.tolist(), beats.symbols.tolist(), strict=True):
+        if symbol != MARK:
+            _write(axes, across, FOOT_MM + 0.8, symbol, fontsize=9, color=COLOURS[0], ha="center")
 
 
 def _write(axes: "Axes", x: float, y: float, text: str, **style: Any) -> "Text":
@@ -262,10 +283,20 @@ def save(figure: "Figure", path: str | Path) -> None:
         figure.savefig(draft, format=ending)
 
 
-def draw_record(record: Record, folder: Path, *, start_s: float, seconds: float) -> Path:
-    """Draw a part of a record with its R peaks; return the path of the picture, FOLDER/NAME.png.
+def draw_record(
+    record: Record,
+    folder: Path,
+    *,
+    start_s: float = 0.0,
+    seconds: float = SHOWN_S,
+    marks: Annotations | None = None,
+) -> Path:
+    """Draw a part of a record; return the path of the picture, FOLDER/NAME.png.
 
-    R peaks are found in all leads, from 100 Hz on.
+    Parameters
+    ----------
+    marks : Annotations, optional
+        Of the whole record.  Without beats in them R peaks are found in all leads, from 100 Hz on.
 
     Raises
     ------
@@ -274,15 +305,19 @@ def draw_record(record: Record, folder: Path, *, start_s: float, seconds: float)
     """
     part = record.window(start_s, start_s + seconds)
     signal, duration_s = part.signal, record.samples / record.fs
-    before = round(start_s * record.fs) - round(max(0.0, start_s - AROUND_S) * record.fs)
+    onset = round(start_s * record.fs)
+    if marks is not None:
+        marks = marks.window(onset, onset + signal.shape[1])
     r_peaks = np.zeros(0, int)
-    if record.fs >= LOWEST_HZ:
+    found = record.fs >= LOWEST_HZ and not (marks and len(marks.beats))
+    if found:
         around = record.window(max(0.0, start_s - AROUND_S), start_s + seconds + AROUND_S)
+        before = onset - round(max(0.0, start_s - AROUND_S) * record.fs)
         r_peaks = detect(around.signal, record.fs) - before
     words = [f"{len(record.leads)} leads" if len(record.leads) > 1 else "1 lead"]
     words += [f"{record.fs:g} Hz", f"{duration_s:g} s"]
-    if not len(r_peaks):
-        words.append("no R peaks found" if record.fs >= LOWEST_HZ else "rate too low for R peaks")
+    if not len(r_peaks) and not (marks and len(marks.beats)):
+        words.append("no R peaks found" if found else "rate too low for R peaks")
     header = Path(f"{record.stem}.hea")
     if header.exists() and b"simulated" in read_bytes(header).lower():
         words.append("simulated")
@@ -291,17 +326,19 @@ def draw_record(record: Record, folder: Path, *, start_s: float, seconds: float)
     plot_record(
         path, signal, record.leads, record.fs,
         title=f"{record.name}: {classes}" if classes else record.name, note=", ".join(words),
-        seconds=seconds, start_s=start_s, r_peaks=r_peaks,
+        seconds=seconds, start_s=start_s, r_peaks=r_peaks, marks=marks,
     )  # fmt: skip
     return path
 
 
-def _header(text: str) -> Path:
-    """Path of a record's header: `NAME`, `NAME.hea` and the file of the signal are accepted."""
-    stem, ending = os.path.splitext(text)
-    if ending.lower() == ".hea":
-        return Path(text)
-    return Path(f"{stem if ending in ('.mat', '.dat') else text}.hea")
+def _marks(record: Record, folder: Path | None) -> Annotations | None:
+    """Read marks to draw; marks that cannot be drawn are named, and the record is drawn without."""
+    try:
+        return read_marks(record, folder)
+    except FAILURES as error:
+        reason = str(error).removeprefix(f"{record.name}: ")
+        print(f"{record.name}: drawn without marks: {reason}", file=sys.stderr)
+        return None
 
 
 @quiet_pipe()
@@ -309,8 +346,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m ecg.plots",
-        description="Draw records on ECG paper (25 mm/s, 10 mm/mV) with their R peaks, one PNG "
-        "file per record. Records that cannot be drawn are named; the others are drawn.",
+        description="Draw records on ECG paper (25 mm/s, 10 mm/mV) with their R peaks or "
+        "marks, one PNG file per record. Records that cannot be drawn are named; the others are "
+        "drawn.",
     )
     parser.add_argument("records", metavar="RECORD", nargs="+", help="header, or path without .hea")
     parser.add_argument("--out", metavar="FOLDER", type=Path, default=Path(), help="(default: .)")
@@ -318,19 +356,23 @@ def main(words: Sequence[str] | None = None) -> int:
                         help="first second to draw (default: 0)")  # fmt: skip
     parser.add_argument("--seconds", metavar="S", type=float, default=SHOWN_S,
                         help=f"at most {MOST_S:g} (default: %(default)g)")  # fmt: skip
+    parser.add_argument("--marks", metavar="FOLDER", type=Path,
+                        help="of annotation files NAME.atr, NAME.all and NAME.LEAD "
+                        "(default: the record's own folder)")  # fmt: skip
     options = parser.parse_args(words)
     if not (options.start >= 0 and math.isfinite(options.start) and 0 < options.seconds <= MOST_S):
         parser.error(f"--start must be at least 0, --seconds more than 0 and at most {MOST_S:g}")
     drawn: set[Path] = set()
     failed = False
-    for path in map(_header, options.records):
+    for path in map(header_path, options.records):
         try:
             if path.stem in {picture.stem for picture in drawn}:
                 raise LeadwiseError(f"{path.stem}: two records of this name; choose another --out")
             make_folder(options.out)
             record = read_record(path)
             drawn.add(draw_record(record, options.out, start_s=options.start,
-                                  seconds=options.seconds))  # fmt: skip
+                                  seconds=options.seconds,
+                                  marks=_marks(record, options.marks)))  # fmt: skip
             print(options.out / f"{record.name}.png", flush=True)
         except BrokenPipeError:
             raise  # the reader of our output has ended

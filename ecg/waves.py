@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ecg.annotations import ABSENT, ALL_LEADS, KINDS, QRS, P, T, Waves
+from ecg.annotations import ABSENT, ALL_LEADS, KINDS, Waves, known_parts
 
 
 class Intervals(NamedTuple):
@@ -32,7 +32,7 @@ def runs_of(mask: np.ndarray, wave: int) -> np.ndarray:
 
     Examples
     --------
-    >>> runs_of(np.array([0, 1, 1, 0, 2, 1]), P).tolist()
+    >>> runs_of(np.array([0, 1, 1, 0, 2, 1]), 1).tolist()
     [[1, 3], [5, 6]]
     """
     inside = np.concatenate([[False], np.asarray(mask) == wave, [False]])
@@ -57,10 +57,7 @@ def annotate_mask(mask: np.ndarray, lead: str = ALL_LEADS) -> Waves:
 
 
 def waves_of(mask: np.ndarray) -> np.ndarray:
-    """Assign waves to beats.
-
-    A beat is a QRS complex.  Its T is the first one between it and the next QRS, its P the last one
-    between the previous beat's T and its QRS.  Other P waves (blocked ones) belong to no beat.
+    """Assign the waves of a mask to beats, as `waves_of_beats` does.
 
     Parameters
     ----------
@@ -71,22 +68,47 @@ def waves_of(mask: np.ndarray) -> np.ndarray:
     np.ndarray of int, shape (beats, 3, 2)
         Onset and offset of P, QRS and T in samples, half-open; -1 and -1 for a missing wave.
     """
-    qrs = runs_of(mask, QRS)
-    waves = np.full((len(qrs), 3, 2), ABSENT)
-    waves[:, 1] = qrs
+    return waves_of_beats(annotate_mask(mask))
+
+
+def waves_of_beats(waves: Waves) -> np.ndarray:
+    """Assign waves to beats.
+
+    A beat is a QRS complex.  Its T is the first one between it and the next QRS, its P the last one
+    between the previous beat's T and its QRS.  Other P waves (blocked ones) belong to no beat.
+
+    Parameters
+    ----------
+    waves : Waves
+        Of one lead, or those of all leads together.
+
+    Returns
+    -------
+    np.ndarray of int, shape (beats, 3, 2)
+        Onset and offset of P, QRS and T in samples, half-open; -1 where a limit is absent, -1 and
+        -1 for a missing wave.
+    """
+    firsts, lasts = known_parts(waves)
+    limits = np.stack([waves.onsets, waves.offsets], 1)
+    p, qrs, t = (np.flatnonzero(waves.kinds == kind) for kind in KINDS)
+    found = np.full((len(qrs), 3, 2), ABSENT)
     if not len(qrs):
-        return waves
-    ts, ps = runs_of(mask, T), runs_of(mask, P)
-    beat = np.searchsorted(qrs[:, 0], ts[:, 0]) - 1  # the last QRS that starts before the T
-    waves[beat[beat >= 0][::-1], 2] = ts[beat >= 0][::-1]  # written last: the first T of a beat
-    beat = np.searchsorted(qrs[:, 0], ps[:, 0])  # the first QRS that starts after the P
-    after = ps[:, 0] >= np.append(ABSENT, waves[:, 2, 1])[beat]
-    own = (beat < len(qrs)) & after
-    waves[beat[own], 0] = ps[own]  # written last: the last P of a beat
-    return waves
+        return found
+    found[:, 1] = limits[qrs]
+    beat = np.searchsorted(firsts[qrs], firsts[t]) - 1  # the last QRS that starts before the T
+    t_ends = np.full(len(qrs), ABSENT)
+    own = np.flatnonzero(beat >= 0)[::-1]  # written last: the first T of a beat
+    found[beat[own], 2], t_ends[beat[own]] = limits[t[own]], lasts[t[own]]
+    beat = np.searchsorted(firsts[qrs], firsts[p])  # the first QRS that starts after the P
+    after = firsts[p] >= np.append(ABSENT, t_ends)[beat]
+    own = np.flatnonzero((beat < len(qrs)) & after)
+    found[beat[own], 0] = limits[p[own]]  # written last: the last P of a beat
+    return found
 
 
-def intervals(waves: np.ndarray, fs: float, samples: int) -> Intervals:
+def intervals(
+    waves: np.ndarray, fs: float, samples: int, after_gap: np.ndarray | None = None
+) -> Intervals:
     """Measure the intervals of each beat.
 
     Parameters
@@ -97,6 +119,8 @@ def intervals(waves: np.ndarray, fs: float, samples: int) -> Intervals:
         Hz.
     samples : int
         Of the record; where a wave touches its ends, it is cut off and the limit unknown.
+    after_gap : np.ndarray of bool, shape (beats,), optional
+        Where signal is missing between a beat and the one before: `qq` and QTc are unknown.
 
     Returns
     -------
@@ -105,6 +129,7 @@ def intervals(waves: np.ndarray, fs: float, samples: int) -> Intervals:
 
     Examples
     --------
+    >>> from ecg.annotations import QRS, P, T
     >>> mask = np.zeros(700, int)
     >>> for wave, onset, offset in ((P, 100, 150), (QRS, 180, 225), (T, 300, 380), (QRS, 580, 625)):
     ...     mask[onset:offset] = wave
@@ -119,6 +144,8 @@ def intervals(waves: np.ndarray, fs: float, samples: int) -> Intervals:
     onset, offset = ms[..., 0], ms[..., 1]
     qt = offset[:, 2] - onset[:, 1]
     qq = np.diff(onset[:, 1], prepend=np.nan)
+    if after_gap is not None:
+        qq[after_gap] = np.nan
     rr_s = qq / 1000
     if len(rr_s) > 1:
         rr_s[0] = rr_s[1]

@@ -115,6 +115,24 @@ class Network(nn.Module):
                 rows[index] = {name: output[row] for name, output in outputs.items()}
         return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}  # type: ignore[misc]
 
+    def segment(self, signal: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Compute logits of waves and beats only, without lower levels and Perceiver.
+
+        Parameters
+        ----------
+        signal : torch.Tensor of shape (batch, channels, samples)
+
+        Returns
+        -------
+        waves : torch.Tensor of shape (batch, 4, samples)
+        beats : torch.Tensor of shape (batch, beats, samples)
+        """
+        samples = signal.shape[2]
+        padded = functional.pad(signal, (0, -samples % self.unet.reduction))
+        features = self.unet.decode(self.unet.encode(padded))[0]
+        waves, beats = self.waves[0](features), self.beats(features)
+        return waves[:, :, 0, :samples], beats[:, :, 0, :samples]
+
     def _forward(self, signal: torch.Tensor, facts: torch.Tensor) -> Outputs:
         samples = signal.shape[2]
         padded = functional.pad(signal, (0, -samples % self.unet.reduction))

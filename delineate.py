@@ -1,0 +1,241 @@
+#!/usr/bin/env python
+"""Mark P, QRS and T waves and beats of records.
+
+    python delineate.py RECORD_OR_FOLDER… --out FOLDER [--model MODEL] [--rename OLD=NEW,…] [--plot]
+
+For each record it writes NAME.LEAD per lead and NAME.all, the marks of all leads together, as WFDB
+annotation files, and NAME.beats.tsv with a row per beat; for all records intervals.tsv.  Folders
+below a given folder are kept.  Records that cannot be marked are named and skipped.
+"""
+
+import argparse
+import os
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tqdm import tqdm
+
+from ecg import FAILURES, LeadwiseError, failure_text
+from ecg.annotation_files import BEATS_EXTENSION, WAVES_EXTENSION, write_waves
+from ecg.annotations import Annotations, Waves
+from ecg.beat_table import (
+    RECORD_COLUMNS,
+    beat_table,
+    beats_text,
+    failed_row,
+    record_row,
+    table_text,
+)
+from ecg.files import atomic_write, make_folder
+from ecg.folders import LOST, find_headers, header_path
+from ecg.headers import Message
+from ecg.parallel import sleep_while_waiting
+from ecg.plots import FORMATS, SHOWN_S, draw_record
+from ecg.progress import log, quiet_pipe
+from ecg.records import Record, read_record, summarise
+from leadwise import WEIGHTS
+from training.settings import read_settings
+
+if TYPE_CHECKING:
+    from models.delineator import Delineation
+
+MODEL = WEIGHTS / "heartly2021"
+TAKEN = {"hea", "mat", "dat", "tsv", BEATS_EXTENSION, WAVES_EXTENSION, *FORMATS}
+PLAIN = re.compile(r"[a-z0-9_+-]{1,16}")  # endings of files
+
+
+class Job(NamedTuple):
+    """A record's header, the folder for its marks, and its name with the folders above it."""
+
+    header: Path
+    folder: Path
+    name: str
+
+
+def delineate(
+    paths: Sequence[str], out: Path, model: Path = MODEL, *, plot: bool = False
+) -> tuple[list[str], int]:
+    """Mark records.
+
+    Returns
+    -------
+    failed : list of str
+        Names of the records without marks.
+    records : int
+        Number of records.
+
+    Raises
+    ------
+    LeadwiseError
+        A folder is missing, empty, or cannot be written, or the model cannot be loaded.
+    """
+    jobs, failed = _find_jobs(paths, out)
+    records = len(jobs) + len(failed)
+    make_folder(out)
+
+    sleep_while_waiting()
+    from models.delineator import mark  # slow (torch), so only after the checks
+    from models.model import Model
+    from models.segmenter import Segmenter
+
+    segmenter = Segmenter(Model.load(model))
+    rename = read_settings().rename or ()
+    rows: list[tuple[str, ...]] = []
+    messages: list[Message] = []
+    hidden = not sys.stderr.isatty()
+    with tqdm(total=len(jobs), unit="record", unit_scale=True, leave=False, disable=hidden) as bar:
+        for number, job in enumerate(jobs, 1):
+            try:
+                record = read_record(job.header, rename)
+                marks = mark(segmenter, record, bar.update)
+                rows.append(write_marks(record, marks, job))
+                messages += marks.messages
+                if plot:
+                    draw_record(record, job.folder, marks=_annotations(record, marks))
+            except FAILURES as error:
+                failed.append(job.name)
+                text = failure_text(job.header.stem, error)
+                rows.append(failed_row(job.name, text.partition(" failed: ")[2]))
+                log(text)
+            bar.update(number - bar.n)
+    for line in summarise(messages):
+        log(line)
+    with atomic_write(out / "intervals.tsv") as draft:
+        draft.write_text(table_text(RECORD_COLUMNS, rows), encoding="utf-8")
+    return failed, records
+
+
+def _find_jobs(paths: Sequence[str], out: Path) -> tuple[list[Job], list[str]]:
+    """List records to mark, and names of those that are left out.
+
+    Raises
+    ------
+    LeadwiseError
+        A folder holds no record, or `out` is the folder of records.
+    """
+    jobs: dict[Path, Job] = {}
+    failed = []
+    for text in paths:
+        root = Path(text)
+        if root.is_dir():
+            headers, problems = find_headers(root)
+            for problem in problems:
+                log(str(problem))
+            failed += [problem.record for problem in problems if problem.kind in LOST]
+        else:
+            headers = [header_path(text)]
+            root = headers[0].parent
+        for header in headers:
+            folder = out / header.parent.relative_to(root)
+            name = (header.parent.relative_to(root) / header.stem).as_posix()
+            if folder.resolve() == header.parent.resolve():
+                raise LeadwiseError(
+                    f"{folder}: is the folder of {header.stem}; marks could replace annotation "
+                    "files in it, so choose another --out"
+                )
+            if folder / header.stem in jobs:
+                log(f"{name}: two records of this name; {header} is left out")
+                failed.append(name)
+            else:
+                jobs[folder / header.stem] = Job(header, folder, name)
+    return list(jobs.values()), failed
+
+
+def write_marks(record: Record, marks: "Delineation", job: Job) -> tuple[str, ...]:
+    """Write the marks of a record; return its row of intervals.tsv."""
+    make_folder(job.folder)
+    stem = job.folder / job.header.stem
+    endings = [*lead_endings(record.leads), WAVES_EXTENSION]
+    every = (*marks.by_lead, marks.fused)
+    for ending, waves, reason in zip(endings, every, marks.reasons, strict=True):
+        write_waves(f"{stem}.{ending}", waves, record.fs, reason)
+    table = beat_table(
+        marks.fused, marks.beats, marks.probabilities, marks.gaps, record.fs, record.samples
+    )
+    with atomic_write(f"{stem}.beats.tsv") as draft:
+        draft.write_text(beats_text(table), encoding="utf-8")
+    return record_row(job.name, table)
+
+
+def lead_endings(leads: Sequence[str]) -> list[str]:
+    """Give the endings of the files of leads: the names in lower case, else their numbers.
+
+    Examples
+    --------
+    >>> lead_endings(["aVR", "V1", "ECG", "ECG", "dat", "a/b"])
+    ['avr', 'v1', 'ecg', 'lead4', 'lead5', 'lead6']
+    """
+    endings: list[str] = []
+    for number, lead in enumerate(leads, 1):
+        own = lead.casefold()
+        usable = PLAIN.fullmatch(own) and own not in TAKEN and own not in endings
+        endings.append(own if usable else f"lead{number}")
+    return endings
+
+
+def _annotations(record: Record, marks: "Delineation") -> Annotations:
+    """Give all marks of a record, to draw them."""
+    waves = Waves.joined([*marks.by_lead, marks.fused])
+    return Annotations(record.fs, marks.beats, waves=waves)
+
+
+@quiet_pipe()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(
+        description="Mark P, QRS and T waves and beats of records. Research use, not a medical "
+        "device."
+    )
+    parser.add_argument(
+        "records", metavar="RECORD_OR_FOLDER", nargs="+",
+        help="header, path without .hea, or folder of records, flat or nested",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", metavar="FOLDER", type=Path, required=True,
+        help="folder for NAME.LEAD, NAME.all, NAME.beats.tsv and intervals.tsv, created if absent",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model", metavar="MODEL", type=Path, default=MODEL,
+        help="model folder of HeartlyAI 2021 (default: weights/heartly2021)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rename", metavar="OLD=NEW,…", help="new names of leads, such as MLII=II,C1=V1"
+    )
+    parser.add_argument(
+        "--plot", action="store_true",
+        help=f"also draw the first {SHOWN_S:g} s of each record with its marks (NAME.png)",
+    )  # fmt: skip
+    parser.add_argument(
+        "-f", "--allow-failures", action="store_true", help="exit with 0 even if records failed"
+    )
+    options = parser.parse_args(argv)
+    if options.rename is not None:
+        os.environ["LEADWISE_RENAME"] = options.rename
+    try:
+        read_settings()
+    except LeadwiseError as error:
+        parser.error(str(error))
+    try:
+        failed, records = delineate(options.records, options.out, options.model, plot=options.plot)
+    except LeadwiseError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(
+            "Interrupted. The marks of some records are missing, and intervals.tsv is not "
+            "written; run the same command again.",
+            file=sys.stderr,
+        )
+        return 128 + signal.SIGINT
+    if failed:
+        log(f"{len(failed)} of {records} records failed: {', '.join(failed)}")
+    print("Done.")
+    return 1 if failed and not options.allow_failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
