@@ -21,7 +21,6 @@ from ecg.labels import POLICIES, class_name, codes_by_name
 from ecg.rules import RULES, Rule
 from ecg.signals import Transform, butterworth_band_pass, fir_band_pass
 from models import recipes_by_name
-from models.network import skeleton
 from models.recipe import Recipe
 from training.settings import VARIABLES, read_settings
 
@@ -80,6 +79,8 @@ def recipes_table() -> list[str]:
 
 def _weights(recipe: Recipe) -> int:
     """Count the weights of a recipe's first network."""
+    from models.network import skeleton  # torch, which the peers' environment does not have
+
     classes = {head.name: POLICIES[head.classes]([["1"]]) for head in recipe.heads}
     network = skeleton(recipe, recipe.lead_sets[0], classes)
     return sum(weight.numel() for weight in network.parameters())

@@ -1,5 +1,7 @@
 """The benchmark of R peaks: its noise, its tables, and the peers' pins."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +71,12 @@ def test_tables(record: Marked) -> None:
     assert markdown(["x", "y"], [["1", "2"]], ["it broke"]) == [
         "| x | y |", "| --- | --- |", "| 1 | 2 |", "", "Failed, counted as no beats: it broke."
     ]  # fmt: skip
+
+
+def test_the_benchmark_needs_no_package_that_the_peers_environment_lacks() -> None:
+    lacking = ("torch", "safetensors", "skmultilearn", "tqdm")
+    program = f"import sys; sys.modules.update(dict.fromkeys({lacking})); import benchmarks.beats"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
 def test_the_peers_have_the_harness_own_versions() -> None:
