@@ -10,6 +10,7 @@ import numpy as np
 from ecg import LeadwiseError
 
 STANDARD = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+ALONE = "II"  # the place of any lead that a network of twelve leads reads alone
 LEAD_SETS = {
     12: STANDARD,
     6: STANDARD[:6],

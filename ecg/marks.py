@@ -31,7 +31,7 @@ def readable(signal: np.ndarray, fs: float) -> np.ndarray:
         for first, last in runs_of(same, True):
             if last + 1 - first >= least:
                 lead[first : last + 1] = False
-    return able
+    return np.asarray(able)
 
 
 def gap_spans(inside: np.ndarray) -> np.ndarray:
@@ -65,7 +65,7 @@ def _near(limits: np.ndarray, edges: np.ndarray, reach: float) -> np.ndarray:
     after = np.searchsorted(edges, limits).clip(max=len(edges) - 1)
     before = (after - 1).clip(min=0)
     distance = np.minimum(np.abs(edges[after] - limits), np.abs(edges[before] - limits))
-    return distance <= reach
+    return np.asarray(distance <= reach)
 
 
 def with_peaks(waves: Waves, signal: np.ndarray) -> Waves:

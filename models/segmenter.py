@@ -1,8 +1,7 @@
 """From a record to the probabilities of waves and beat classes, stretch by stretch.
 
-The network of HeartlyAI 2021 reads each lead by itself, on the lead's own channel with zeros on the
-others, and then all leads together for the classes of beats.  A lead that the network does not have
-is read as lead II.
+The network of HeartlyAI 2021 reads each lead by itself, as lead II with zeros for the others: the
+augmentation `single_lead` trains it so.  Then it reads all leads together for the classes of beats.
 
 Long records are read in windows of 32 s on a fixed grid from the record's start; 2 s on each side
 of a window are context, whose probabilities are not used.  Transforms, level and scale are those of
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 
 from ecg import LeadwiseError
+from ecg.leads import ALONE
 from ecg.records import Record
 from models.heartly2021.network import BEATS
 from models.inputs import channels_of, channels_per_lead, post_transform, prepare
@@ -29,7 +29,6 @@ WINDOWS = 4  # that are prepared together
 GROUPS = 8  # of windows that are read from the file at once: 15 min
 FRAMES = 32_768  # of a batch: its features stay in a processor's cache
 MARGIN_S = 10.0  # of signal before and after the waves that a stretch owns
-OTHER_LEAD = "II"  # in whose place unknown leads are read
 
 Row = tuple[np.ndarray, np.ndarray]  # channels (channels, frames), and their positions
 
@@ -83,7 +82,7 @@ class Segmenter:
                 f"{model.folder.path}: its network marks no waves; give a model of HeartlyAI 2021"
             )
         self.leads: tuple[str, ...] = trained.leads
-        self.other = OTHER_LEAD if OTHER_LEAD in self.leads else self.leads[0]
+        self.other = ALONE if ALONE in self.leads else self.leads[0]
         self.classes = model.folder.classes[BEATS]
         self._recipe, self._device = model.recipe, model.device
         self._network: Any = network
@@ -141,14 +140,14 @@ class Segmenter:
 
     def _rows(self, record: Record, signal: np.ndarray) -> Iterator[Row]:
         """Prepare each lead by itself and, of several leads, all together."""
-        names = [lead if lead in self.leads else self.other for lead in record.leads]
-        for name, lead in zip(names, signal, strict=True):
+        name = self.other
+        for lead in signal:
             prepared = prepare(self._recipe, lead[None], [name], [name], record.fs).signal
             ready, positions = post_transform(self._recipe, prepared)
             row = np.zeros((len(self.leads) * self._kinds, ready.shape[1]), np.float32)
             row[channels_of([name], self.leads, self._kinds)] = ready
             yield row, positions
-        if len(names) > 1:
+        if len(signal) > 1:
             # A lead that is read as lead II does not replace the record's own lead II.
             have = [
                 lead if lead in self.leads or self.other in record.leads else self.other
@@ -235,4 +234,4 @@ def _interpolated(signal: np.ndarray) -> np.ndarray:
         if missing.any() and not missing.all():
             present = np.flatnonzero(~missing)
             row[missing] = np.interp(np.flatnonzero(missing), present, row[present])
-    return filled
+    return np.asarray(filled)

@@ -23,7 +23,7 @@ from functools import lru_cache, wraps
 import numpy as np
 import torch
 
-from ecg.leads import LEAD_SETS, derivable_leads
+from ecg.leads import LEAD_SETS, ALONE, derivable_leads
 from models import lookup
 from models.recipe import Head, Recipe
 from models.sample import NO_P, Batch, Sample
@@ -50,7 +50,8 @@ def lead_dropout(sample: Sample, generator: np.random.Generator, *, probability:
 def single_lead(sample: Sample, generator: np.random.Generator, *, probability: float) -> Sample:
     """Reduce a record with marked waves, with this probability, to one of the marked leads.
 
-    The other leads are set to 0, and the targets become those of this lead.
+    Whichever lead it is, it is read as `ALONE`, and the other leads are 0, so that the network
+    learns from all leads how to mark a single one.  The targets become those of the lead.
     """
     rows = [target[1:] for target in sample.targets.values() if len(target) > 1]
     marked = np.flatnonzero([
@@ -61,7 +62,7 @@ def single_lead(sample: Sample, generator: np.random.Generator, *, probability: 
         return sample
     lead = int(generator.choice(marked))
     alone = np.zeros_like(sample.signal)
-    alone[lead] = sample.signal[lead]
+    alone[sample.leads.index(ALONE) if ALONE in sample.leads else 0] = sample.signal[lead]
     targets = {
         name: target[[1 + lead]] if len(target) > 1 else target
         for name, target in sample.targets.items()

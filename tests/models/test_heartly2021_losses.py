@@ -108,6 +108,7 @@ def test_where_no_p_wave_can_be_its_probability_is_the_loss() -> None:
         want = -torch.log(1 - probability[known]).mean() if known else torch.tensor(0.0)
         assert float(loss.detach()) == pytest.approx(float(want), abs=1e-6)
     whole = segmentation(logits, torch.tensor([[-2, -2]]))
-    assert float(whole.detach()) == pytest.approx(float(-torch.log(1 - probability).mean()), abs=1e-6)
+    want = float(-torch.log(1 - probability).mean())
+    assert float(whole.detach()) == pytest.approx(want, abs=1e-6)
     (gradient,) = torch.autograd.grad(whole, logits)
     assert (gradient[0, 1] > 0).all()

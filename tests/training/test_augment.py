@@ -269,13 +269,14 @@ def test_what_does_not_move_the_signal_leaves_the_targets(name: str) -> None:
 def test_a_single_marked_lead_has_its_own_targets() -> None:
     waves = np.array([[1, 1], [2, 2], [UNKNOWN, UNKNOWN], [3, 3]], np.uint8)  # all, I, II, V1
     beats = np.array([[0, UNKNOWN]], np.uint8)
-    sample = Sample(np.ones((3, 2)), ("I", "II", "V1"), FS, {"waves": waves, "beats": beats})
+    signal = np.array([[5, 5], [6, 6], [7, 7]])
+    sample = Sample(signal, ("I", "II", "V1"), FS, {"waves": waves, "beats": beats})
     drawn = [RECORDS["single_lead"](sample, generator(seed), probability=0.8) for seed in range(99)]
     seen = {(tuple(one.signal[:, 0]), one.targets["waves"][0, 0]) for one in drawn}
-    assert seen == {((1, 1, 1), 1), ((1, 0, 0), 2), ((0, 0, 1), 3)}, "II has no marks"
+    assert seen == {((5, 6, 7), 1), ((0, 5, 0), 2), ((0, 7, 0), 3)}, "II has no marks"
     hidden = replace(sample, signal=np.array([[0.0, 0], [1, 1], [1, 1]]))
     drawn_of = [RECORDS["single_lead"](hidden, generator(s), probability=1.0) for s in range(20)]
-    assert {tuple(one.signal[:, 0]) for one in drawn_of} == {(0, 0, 1)}, "I is absent"
+    assert {tuple(one.signal[:, 0]) for one in drawn_of} == {(0, 1, 0)}, "I is absent"
     assert sum(one.targets["waves"][0, 0] == 1 for one in drawn) == pytest.approx(20, abs=10)
     assert all(one.targets["beats"] is beats for one in drawn)
 

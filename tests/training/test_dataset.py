@@ -272,7 +272,7 @@ def test_a_single_lead_has_the_row_of_its_lead() -> None:
         batch = dataset.batch([0], np.random.default_rng(seed))
         seen.add((*batch.signal[0, :, 0].tolist(), int(batch.targets["waves"][0, 0])))
     v2 = float(1 + STANDARD.index("V2"))
-    assert seen == {(1.0, 0.0, 0.0, 0.0, 1), (0.0, 0.0, 0.0, v2, 2)}
+    assert seen == {(0.0, 1.0, 0.0, 0.0, 1), (0.0, v2, 0.0, 0.0, 2)}, "read as lead II"
     assert dataset.batch([0]).targets["waves"].tolist() == [[0] * 20], "validation: all leads"
 
 
