@@ -44,7 +44,10 @@ def small(recipe: Recipe) -> Recipe:
     if "padded" in options:
         options["padded"] = 2240  # samples; the published 18,000 take a hundred times as long
     network = part(recipe.network.name, **options)
-    return vary(recipe, network=network, batch=16, epochs=2)
+    sampling = recipe.sampling
+    if "others" in sampling.options:  # records drawn per epoch, by the thousand
+        sampling = part(sampling.name, **{**sampling.options, "others": 24})
+    return vary(recipe, network=network, sampling=sampling, batch=16, epochs=2)
 
 
 def draw_norms(network: nn.Module) -> None:
