@@ -1,7 +1,8 @@
 """Tables of beats and of records' intervals, as tab-separated text."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ecg.annotations import ABSENT, Beats, Waves
 from ecg.waves import Intervals, intervals, waves_of_beats
 
+AT_ONCE = 4096  # beats whose rows are made together: limits memory
 WAVE_NAMES = ("P", "QRS", "T")
 MEASURES = {
     "pr": "pq", "qrs": "qrs", "qt": "qt", "qtc_fridericia": "qtc_fridericia",
@@ -78,17 +80,23 @@ def beat_table(
 
 def beats_text(table: BeatTable) -> str:
     """Write a table with a row per beat; an empty cell has its reason in the last column."""
-    columns = [_milliseconds(getattr(table.intervals, name)) for name in MEASURES.values()]
-    limits = np.where(table.limits == ABSENT, "", table.limits.astype(str)).reshape(-1, 6).tolist()
-    reasons = _reasons(table)
-    rows = [
+    starts = range(0, len(table.beats), AT_ONCE)
+    rows = chain.from_iterable(_rows(table, slice(start, start + AT_ONCE)) for start in starts)
+    return table_text(BEAT_COLUMNS, rows)
+
+
+def _rows(table: BeatTable, part: slice) -> Iterator[tuple[str, ...]]:
+    columns = [_milliseconds(getattr(table.intervals, name)[part]) for name in MEASURES.values()]
+    limits = table.limits[part]
+    cells = np.where(limits == ABSENT, "", limits.astype(str)).reshape(-1, 6).tolist()
+    yield from (
         (str(sample), symbol, f"{probability:.3f}", *own, *measures, reason)
         for sample, symbol, probability, own, *measures, reason in zip(
-            table.beats.samples.tolist(), table.beats.symbols.tolist(),
-            table.probabilities.tolist(), limits, *columns, reasons, strict=True,
+            table.beats.samples[part].tolist(), table.beats.symbols[part].tolist(),
+            table.probabilities[part].tolist(), cells, *columns,
+            _reasons(limits, table.after_gap[part], first=part.start == 0), strict=True,
         )
-    ]  # fmt: skip
-    return table_text(BEAT_COLUMNS, rows)
+    )  # fmt: skip
 
 
 def record_row(name: str, table: BeatTable) -> tuple[str, ...]:
@@ -120,29 +128,27 @@ def failed_row(name: str, reason: str, beats: str = "") -> tuple[str, ...]:
     return tuple(" ".join(cell.split()) for cell in cells)
 
 
-def table_text(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table_text(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write rows of cells as lines of tab-separated text."""
-    return "".join("\t".join(row) + "\n" for row in (columns, *rows))
+    return "".join("\t".join(row) + "\n" for row in chain([columns], rows))
 
 
 def _milliseconds(values: np.ndarray) -> list[str]:
     return [f"{value:.0f}" if value == value else "" for value in values.tolist()]
 
 
-def _reasons(table: BeatTable) -> list[str]:
+def _reasons(limits: np.ndarray, after_gap: np.ndarray, first: bool) -> list[str]:
     """Describe per beat which waves are missing, and why its RR is unknown."""
-    known = table.limits != ABSENT
     texts = [
         [
             f"no {wave}" if not both.any() else f"{wave} cut off"
             for wave, both in zip(WAVE_NAMES, beat, strict=True)
             if not both.all()
         ]
-        for beat in known
+        for beat in limits != ABSENT
     ]
-    for index, text in enumerate(texts):
-        if index == 0:
-            text.append("first beat")
-        elif table.after_gap[index]:
-            text.append("gap before")
+    for text, gap in zip(texts, after_gap.tolist(), strict=True):
+        text += ["gap before"] * gap
+    if first:
+        texts[0].append("first beat")
     return ["; ".join(text) for text in texts]

@@ -40,7 +40,7 @@ def gap_spans(inside: np.ndarray) -> np.ndarray:
 
 
 def without_gap_limits(waves: Waves, inside: np.ndarray, reach: float) -> Waves:
-    """Delete limits that lie on the edge of a gap: the wave is cut off there.
+    """Delete limits on the edge of a gap or of the signal: the wave is cut off there.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def without_gap_limits(waves: Waves, inside: np.ndarray, reach: float) -> Waves:
         Greatest distance of such a limit from the gap in samples.
     """
     gaps = gap_spans(inside)
-    ends, starts = gaps[:, 1], gaps[:, 0]
+    ends, starts = np.append(0, gaps[:, 1]), np.append(gaps[:, 0], len(inside))
     return replace(
         waves,
         onsets=np.where(_near(waves.onsets, ends, reach), ABSENT, waves.onsets),
@@ -60,8 +60,6 @@ def without_gap_limits(waves: Waves, inside: np.ndarray, reach: float) -> Waves:
 
 def _near(limits: np.ndarray, edges: np.ndarray, reach: float) -> np.ndarray:
     """Tell which limits have an edge within reach; edges ascend."""
-    if not len(edges):
-        return np.zeros(len(limits), bool)
     after = np.searchsorted(edges, limits).clip(max=len(edges) - 1)
     before = (after - 1).clip(min=0)
     distance = np.minimum(np.abs(edges[after] - limits), np.abs(edges[before] - limits))

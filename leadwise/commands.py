@@ -19,5 +19,6 @@ def _main_of(script: str) -> Callable[[], int]:
 train = _main_of("train_model")
 run = _main_of("run_model")
 evaluate = _main_of("evaluate_model")
+delineate = _main_of("delineate")
 extract_leads = _main_of("extract_leads_wfdb")
 simulate = _main_of("simulate.__main__")

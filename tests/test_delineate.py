@@ -247,3 +247,13 @@ def test_marks_are_compared_and_read_as_annotations(
     marks = record.annotations()
     assert marks.waves.leads.tolist().count("") == 18
     assert set(marks.waves.leads) == {"", "V1", "aVR"}
+
+
+def test_the_rows_of_a_long_table_are_those_of_its_pieces(
+    data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(data, "--out", tmp_path / "whole", "--model", model)
+    monkeypatch.setattr("ecg.beat_table.AT_ONCE", 2)
+    run(data, "--out", tmp_path / "pieces", "--model", model)
+    name = "A.beats.tsv"
+    assert (tmp_path / "pieces" / name).read_text() == (tmp_path / "whole" / name).read_text()
