@@ -152,16 +152,15 @@ def intervals_ms(marks: Annotations, reference: Annotations) -> np.ndarray:
     qrs = qrs.take((qrs.onsets != ABSENT) & (qrs.offsets != ABSENT))
     starts = np.sort(p.onsets[p.onsets != ABSENT])
     ends = np.sort(t.offsets[t.offsets != ABSENT])
-    limits = [ABSENT, *qrs.offsets.tolist()], [*qrs.onsets.tolist()[1:], np.iinfo(np.int64).max]
+    before = np.append(ABSENT, qrs.offsets)[: len(qrs)].tolist()
+    after = np.append(qrs.onsets[1:], np.iinfo(np.int64).max)[: len(qrs)].tolist()
     rows = []
-    for onset, offset, before, after in zip(qrs.onsets, qrs.offsets, limits[0][:-1], limits[1],
-                                            strict=True):  # fmt: skip
-        if ((spans.onsets - 1 <= onset) & (offset <= spans.offsets + 1)).any():
-            own_p = starts[(starts >= before) & (starts < onset)][-1:]
-            own_t = ends[(ends > offset) & (ends <= after)][:1]
-            pr, qt = (onset - own_p, own_t - onset)
-            rows.append([*(pr if len(pr) else [np.nan]), offset - onset,
-                         *(qt if len(qt) else [np.nan])])  # fmt: skip
+    for begin, end, last, following in zip(qrs.onsets, qrs.offsets, before, after, strict=True):
+        if ((spans.onsets - 1 <= begin) & (end <= spans.offsets + 1)).any():
+            own_p = starts[(starts >= last) & (starts < begin)]
+            own_t = ends[(ends > end) & (ends <= following)]
+            pr = begin - own_p[-1] if len(own_p) else np.nan
+            rows.append((pr, end - begin, own_t[0] - begin if len(own_t) else np.nan))
     table = np.array(rows, float).reshape(-1, 3)
     medians = [np.median(own[~np.isnan(own)]) if (own == own).any() else np.nan for own in table.T]
     return np.array(medians) * 1000 / marks.fs
