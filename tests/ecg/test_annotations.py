@@ -262,3 +262,11 @@ def test_without_a_statement_the_marked_part_reaches_from_first_to_last_mark(
     (tmp_path / "R1.ii").write_bytes(b"\1")
     with pytest.raises(LeadwiseError, match=r"R1\.ii: wfdb cannot read the annotations"):
         read_annotations(str(tmp_path / "R1"), ("I", "II"), 500.0, 5000, ["ii"])
+
+
+def test_waves_may_overlap_where_the_number_of_a_limit_tells_the_wave(tmp_path: Path) -> None:
+    waves = Waves.of(
+        [(10, 20, 34, "p", "II"), (30, 40, 50, "N", "II"), (48, ABSENT, 70, "t", "II")]
+    )
+    write_annotations(Annotations(500.0, waves=waves), tmp_path / "r")
+    assert read_annotations(str(tmp_path / "r"), ["II"], 500, 100, ["ii"]).waves == waves
