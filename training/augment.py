@@ -23,7 +23,7 @@ from functools import lru_cache, wraps
 import numpy as np
 import torch
 
-from ecg.leads import LEAD_SETS, ALONE, derivable_leads
+from ecg.leads import ALONE, LEAD_SETS, derivable_leads
 from models import lookup
 from models.recipe import Head, Recipe
 from models.sample import NO_P, Batch, Sample

@@ -23,7 +23,6 @@ FIRST_STEPS = 3  # before these the speed is uncertain; the first step is slow, 
 RECENT = 20  # steps whose mean is the speed
 FEW_EPOCHS = 3  # networks of fewer are hardly trained
 TOLERANCE = 0.05  # of the budget, which a training may exceed
-RESERVE = 1.1  # times the expected time of what follows the last step, which may become slower
 OUTLIER = 10  # times the median: longer steps are cut to it (suspended machine, clock change)
 FIRST_REPORT_S, REPORT_EVERY_S = 60, 600  # of the projected end
 SAVE_EVERY_S = 180  # the state within an epoch
@@ -344,9 +343,7 @@ class TimeBudget:
     def _fitting(self, evaluation_s: float) -> int:
         """Count the steps that fit, with an evaluation after each epoch and all that follows."""
         step_s = self.step_s
-        last = self.total.sets_left == 1 and self.counted >= FIRST_STEPS
-        reserve = RESERVE if last else 1.0  # later lead sets make up for an earlier one
-        left = self.seconds - self.used - reserve * (self._finish_s + evaluation_s)  # for steps
+        left = self.seconds - self.used - self._finish_s - evaluation_s  # for steps
         fitting = max(0, math.floor(left / step_s))
         if fitting > self._ahead:
             left -= self._ahead * step_s
