@@ -31,10 +31,12 @@ MAY_IMPORT = {
     "entries": {"ecg", "models", "helper_code", "team_code"},
     "helper_code": {"ecg", "scoring"},
     "evaluate_model": {"ecg", "scoring"},
-    "extract_leads_wfdb": {"ecg", "helper_code"},
+    "delineate": {"ecg", "leadwise", "models", "training"},
+    "extract_leads_wfdb": {"ecg", "helper_code", "training"},
     "run_model": {"ecg", "scoring", "team_code", "training"},
     "test_model": {"run_model"},
     "leadwise": {
+        "delineate",
         "evaluate_model",
         "extract_leads_wfdb",
         "run_model",

@@ -98,7 +98,10 @@ def varied(name: str) -> Recipe:
     return vary(recipe, **changes)
 
 
-@pytest.mark.parametrize("name", recipes_by_name())
+OF_ONE_HEAD = [name for name, one in recipes_by_name().items() if len(one.heads) == 1]
+
+
+@pytest.mark.parametrize("name", OF_ONE_HEAD)  # format 2 has no others
 def test_a_recipe_of_format_2_equals_that_of_format_3(name: str) -> None:
     for recipe in (find(name), varied(name)):
         content = json.loads(json.dumps(as_format_2(recipe_to_json(recipe))))

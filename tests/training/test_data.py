@@ -78,7 +78,7 @@ def test_a_patient_of_the_table_is_on_one_side(folder: Path) -> None:
     (folder / "folds.tsv").write_text("record\tfold\tpatient\n" + "".join(rows))
     records, _ = labelled_records(str(folder), EXCLUSIVE)
     signals = mapped_arrays([np.zeros((1, 300), np.float16)] * 8)
-    cache = Cache(folder, signals, {}, np.arange(8), (), ())
+    cache = Cache(folder, signals, {}, None, np.arange(8), (), ())
     for seed in range(5):
         recipe = vary(find("house-resnet"), heads=EXCLUSIVE, lead_sets=(("ECG",),), seed=seed)
         side = split_data(records, cache, str(folder), recipe, Settings()).validation
@@ -134,7 +134,7 @@ def test_records_without_labels_are_used_if_a_head_is_dense_and_their_labels_are
     assert [record.name for record in records] == [f"A{number}" for number in range(1, 9)]
     assert left_out == []
     signals = mapped_arrays([np.zeros((1, 300), np.float16)] * 7)
-    cache = Cache(folder, signals, {}, np.arange(7), (), ())
+    cache = Cache(folder, signals, {}, None, np.arange(7), (), ())
     recipe = vary(find("house-resnet"), heads=heads, lead_sets=(("ECG",),))
     data = split_data(records, cache, str(folder), recipe, Settings())
     assert data.labels.keys() == data.known.keys() == {"diagnosis"}
