@@ -20,7 +20,7 @@ from scoring import DENSE_METRICS, METRICS
 from training.augment import AUGMENTATIONS, BATCHES
 from training.cache import cached_leads, rows_of
 from training.combinations import check_combinations
-from training.data import MASKS
+from training.data import MASKS, taught_labels
 from training.dataset import Dataset, dataset_of
 from training.decisions import FITS, USES, fit_of
 from training.evaluate import score_head
@@ -189,11 +189,7 @@ def _trial_dataset(
         zeros = np.zeros((TRIAL_RECORDS, rows, samples), np.uint8)
         dense[head.name] = MappedArrays(zeros.tobytes(), np.uint8, rows, lengths)
     codes = [[classes_of[row] for classes_of in classes.values()] for row in range(TRIAL_RECORDS)]
-    taught = {
-        head.name: lookup(recipe, "TARGETS", head.targets, {})(codes)
-        for head in recipe.heads
-        if head.targets != "labels"
-    }
+    taught = taught_labels(recipe, codes)
     facts = np.zeros((TRIAL_RECORDS, len(FACTS)), np.float32) if reads_facts(recipe) else None
     signals = MappedArrays(noise.tobytes(), np.float32, channels, lengths)
     return dataset_of(signals, labels, leads, recipe, None, dense, taught, facts)

@@ -268,12 +268,16 @@ def split_data(
             mask = has_codes & (np.ones_like(labels[head.name]) if mask is None else mask)
         if mask is not None:
             known[head.name] = mask
-    taught = {
+    return Data(cache, classes, labels, validation, known, taught_labels(recipe, codes))
+
+
+def taught_labels(recipe: Recipe, codes: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
+    """Make the labels of training of each head with label engineering: bool (records, columns)."""
+    return {
         head.name: lookup(recipe, "TARGETS", head.targets, {})(codes)
         for head in recipe.heads
         if head.targets != "labels"
     }
-    return Data(cache, classes, labels, validation, known, taught)
 
 
 def _check_annotations(cache: Cache, validation: np.ndarray, chooses: str) -> None:
