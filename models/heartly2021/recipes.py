@@ -101,9 +101,9 @@ LEADWISE = Recipe(
         width=128,
         **HALF,
     ),  # fmt: skip
-    optimiser=part("adamw", lr=2e-3, weight_decay=0.01),
+    optimiser=part("adamw", lr=8e-4, weight_decay=0.01),  # from 1.2e-3 on the loss jumps
     schedule=part("one_cycle"),
-    epochs=60,
+    epochs=30,
     batch=32,
     sampling=part("inverse_frequency", annotated=8, others=4000, power=0.5),
     heads=(
