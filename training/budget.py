@@ -60,6 +60,9 @@ class TotalBudget:
     step_s, evaluation_steps, finish_s : float or None
         Of the last lead set: seconds per step, the cost of an evaluation in steps, and the seconds
         from the last epoch to the written model.  None: not measured yet.
+    first_step_s : float
+        Of the last lead set: seconds from its start to the end of its first step.  The network is
+        made in them, and the first step is slow.
     """
 
     def __init__(
@@ -75,6 +78,8 @@ class TotalBudget:
         self.step_s: float | None = None
         self.evaluation_steps: float | None = None
         self.finish_s: float | None = None
+        self.first_step_s = 0.0
+        self._set_start = clock()
 
     @property
     def spent_s(self) -> float:
@@ -96,7 +101,8 @@ class TotalBudget:
         """Whether not even one step, an evaluation and the decision fit any more."""
         if self.step_s is None or self.evaluation_steps is None or self.finish_s is None:
             return False
-        return self.left_s < self.step_s * (1 + self.evaluation_steps) + self.finish_s
+        first_s = max(self.step_s, self.first_step_s)
+        return self.left_s < first_s + self.evaluation_steps * self.step_s + self.finish_s
 
     def within(self, results: Iterable[Result], records: int, done: str) -> Iterator[Result]:
         """Yield the results of records as they come; stop when the budget is used up.
@@ -142,6 +148,14 @@ class TotalBudget:
         """Note that a lead set's model is written, so many seconds after its last epoch."""
         self.finish_s = finish_s
         self.sets_left -= 1
+
+    def started(self) -> None:
+        """Note the start of a lead set."""
+        self._set_start = self.clock()
+
+    def first_step_ended(self) -> None:
+        """Note the end of the first step of a lead set."""
+        self.first_step_s = max(0.0, self.clock() - self._set_start)
 
 
 UNLIMITED = TotalBudget(math.inf, 1)
@@ -284,6 +298,8 @@ class TimeBudget:
         """Note the end of a training step."""
         self._steps_s.append(self._lap())
         self.counted += 1
+        if self.counted == 1:
+            self.total.first_step_ended()
         if self.counted == FIRST_STEPS:
             self._steps_s.popleft()
         self._done += 1

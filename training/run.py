@@ -146,6 +146,7 @@ def _train_lead_sets(
             if trained and budget.too_short:
                 log(f"{name}: not trained; {_used_up(budget)}")
                 continue
+        budget.started()
         dataset = data.dataset(leads, recipe)
         key_of_set = {**key, "leads": ", ".join(leads)}
         run = LeadSetRun(name, key_of_set, recipe, leads, data.classes, device, precision)

@@ -189,6 +189,20 @@ def test_what_no_longer_fits_is_known() -> None:
     assert total.too_short
 
 
+def test_the_time_until_the_first_step_ends_is_part_of_what_must_fit() -> None:
+    clock = Clock()
+    total = TotalBudget(100, 3, clock=clock)
+    clock.now += 10  # reading
+    total.started()
+    clock.now += 5  # the network is made
+    Training(clock, total, 1).run(2.0, 6.0)
+    total.finished(4.0)
+    clock.now = 100 + 100 - (5 + 2 + 6 + 4) - 0.1
+    assert not total.too_short
+    clock.now = 100 + 100 - (5 + 2 + 6 + 4) + 0.1
+    assert total.too_short
+
+
 def test_start_up_counts_unless_the_process_did_other_work_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
