@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,12 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+POLL_S = 0.1  # between two attempts
 WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of network file systems
 
 
 @contextmanager
-def locked(path: Path, doing: str, *, wait: bool = False) -> Iterator[None]:
+def locked(path: Path, doing: str, *, wait_s: float = 0.0) -> Iterator[None]:
     """Lock a file while the block runs, then delete it.
 
     The file of a killed process remains, unlocked; the next process locks it.
@@ -31,16 +33,16 @@ def locked(path: Path, doing: str, *, wait: bool = False) -> Iterator[None]:
         The lock file; its folder is created if missing.
     doing : str
         What the holding process does, and what to do about it: "trains here; …".
-    wait : bool
-        Wait for the holding process, with a log line; otherwise raise an error.
+    wait_s : float
+        Seconds to wait for the holding process, with a log line.
 
     Raises
     ------
     LeadwiseError
-        Another process holds the lock, or the file cannot be created or written.
+        Another process holds the lock for longer, or the file cannot be created or written.
     """
     try:
-        file = _take(path, doing, wait)
+        file = _take(path, doing, wait_s)
     except OSError as error:
         raise LeadwiseError(f"{path}: cannot be written: {error.strerror}") from error
     try:
@@ -60,7 +62,8 @@ def remove_all_but(folder: Path, lock: Path) -> None:
             path.unlink()
 
 
-def _take(path: Path, doing: str, wait: bool) -> BinaryIO:
+def _take(path: Path, doing: str, wait_s: float) -> BinaryIO:
+    deadline = time.monotonic() + wait_s
     logged = False
     while True:
         try:
@@ -74,15 +77,15 @@ def _take(path: Path, doing: str, wait: bool) -> BinaryIO:
         except FileNotFoundError:  # the folder was deleted meanwhile
             continue
         try:
-            if not _lock(file, path, wait=False):
+            if not _lock(file, path):
                 text = f"{path.parent}: {_holder(file)} {doing}"
-                if not wait:
+                if time.monotonic() >= deadline:
                     raise LeadwiseError(text)
                 if not logged:
                     log(text)
                     logged = True
-                _lock(file, path, wait=True)
-            if _is_at(file, path):
+                time.sleep(POLL_S)
+            elif _is_at(file, path):
                 _write_process_id(file, path)
                 return file
         except BaseException:
@@ -100,11 +103,11 @@ def _changed_meanwhile(folder: Path) -> bool:
     return stat.S_ISDIR(mode) or (stat.S_ISLNK(mode) and folder.is_dir())
 
 
-def _lock(file: BinaryIO, path: Path, *, wait: bool) -> bool:
+def _lock(file: BinaryIO, path: Path) -> bool:
     if fcntl is None:
         return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:

@@ -121,7 +121,7 @@ def open_cache(
         Keep caches of other records, recipes or versions in this folder; otherwise they are
         deleted before a new one is created.
     budget : TotalBudget
-        Reading stops with an error when it is used up.
+        Reading and waiting stop with an error when it is used up.
 
     Raises
     ------
@@ -131,8 +131,8 @@ def open_cache(
     """
     path = folder / f"signals-{_key(records, recipe)[:16]}.f16"
     if (cache := _read_cache(path, recipe)) is None:
-        doing = "prepares signals here; this process waits until it has finished."
-        with locked(folder / "signals.lock", doing, wait=True):
+        doing = "prepares signals here; this process waits for it within its time budget."
+        with locked(folder / "signals.lock", doing, wait_s=budget.left_s):
             if (cache := _read_cache(path, recipe)) is None:  # another process may have created it
                 return _make(path, records, recipe, workers, keep, budget)
     log(f"Using the prepared signals in {path} ({path.stat().st_size / 1e6:,.0f} MB).")

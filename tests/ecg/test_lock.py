@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,13 +26,14 @@ with locked(Path({path!r}), "trains here"):
 # deleted whenever it is empty, like the model folder's state.
 COUNT = """
 import sys
+import time
 sys.path.insert(0, {root!r})
 from contextlib import suppress
 from pathlib import Path
 from ecg.lock import locked
 path, number = Path({path!r}), Path({number!r})
 for _ in range({times}):
-    with locked(path, "counts here", wait=True):
+    with locked(path, "counts here", wait_s=600):
         number.write_text(str(int(number.read_text()) + 1))
     with suppress(OSError):
         path.parent.rmdir()
@@ -122,3 +124,15 @@ def test_all_files_but_the_lock_are_deleted(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     remove_all_but(tmp_path, tmp_path / "lock")
     assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+
+
+def test_waiting_ends_after_the_given_time(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locked(path, "reads here"):
+        start = time.monotonic()
+        with (
+            pytest.raises(LeadwiseError, match="reads here"),
+            locked(path, "reads here", wait_s=0.3),
+        ):
+            pass
+        assert 0.3 <= time.monotonic() - start < 10

@@ -366,7 +366,8 @@ def test_one_of_two_processes_makes_the_cache_and_the_other_waits(
         second = pool.submit(open_cache, records_of(folder), RECIPE, tmp_path / "cache", 1)
         assert first.result().path == second.result().path
     waits = (
-        f"process {os.getpid()} prepares signals here; this process waits until it has finished."
+        f"process {os.getpid()} prepares signals here; "
+        "this process waits for it within its time budget."
     )
     assert [line.partition(": ")[2] for line in lines if "waits" in line] == [waits]
     assert [line.split()[0] for line in lines if "waits" not in line] == ["Preparing", "Using"]
