@@ -24,7 +24,7 @@ from simulate import simulate_records
 from training.budget import FEW_EPOCHS
 from training.settings import positive_int
 
-RECORDS, TEST_RECORDS, SECONDS, EPOCHS = 400, 120, 5, 16
+RECORDS, TEST_RECORDS, SECONDS, EPOCHS = 400, 120, 5, 22
 SEED, TEST_SEED = 1, 2
 THREADS = 1  # fixed, because sums depend on it; two wait for each other on a busy machine
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,15 +46,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["OMP_NUM_THREADS"] = str(THREADS)
     print(f"$ export OMP_NUM_THREADS={THREADS}")
-    make = ["-m", "simulate", "--seconds", str(SECONDS)]
-    run(
-        *make, str(folder / "training_data"), "--records", str(options.records), "--seed", str(SEED)
-    )
-    run(*make, str(folder / "test_data"), "--records", str(TEST_RECORDS), "--seed", str(TEST_SEED))
-    run(
-        "train_model.py", str(folder / "training_data"), str(folder / "model"),
-        LEADWISE_RECIPE="isibrno-basic", LEADWISE_EPOCHS=str(options.epochs),
-    )  # fmt: skip
+    make_records(folder, options.records)
+    train(folder, options.epochs)
     scores, class_f = [], {}
     for size, leads in LEAD_SETS.items():
         scores.append(score(folder, size, leads))
@@ -64,6 +57,20 @@ def main() -> None:
     print(f"\nDone in {(time.monotonic() - started) / 60:.1f} minutes. Pictures:")
     for picture in ("record.png", "model/training.png", "classes.png"):
         print(f"  {folder / picture}")
+
+
+def make_records(folder: Path, records: int) -> None:
+    """Simulate the records to train on, and the test records."""
+    parts = (("training_data", records, SEED), ("test_data", TEST_RECORDS, TEST_SEED))
+    for name, count, seed in parts:
+        run("-m", "simulate", "--seconds", str(SECONDS), str(folder / name),
+            "--records", str(count), "--seed", str(seed))  # fmt: skip
+
+
+def train(folder: Path, epochs: int, **settings: str) -> None:
+    """Train for so many epochs; `settings` are further ones of the command."""
+    run("train_model.py", str(folder / "training_data"), str(folder / "model"),
+        LEADWISE_RECIPE="isibrno-basic", LEADWISE_EPOCHS=str(epochs), **settings)  # fmt: skip
 
 
 def run(*words: str, **settings: str) -> None:

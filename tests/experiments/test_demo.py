@@ -1,9 +1,13 @@
 """The demo trains a fixed number of epochs, and names scores that are chance."""
 
 import os
+import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ecg.leads import LEAD_SETS
 from experiments import demo
 
 
@@ -40,3 +44,16 @@ def test_the_training_is_of_epochs_and_not_of_minutes(
         "LEADWISE_RECIPE": "isibrno-basic", "LEADWISE_EPOCHS": "4",
     }  # fmt: skip
     assert os.environ["OMP_NUM_THREADS"] == "1", "sums do not depend on the number of processors"
+
+
+def test_the_readme_shows_the_scores_that_the_demo_prints(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Trained anew for 12 leads, as the demo does; other processors round otherwise."""
+    printed = re.search(r"^ +12((?: +\d\.\d{3}){5})$", (demo.ROOT / "README.md").read_text(), re.M)
+    assert printed
+    monkeypatch.setenv("OMP_NUM_THREADS", str(demo.THREADS))
+    demo.make_records(tmp_path, demo.RECORDS)
+    demo.train(tmp_path, demo.EPOCHS, LEADWISE_LEADS="12")
+    scores = demo.score(tmp_path, 12, LEAD_SETS[12])[1]
+    assert np.array(scores, float) == pytest.approx(np.array(printed[1].split(), float), abs=0.03)
