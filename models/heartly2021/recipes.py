@@ -103,7 +103,7 @@ LEADWISE = Recipe(
     ),  # fmt: skip
     optimiser=part("adamw", lr=8e-4, weight_decay=0.01),  # from 1.2e-3 on the loss jumps
     schedule=part("one_cycle"),
-    epochs=30,
+    epochs=40,
     batch=32,
     sampling=part("inverse_frequency", annotated=8, others=4000, power=0.5),
     heads=(
