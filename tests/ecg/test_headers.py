@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import re
 import time
 from pathlib import Path
 
@@ -303,6 +304,19 @@ def test_a_leads_name_is_all_that_follows_the_eighth_field(words: str, lead: str
 def test_a_skew_is_named(skew: int, warned: bool) -> None:
     text = TOP + LINE.replace("16+24", f"16:{skew}+24")
     assert any("states a skew of II" in warning for warning in warnings_of(text)) == warned
+
+
+@pytest.mark.parametrize("top", ["{}!", "R1 one {}", "R1 1 {} 10", "R1 1 500 {}"])
+def test_at_most_60_characters_of_a_line_are_quoted(top: str) -> None:
+    """A header may be a megabyte without line ends."""
+    top = top.format("x" * 100)
+    try:
+        text = str(parse(f"{top}\n{LINE}").warnings)
+    except LeadwiseError as error:
+        text = str(error)
+    quoted = next(word for word in re.findall("'([^']*)'", text) if "x" in word)
+    assert len(quoted) == 60
+    assert quoted in top
 
 
 def test_a_known_gain_replaces_the_stated_one() -> None:

@@ -213,6 +213,30 @@ def test_a_transform_that_changes_the_rate_of_one_record_is_refused(
         post_transform(recipe, prepare(recipe, signal, ("I", "II"), ("I", "II"), 500.0).signal)
 
 
+def test_transforms_are_tried_above_and_below_the_recipes_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At 1000 Hz all of these give the recipe's 500 Hz."""
+
+    def fails_below(signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
+        return signal[:, : len(signal[0]) if fs >= 500 else 0], 500.0
+
+    transforms = {
+        "decimate": lambda signal, fs: (signal, min(fs, 500.0)),
+        "above": fails_below,
+        "divide": lambda signal, fs: (signal, 1000 // (fs // 500)),
+    }
+    for name, transform in transforms.items():
+        monkeypatch.setitem(TRANSFORMS, name, transform)
+    for name, message in {
+        "decimate": "give 250 Hz for a record of 250 Hz, but fs is 500 Hz",
+        "above": "the transform 'above' gives no finite channels",
+        "divide": "the transform 'divide' fails on a trial signal: ZeroDivisionError",
+    }.items():
+        with pytest.raises(LeadwiseError, match=message):
+            check_transforms(replace(PLAIN, transforms=(part(name),)))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_transform_that_gives_no_finite_signal_is_refused(
     value: float, monkeypatch: pytest.MonkeyPatch

@@ -96,6 +96,17 @@ def test_a_stride_equals_that_of_a_plain_convolution() -> None:
     torch.testing.assert_close(predict(convolution, signal), expected)
 
 
+def test_a_convolution_is_by_default_plain_with_a_norm() -> None:
+    """Stride, dilation and groups 1, "same" padding, no bias."""
+    torch.manual_seed(0)
+    convolution, signal = Convolution(4, 6, 5), torch.randn(2, 4, 1, 31)
+    assert convolution.bias is None
+    hidden = nn.functional.conv2d(signal, convolution.weight, padding=(0, 2))
+    mean, variance = hidden.mean((0, 2, 3), keepdim=True), hidden.var((0, 2, 3), correction=0)
+    expected = (hidden - mean) / (variance[:, None, None] + 1e-5).sqrt()
+    torch.testing.assert_close(convolution(signal), expected)
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -84,11 +84,12 @@ def test_a_random_rule_is_off() -> None:
     assert set(modes(choose_modes(outputs, answers, labels, CODES)).values()) == {"off"}
 
 
-def test_one_record_is_too_few_to_choose_a_mode_and_three_are_enough() -> None:
+def test_the_gain_must_exceed_one_standard_error() -> None:
+    """Of k equal gains among n, the sum is √k standard errors, times √((n − 1) / (n − k))."""
     labels, outputs = truth_and_outputs(0.5, 0.0)
     helped = np.flatnonzero(labels[:, COLUMN] & ~outputs[:, COLUMN])
     chosen = []
-    for count in (1, 3):
+    for count in (1, 2):  # 1.00 and 1.42 standard errors
         answers = unanswered()
         answers[helped[:count], INDEX] = YES
         chosen.append(modes(choose_modes(outputs, answers, labels, CODES))[RULE])
