@@ -23,6 +23,7 @@ FIRST_STEPS = 3  # before these the speed is uncertain; the first step is slow, 
 RECENT = 20  # steps whose mean is the speed
 FEW_EPOCHS = 3  # networks of fewer are hardly trained
 TOLERANCE = 0.05  # of the budget, which a training may exceed
+RESERVE, RESERVE_S = 0.04, 60.0  # of the budget, and at most s: a busy machine becomes slower
 OUTLIER = 10  # times the median: longer steps are cut to it (suspended machine, clock change)
 FIRST_REPORT_S, REPORT_EVERY_S = 60, 600  # of the projected end
 SAVE_EVERY_S = 180  # the state within an epoch
@@ -33,6 +34,11 @@ def process_age() -> float:
     """Return the seconds since this process started, or 0 if it has long done other work."""
     age = time.monotonic() - ecg.IMPORTED
     return age if age < START_UP_S else 0.0
+
+
+def reserve_of(seconds: float) -> float:
+    """Return the seconds of a budget that no plan uses."""
+    return min(RESERVE * seconds, RESERVE_S)
 
 
 class TooShort(LeadwiseError):
@@ -50,6 +56,8 @@ class TotalBudget:
         Number of lead sets.
     age_s : float
         Seconds that count already: `process_age`.
+    reserve_s : float
+        Seconds that no plan uses: `reserve_of`.
     clock : callable
         Returns seconds; for tests.
 
@@ -71,9 +79,11 @@ class TotalBudget:
         lead_sets: int,
         *,
         age_s: float = 0.0,
+        reserve_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.seconds, self.sets_left, self.clock = seconds, lead_sets, clock
+        self._reserve_s = reserve_s
         self._start = clock() - age_s
         self.step_s: float | None = None
         self.evaluation_steps: float | None = None
@@ -93,8 +103,8 @@ class TotalBudget:
 
     @property
     def share_s(self) -> float:
-        """Equal share of the time left for the current lead set."""
-        return self.left_s / self.sets_left
+        """Equal share of the time left for the current lead set, without the reserve."""
+        return (self.left_s - self._reserve_s) / self.sets_left
 
     @property
     def too_short(self) -> bool:

@@ -17,7 +17,7 @@ from ecg.progress import duration, log
 from models.device import device_of, precision_of
 from models.folder import ModelFolder, TrainedSet, write_model, write_weights
 from models.recipe import Recipe
-from training.budget import TooShort, TotalBudget, process_age
+from training.budget import TooShort, TotalBudget, process_age, reserve_of
 from training.cache import fingerprint, open_cache
 from training.checks import check_recipe, try_batch
 from training.data import (
@@ -59,7 +59,10 @@ def train_folder(data_folder: str, model_folder: str, settings: Settings) -> Non
         The data folder has no usable record, or the model folder cannot be written.
     """
     recipe, device = chosen_recipe(settings), device_of(settings.device)
-    budget = TotalBudget(60 * recipe.minutes, len(recipe.lead_sets), age_s=process_age())
+    seconds = 60 * recipe.minutes
+    budget = TotalBudget(
+        seconds, len(recipe.lead_sets), age_s=process_age(), reserve_s=reserve_of(seconds)
+    )
     if settings.epochs and settings.epochs > recipe.epochs:
         log(f"{recipe.name}: has {recipe.epochs} epochs, so --epochs {settings.epochs} has no "
             "effect; a recipe file may have more.")  # fmt: skip

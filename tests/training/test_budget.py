@@ -7,7 +7,14 @@ import pytest
 import ecg
 from ecg import LeadwiseError
 from training import budget as budget_module
-from training.budget import FINISH_S, UNLIMITED, TimeBudget, TotalBudget, process_age
+from training.budget import (
+    FINISH_S,
+    UNLIMITED,
+    TimeBudget,
+    TotalBudget,
+    process_age,
+    reserve_of,
+)
 
 
 class Clock:
@@ -167,6 +174,18 @@ def test_no_lead_set_takes_all() -> None:
     assert 290 - 20 < clock.now - 100 <= 300 - 20
     assert min(used) > 40
     assert max(used) < 70
+
+
+def test_no_plan_uses_the_reserve() -> None:
+    """The last lead set ends before it; 4 % of a short budget, a minute of a long one."""
+    clock = Clock()
+    total = TotalBudget(300, 2, reserve_s=12, clock=clock)
+    total.finish_s = 0.001
+    for _ in range(2):
+        Training(clock, total, 1000).run(1.0, 3.0)
+        total.finished(0.001)
+    assert 280 < clock.now - 100 <= 288
+    assert [reserve_of(seconds) for seconds in (60, 300, 6000)] == pytest.approx([2.4, 12, 60])
 
 
 def test_a_lead_set_that_ends_early_leaves_its_time_to_the_others() -> None:
