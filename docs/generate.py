@@ -5,6 +5,7 @@ a stored result: `tables/NAME.tsv` beside the page, which the command of the res
 """
 
 import argparse
+import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,8 +21,8 @@ from ecg.files import atomic_write
 from ecg.labels import POLICIES, class_name, codes_by_name
 from ecg.rules import RULES, Rule
 from ecg.signals import Transform, butterworth_band_pass, fir_band_pass
-from models import recipes_by_name
-from models.recipe import Recipe
+from models import lookup, recipes_by_name
+from models.recipe import Part, Recipe
 from training.settings import VARIABLES, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,10 +142,18 @@ def rates_table() -> list[str]:
 
 
 def _rates(recipe: Recipe) -> tuple[str, str, str]:
-    filters = [part for part in recipe.transforms if "high_hz" in part.options]
-    words = [f"{part.name}, {part.options['high_hz']:g} Hz" for part in filters]
-    needed = [f"more than {2 * part.options['high_hz']:g} Hz" for part in filters]
+    edges = [(part.name, _upper_edge(recipe, part)) for part in recipe.transforms]
+    filters = [(name, edge) for name, edge in edges if edge]
+    words = [f"{name}, {edge:g} Hz" for name, edge in filters]
+    needed = [f"more than {2 * edge:g} Hz" for _, edge in filters]
     return f"{recipe.fs:g} Hz", "; ".join(words) or "none", "; ".join(needed) or "any rate"
+
+
+def _upper_edge(recipe: Recipe, part: Part) -> float:
+    """Give the frequency above which a transform removes content; 0 if it is no such filter."""
+    parameters = inspect.signature(lookup(recipe, "TRANSFORMS", part.name)).parameters
+    name = next((name for name in ("high_hz", "pass_hz") if name in parameters), "")
+    return float(part.options.get(name, parameters[name].default)) if name else 0.0
 
 
 def ludb_classes_table() -> list[str]:

@@ -12,7 +12,16 @@ import torch
 from torch import nn
 
 from docs.drawings import DRAWN, boxes_of
-from docs.generate import README, pages, put, read_stored, stored, with_tables, write_tables
+from docs.generate import (
+    README,
+    pages,
+    put,
+    rates_table,
+    read_stored,
+    stored,
+    with_tables,
+    write_tables,
+)
 from ecg import LeadwiseError, __version__
 
 ROOT = README.parent
@@ -100,6 +109,13 @@ def test_a_page_is_remade_from_its_stored_result(lines: list[str], tmp_path: Pat
     assert read_stored(stored(page, "one")) == lines
     page.write_text(put(written, "one", ["typed by hand"]))
     assert with_tables(page) == written
+
+
+def test_a_recipe_with_a_filter_is_in_its_row_of_the_table_of_rates() -> None:
+    (row,) = [row for row in rates_table() if "`heartly-published`" in row]
+    assert row.startswith("| 500 Hz | low_pass, 50 Hz | more than 100 Hz |")
+    (row,) = [row for row in rates_table() if "`revenger-official`" in row]
+    assert row.startswith("| 500 Hz | butterworth_band_pass, 60 Hz | more than 120 Hz |")
 
 
 def test_the_generated_tables_are_not_empty() -> None:
