@@ -91,7 +91,7 @@ def run_model(model: Model, header: str, recording: np.ndarray) -> Answers:
 
 
 # Kinds of warnings whose text is the same for many records.
-SHARED = ("missing leads", "filter beyond rate", "no rate", "other single lead")
+SHARED = ("fewer leads", "missing leads", "filter beyond rate", "no rate", "other single lead")
 _printed: set[str] = set()
 
 

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.leads import Choice, choose
+from ecg.headers import Message
+from ecg.leads import (
+    ALONE,
+    LEAD_SETS,
+    Choice,
+    choose,
+    derivable_leads,
+    lead_warnings,
+    sort_leads,
+)
 from ecg.signals import CROPPING
 from models import lookup
 from models.parts import check_numbers, reported
@@ -75,6 +84,36 @@ def post_transform(recipe: Recipe, signal: np.ndarray) -> tuple[np.ndarray, np.n
     if recipe.post_transforms:
         signal = signal.astype(np.float32, copy=False)
     return signal, positions
+
+
+def lead_messages(
+    recipe: Recipe, record: str, have: Sequence[str], want: Sequence[str], missing: Sequence[str]
+) -> Iterator[Message]:
+    """Describe which leads of a record are ignored, derived or missing.
+
+    Parameters
+    ----------
+    record : str
+        Name of the record.
+    have, want, missing : sequence of str
+        Leads of the record, leads of the network, and those of them that are read as 0.
+    """
+    for warning in lead_warnings(have, want):
+        yield Message(record, *warning)
+    present = sort_leads(lead for lead in want if lead not in missing)
+    if missing and frozenset(present) in _dropout_sets(recipe):
+        text = f"the network reads {', '.join(present)}; it is trained for this lead set, too"
+        yield Message(record, "fewer leads", text)
+    elif missing:
+        text = f"{', '.join(sort_leads(missing))} missing and not derivable; read as 0"
+        yield Message(record, "missing leads", text)
+
+
+def _dropout_sets(recipe: Recipe) -> set[frozenset[str]]:
+    """Give the leads that the recipe's augmentation leaves in a record, if it drops leads."""
+    names = {part.name for part in recipe.augment}
+    sets = set(map(derivable_leads, LEAD_SETS.values())) if "lead_dropout" in names else set()
+    return sets | ({frozenset({ALONE})} if "single_lead" in names else set())
 
 
 def _check_rate(recipe: Recipe, fs: float) -> None:

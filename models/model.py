@@ -14,14 +14,14 @@ from ecg import LeadwiseError
 from ecg.annotations import Annotations
 from ecg.headers import Message
 from ecg.labels import class_name
-from ecg.leads import lead_warnings, refusal, serving_set, sort_leads
+from ecg.leads import refusal, serving_set
 from ecg.records import Record
 from ecg.rules import Finding
 from models.decision import decide
 from models.decode import decode
 from models.facts import facts_of, reads_facts
 from models.folder import ModelFolder, TrainedSet, load_network, read_model
-from models.inputs import prepare, unfit
+from models.inputs import lead_messages, prepare, unfit
 from models.network import SignalOutput, predict_signal
 from models.recipe import Head
 from models.rules import answers_of, combine, findings_of
@@ -189,12 +189,9 @@ class Model:
         reading = record.read()
         inputs = prepare(self.recipe, reading.signal, record.leads, trained.leads, record.fs)
         warnings = [*record.header.warnings, *reading.errors, *reading.warnings]
-        warnings += [
-            Message(record.name, *warning) for warning in lead_warnings(record.leads, trained.leads)
-        ]
-        if inputs.missing:
-            text = f"{', '.join(sort_leads(inputs.missing))} missing and not derivable; read as 0"
-            warnings.append(Message(record.name, "missing leads", text))
+        warnings += lead_messages(
+            self.recipe, record.name, record.leads, trained.leads, inputs.missing
+        )
         warnings += [
             Message(record.name, "filter beyond rate", text)
             for text in unfit(self.recipe, record.fs)

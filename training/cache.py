@@ -28,13 +28,13 @@ from ecg.annotations import ALL_LEADS, beat_mask, wave_mask
 from ecg.files import atomic_write, remove_drafts
 from ecg.headers import Message
 from ecg.labels import POLICIES, without_p
-from ecg.leads import STANDARD, lead_warnings, sort_leads
+from ecg.leads import STANDARD, sort_leads
 from ecg.lock import locked
 from ecg.parallel import map_in_order
 from ecg.progress import count_one, log, progress_bar
 from ecg.records import Record
 from models.facts import facts_of, reads_facts
-from models.inputs import channels_per_lead, prepare
+from models.inputs import channels_per_lead, lead_messages, prepare
 from models.recipe import Head, Recipe, recipe_to_json
 from models.sample import NO_P, UNKNOWN
 from scoring.waves import fused_reference
@@ -365,11 +365,9 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
             text = f"cannot be read ({type(error).__name__}: {text})"
         return Prepared(None, (Message(record.name, "unusable signal", text),))
     warnings = [*record.header.warnings, *reading.warnings]
-    ignored = lead_warnings(record.leads, cached_leads(recipe))
-    warnings += [Message(record.name, *warning) for warning in ignored]
-    if inputs.missing:
-        text = f"{', '.join(inputs.missing)} missing and not derivable; read as 0"
-        warnings.append(Message(record.name, "missing leads", text))
+    warnings += lead_messages(
+        recipe, record.name, record.leads, cached_leads(recipe), inputs.missing
+    )
     channels = np.clip(inputs.signal, -FLOAT16_LIMIT, FLOAT16_LIMIT).astype(np.float16)
     facts = tuple(facts_of(record.header, reading.signal).tolist()) if reads_facts(recipe) else ()
     return Prepared(channels, tuple(warnings), targets, facts)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from ecg import LeadwiseError
 from ecg.labels import CODES, class_name
-from ecg.leads import LEAD_SETS, STANDARD
+from ecg.leads import LEAD_SETS, STANDARD, choose
 from ecg.records import Record, read_record, write_record
 from models import find
 from models.folder import (
@@ -23,6 +23,7 @@ from models.folder import (
     write_model,
     write_weights,
 )
+from models.inputs import lead_messages
 from models.model import Model, Prediction
 from models.network import build
 from models.recipe import Recipe, part
@@ -165,6 +166,34 @@ def test_missing_leads_are_a_warning(tmp_path: Path) -> None:
     assert prediction.leads == STANDARD
     (warning,) = [one for one in prediction.warnings if one.kind == "missing leads"]
     assert warning.text == "V1, V2, V3, V4, V5, V6 missing and not derivable; read as 0"
+
+
+@pytest.mark.parametrize(
+    ("leads", "kind", "text"),
+    [
+        (("II", "III"), "fewer leads",
+         "the network reads I, II, III, aVR, aVL, aVF; it is trained for this lead set, too"),
+        (("I", "II", "V2"), "fewer leads",
+         "the network reads I, II, III, aVR, aVL, aVF, V2; it is trained for this lead set, too"),
+        (("II",), "fewer leads", "the network reads II; it is trained for this lead set, too"),
+        (("V1",), "missing leads", "I, II, III, aVR, aVL, aVF, V2, V3, V4, V5, V6 missing"),
+        (("I", "II", "V1"), "missing leads", "V2, V3, V4, V5, V6 missing and not derivable"),
+    ],
+)  # fmt: skip
+def test_a_network_of_all_lead_sets_names_what_it_reads(
+    leads: tuple[str, ...], kind: str, text: str
+) -> None:
+    recipe = find("heartly-leadwise")
+    _, missing = choose(np.ones((len(leads), 4)), leads, STANDARD)
+    (message,) = lead_messages(recipe, "R", leads, STANDARD, missing)
+    assert (message.record, message.kind) == ("R", kind)
+    assert message.text.startswith(text)
+    of_others = lead_messages(find("isibrno-leadwise"), "R", leads, STANDARD, missing)
+    assert [one.kind for one in of_others] == ["missing leads"]
+
+
+def test_a_record_with_all_leads_has_no_message() -> None:
+    assert not list(lead_messages(find("heartly-leadwise"), "R", STANDARD, STANDARD, ()))
 
 
 def test_errors_of_the_signal_are_warnings_of_the_prediction(tmp_path: Path) -> None:
