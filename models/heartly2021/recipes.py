@@ -103,7 +103,7 @@ LEADWISE = Recipe(
     ),  # fmt: skip
     optimiser=part("adamw", lr=8e-4, weight_decay=0.01),  # from 1.2e-3 on the loss jumps
     schedule=part("one_cycle"),
-    epochs=40,
+    epochs=30,
     batch=32,
     sampling=part("inverse_frequency", annotated=8, others=4000, power=0.5),
     heads=(
@@ -127,6 +127,7 @@ LEADWISE = Recipe(
     augment=(
         part("stretch", probability=0.5, least=0.8, most=1.25),
         part("scale", spread=0.3),
+        part("pacing", probability=0.1, mv=2.0),
         part("baseline_wander", probability=0.3, amplitude=0.3, low_hz=0.05, high_hz=0.5),
         part("noise", mv=0.01),
         # Last, so that absent leads are 0, as in prediction.

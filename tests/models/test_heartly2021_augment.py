@@ -1,9 +1,12 @@
 """HeartlyAI's own augmentations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from models.heartly2021.augment import hum, one_lead_dropout
+from ecg.annotations import QRS, UNKNOWN
+from models.heartly2021.augment import hum, one_lead_dropout, pacing
 from models.sample import Sample
 
 
@@ -48,3 +51,36 @@ def test_hum_is_of_50_or_60_hz_in_all_leads_with_its_own_amplitude_in_each() -> 
         assert len(set(spectrum.max(axis=1).round(3))) == 3
     assert set(found) == {50.0, 60.0}
     assert 18 <= len(found) <= 42
+
+
+def test_a_pacing_spike_stands_before_each_marked_qrs_and_leaves_the_marks() -> None:
+    given = sample()
+    waves = np.zeros((1, 1000), np.uint8)
+    waves[0, 5:50] = waves[0, 300:350] = waves[0, 700:750] = QRS
+    marked = replace(given, targets={"waves": waves})
+    for seed in range(20):
+        changed = pacing(marked, np.random.default_rng(seed), probability=1.0, mv=2.0)
+        added = (changed.signal - given.signal).astype(float)
+        starts = np.flatnonzero(np.diff((np.abs(added) > 0.02).any(0).astype(int)) == 1) + 1
+        assert len(starts) in (2, 3), "one before the start of the record is left out"
+        assert all(0 <= 300 - start <= 25 or 0 <= 700 - start <= 25 for start in starts[-2:])
+        assert np.abs(added).max() < 2.01
+        assert changed.targets is marked.targets
+        np.testing.assert_array_equal(marked.signal, given.signal)
+
+
+def test_pacing_spikes_of_unmarked_records_are_regular() -> None:
+    given = replace(sample(), targets={"waves": np.full((1, 1000), UNKNOWN, np.uint8)})
+    still = replace(given, signal=np.ones_like(given.signal))
+    still.signal[2] = 0
+    counts = []
+    for seed in range(200):
+        changed = pacing(still, np.random.default_rng(seed), probability=0.5, mv=1.0).signal
+        assert not changed[2].any(), "an absent lead stays absent"
+        added = changed - still.signal
+        if added.any():
+            at = np.flatnonzero(np.diff((added != 0).any(0).astype(int), prepend=0) == 1)
+            assert ((np.diff(at) >= 299) & (np.diff(at) <= 600)).all()  # 0.6 to 1.2 s at 500 Hz
+            counts.append(len(at))
+    assert 70 <= len(counts) <= 130
+    assert {1, 2, 3} <= set(counts) <= {1, 2, 3, 4}
