@@ -69,8 +69,9 @@ def test_another_expert_and_the_program(tmp_path: Path) -> None:
     assert list(map(str, problems)) == ["sel30: no file .q2c"]
     write(tmp_path, "sel30", "q2c")
     (record,) = read_qtdb(tmp_path, "q2c")[0]
-    waves = program_waves(record, 1).waves
-    assert (len(waves), set(waves.leads.tolist())) == (15, {"V2"})
+    marks = program_waves(record, 1)
+    assert (len(marks.waves), set(marks.waves.leads.tolist())) == (15, {"V2"})
+    assert set(marks.annotated.leads.tolist()) == {"V2"}
     with pytest.raises(LeadwiseError, match=r"sel30\.pu0: wfdb cannot read"):
         program_waves(record, 0)
 

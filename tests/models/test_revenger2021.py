@@ -320,6 +320,14 @@ def test_reuse_is_exact(leads: tuple[str, ...], divisor: int) -> None:
     torch.testing.assert_close(features[1], features[0][:, channels], atol=1e-5, rtol=0)
 
 
+@ALL
+def test_only_weights_and_statistics_are_stored(backbone: str) -> None:
+    """The binomial filters of a blur are constants."""
+    stored = {name.rpartition(".")[2] for name in random_network(backbone=backbone).state_dict()}
+    statistics = {"running_mean", "running_var", "num_batches_tracked"}
+    assert stored - statistics == {"weight", "bias"}
+
+
 def test_reused_weights_are_copies() -> None:
     network = random_network(3, backbone="branched-lw", lead_width=16)
     before = {name: weight.clone() for name, weight in network.state_dict().items()}

@@ -167,7 +167,7 @@ def test_outputs_of_another_model_are_named(folders, capsys):
     ]
 
 
-@pytest.mark.parametrize(("ago", "older"), [(0, False), (500, False), (700, True), (1e8, True)])
+@pytest.mark.parametrize(("ago", "older"), [(0, False), (599, False), (600, True), (1e8, True)])
 def test_outputs_of_an_earlier_run_are_named(case, capsys, ago, older):
     now = Path(case[1], "R0.csv").stat().st_mtime
     for name, before in (("R0", ago), ("R1", ago + 30), ("R2", 0)):

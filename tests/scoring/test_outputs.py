@@ -106,6 +106,42 @@ def test_cells_that_no_scored_class_needs_may_be_missing(tmp_path):
     assert predictions.probabilities.tolist() == [[0.5, 0.0]]
 
 
+NEGATIVE, UNCLEAR = (False, False), (False, True)
+POSITIVE = (True, False)
+
+
+@pytest.mark.parametrize(
+    ("cell", "of_2021", "of_2020"),
+    [
+        ("1", POSITIVE, POSITIVE),
+        (" 1 ", POSITIVE, POSITIVE),
+        ("True", POSITIVE, POSITIVE),
+        ("true", POSITIVE, POSITIVE),
+        ("T", POSITIVE, POSITIVE),
+        ("t", POSITIVE, POSITIVE),
+        ("1.0", POSITIVE, UNCLEAR),  # the 2020 scorer compares the text
+        ("1e0", POSITIVE, UNCLEAR),
+        ("0", NEGATIVE, NEGATIVE),
+        ("0.0", NEGATIVE, NEGATIVE),
+        ("False", NEGATIVE, NEGATIVE),
+        (" f", NEGATIVE, NEGATIVE),
+        ("TRUE", UNCLEAR, UNCLEAR),
+        ("yes", UNCLEAR, UNCLEAR),
+        ("2", UNCLEAR, UNCLEAR),
+        ("-1", UNCLEAR, UNCLEAR),
+        ("0.9", UNCLEAR, UNCLEAR),
+        ("nan", UNCLEAR, UNCLEAR),
+        ("", UNCLEAR, UNCLEAR),
+    ],
+)
+def test_outputs_that_the_years_scorers_count_as_positive(tmp_path, cell, of_2021, of_2020):
+    """`is_finite_number` and `== 1` in 2021, a list of words in 2020."""
+    paths = written(tmp_path, f"#R0\n{NSR},{AF}\n0,{cell}\n0,0.5\n")
+    for year, expected in ((2021, of_2021), (2020, of_2020)):
+        predictions = read_outputs(paths, CLASSES, year)
+        assert (bool(predictions.outputs[0, 0]), predictions.unclear == paths) == expected
+
+
 def test_a_missing_newline_at_the_end_is_no_error(tmp_path):
     predictions = read_outputs(written(tmp_path, f"#R0\n{AF}\n1\n0.5"), CLASSES)
     assert predictions.probabilities.tolist() == [[0.5, 0.0]]

@@ -49,6 +49,14 @@ def test_settings_shorten_a_recipe_and_never_lengthen_it() -> None:
     assert chosen_recipe(Settings(recipe="house-resnet", seed=0)).seed == 0
 
 
+def test_a_recipe_is_read_from_a_file_by_its_ending(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    file.write_text('{"base": "house-resnet", "epochs": 3}')
+    assert chosen_recipe(Settings(recipe=str(file))).epochs == 3
+    with pytest.raises(LeadwiseError, match="no recipe .*mine"):
+        chosen_recipe(Settings(recipe=str(file.with_suffix(""))))
+
+
 def test_lead_sets_without_the_first_one_have_no_distillation(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
