@@ -9,9 +9,7 @@ below a given folder are kept.  Records that cannot be marked are named and skip
 """
 
 import argparse
-import os
 import re
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,6 +36,7 @@ from ecg.plots import FORMATS, SHOWN_S, draw_record
 from ecg.progress import log, quiet_pipe
 from ecg.records import Record, read_record, summarise
 from leadwise import WEIGHTS
+from training.commands import exit_status, parse_options
 from training.settings import read_settings
 
 if TYPE_CHECKING:
@@ -203,38 +202,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="model folder of HeartlyAI 2021 (default: weights/heartly2021)",
     )  # fmt: skip
     parser.add_argument(
-        "--rename", metavar="OLD=NEW,…", help="new names of leads, such as MLII=II,C1=V1"
-    )
-    parser.add_argument(
         "--plot", action="store_true",
         help=f"also draw the first {SHOWN_S:g} s of each record with its marks (NAME.png)",
     )  # fmt: skip
-    parser.add_argument(
-        "-f", "--allow-failures", action="store_true", help="exit with 0 even if records failed"
+    options = parse_options(parser, argv)
+    return exit_status(
+        lambda: delineate(options.records, options.out, options.model, plot=options.plot),
+        "The marks of some records are missing, and intervals.tsv is not written",
+        allow_failures=options.allow_failures,
     )
-    options = parser.parse_args(argv)
-    if options.rename is not None:
-        os.environ["LEADWISE_RENAME"] = options.rename
-    try:
-        read_settings()
-    except LeadwiseError as error:
-        parser.error(str(error))
-    try:
-        failed, records = delineate(options.records, options.out, options.model, plot=options.plot)
-    except LeadwiseError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(
-            "Interrupted. The marks of some records are missing, and intervals.tsv is not "
-            "written; run the same command again.",
-            file=sys.stderr,
-        )
-        return 128 + signal.SIGINT
-    if failed:
-        log(f"{len(failed)} of {records} records failed: {', '.join(failed)}")
-    print("Done.")
-    return 1 if failed and not options.allow_failures else 0
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ For each header NAME.hea below DATA, flat or nested, it writes OUTPUTS/NAME.csv 
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,10 +25,11 @@ from ecg.headers import format_header
 from ecg.labels import described
 from ecg.leads import sort_leads
 from ecg.parallel import sleep_while_waiting
-from ecg.progress import quiet_pipe
+from ecg.progress import log, quiet_pipe
 from ecg.records import Record, read_record
 from ecg.segments import read_header_text
 from scoring.outputs import list_names, save_outputs
+from training.commands import exit_status, parse_options
 from training.settings import read_settings
 
 Answer = tuple[Sequence[str], Sequence[Any], Sequence[Any]]
@@ -59,7 +59,7 @@ def run_model(
     make_folder(Path(output_directory))
     _check_outputs(Path(output_directory), headers)
     for problem in problems:
-        _print(str(problem))
+        log(str(problem))
     failed = [problem.record for problem in problems if problem.kind in LOST]
     records = len(headers) + len(failed)
 
@@ -79,12 +79,12 @@ def run_model(
                 failed.append(path.stem)
         except FAILURES as error:
             failed.append(path.stem)
-            _print(failure_text(path.stem, error))
+            log(failure_text(path.stem, error))
         output = os.path.join(output_directory, f"{path.stem}.csv")
         save_outputs(output, printable(identity), *answer)
         if verbose and answer is not FAILED:
             positive = [described(code) for code, label in zip(*answer[:2], strict=True) if label]
-            _print(f"{path.stem}: {', '.join(positive) or 'no class'}")
+            log(f"{path.stem}: {', '.join(positive) or 'no class'}")
     return failed, records
 
 
@@ -92,7 +92,7 @@ def _check_outputs(folder: Path, headers: Sequence[Path]) -> None:
     """Name outputs of other records."""
     expected = {f"{path.stem}.csv" for path in headers}
     if others := sorted(path.name for path in folder.glob("*.csv") if path.name not in expected):
-        _print(
+        log(
             f"Note: {folder} holds {len(others)} older outputs of other records "
             f"({list_names(others)}); move them before you score the folder."
         )
@@ -129,11 +129,6 @@ def _answer(run: Any, models: dict[tuple[str, ...], Any], path: Path, record: Re
     return answer if classes else FAILED
 
 
-def _print(text: str) -> None:
-    """Print a line to stderr, above the progress bar if one is shown."""
-    tqdm.write(printable(text), file=sys.stderr)
-
-
 @quiet_pipe()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
@@ -145,37 +140,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("data", metavar="DATA", help="folder of records, flat or nested")
     parser.add_argument("outputs", metavar="OUTPUTS", help="folder for NAME.csv, created if absent")
     parser.add_argument("-v", "--verbose", action="store_true", help="print one line per record")
-    parser.add_argument(
-        "-f", "--allow-failures", action="store_true", help="exit with 0 even if records failed"
+    options = parse_options(parser, argv)
+    return exit_status(
+        lambda: run_model(options.model, options.data, options.outputs, verbose=options.verbose),
+        "Records without an output are not answered, and older outputs remain",
+        allow_failures=options.allow_failures,
     )
-    parser.add_argument(
-        "--rename", metavar="OLD=NEW,…", help="new names of leads, such as MLII=II,C1=V1"
-    )
-    options = parser.parse_args(argv)
-    if options.rename is not None:
-        os.environ["LEADWISE_RENAME"] = options.rename
-    try:
-        read_settings()
-    except LeadwiseError as error:
-        parser.error(str(error))
-    try:
-        failed, records = run_model(
-            options.model, options.data, options.outputs, verbose=options.verbose
-        )
-    except LeadwiseError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(
-            "Interrupted. Records without an output are not answered, and older outputs remain; "
-            "run the same command again.",
-            file=sys.stderr,
-        )
-        return 128 + signal.SIGINT
-    if failed:
-        _print(f"{len(failed)} of {records} records failed: {', '.join(failed)}")
-    print("Done.")
-    return 1 if failed and not options.allow_failures else 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Each option sets the environment variable of its name, and takes precedence over
 """
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,8 @@ from ecg import LeadwiseError
 from ecg.folders import find_headers
 from ecg.parallel import sleep_while_waiting
 from ecg.progress import quiet_pipe
-from training.settings import VARIABLES, read_settings
+from training.commands import set_settings
+from training.settings import VARIABLES
 
 
 @quiet_pipe()
@@ -41,12 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     parser.add_argument("--begin", dest="init_from", help=argparse.SUPPRESS)  # the old name
     options = vars(parser.parse_args(argv))
-    given = {name: options[setting.name] for name, setting in VARIABLES.items()}
-    os.environ |= {name: text for name, text in given.items() if text is not None}
-    try:
-        read_settings()
-    except LeadwiseError as error:
-        parser.error(str(error))
+    set_settings(parser, {name: options[setting.name] for name, setting in VARIABLES.items()})
     try:
         find_headers(options["data"])
         sleep_while_waiting()

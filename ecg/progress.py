@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 
 def log(text: str) -> None:
-    """Write a line to stderr, above a progress bar if one is shown; control characters escaped."""
+    """Write a line to stderr, above a progress bar if one is shown.
+
+    Control characters and line breaks are escaped, because texts have names of files and leads.
+    """
     from tqdm import tqdm
 
-    tqdm.write("\n".join(map(printable, text.split("\n"))), file=sys.stderr)
+    tqdm.write(printable(text), file=sys.stderr)
     sys.stderr.flush()
 
 

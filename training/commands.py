@@ -1,0 +1,70 @@
+"""What the commands that read records share: settings as options, and how they end."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from ecg import LeadwiseError
+from ecg.progress import log
+from training.settings import read_settings
+
+
+def set_settings(parser: argparse.ArgumentParser, given: Mapping[str, str | None]) -> None:
+    """Set environment variables of settings, and end the command if a setting is invalid.
+
+    Parameters
+    ----------
+    given : mapping of str to str or None
+        Value of each variable; None: not given.
+    """
+    os.environ |= {name: text for name, text in given.items() if text is not None}
+    try:
+        read_settings()
+    except LeadwiseError as error:
+        parser.error(str(error))
+
+
+def parse_options(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> argparse.Namespace:
+    """Add the options that `run_model.py` and `delineate.py` share, and parse the command line.
+
+    `--rename` sets its environment variable.  Options that are invalid end the command.
+    """
+    parser.add_argument(
+        "-f", "--allow-failures", action="store_true", help="exit with 0 even if records failed"
+    )
+    parser.add_argument(
+        "--rename", metavar="OLD=NEW,…", help="new names of leads, such as MLII=II,C1=V1"
+    )
+    options = parser.parse_args(argv)
+    set_settings(parser, {"LEADWISE_RENAME": options.rename})
+    return options
+
+
+def exit_status(
+    process: Callable[[], tuple[list[str], int]], interrupted: str, *, allow_failures: bool
+) -> int:
+    """Process records, print how it ended, and return the command's exit status.
+
+    Parameters
+    ----------
+    process : callable
+        Gives the names of records that failed, and the number of records.
+    interrupted : str
+        What an interruption leaves.
+    """
+    try:
+        failed, records = process()
+    except LeadwiseError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"Interrupted. {interrupted}; run the same command again.", file=sys.stderr)
+        return 128 + signal.SIGINT
+    if failed:
+        log(f"{len(failed)} of {records} records failed: {', '.join(failed)}")
+    print("Done.")
+    return 1 if failed and not allow_failures else 0
