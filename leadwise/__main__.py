@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from leadwise import TREE
 
-PACKAGES = ("datasets", "ecg", "models", "scoring", "simulate", "training")
+PACKAGES = ("datasets", "ecg", "holter", "models", "scoring", "simulate", "training")
 
 
 def modules() -> list[str]:

@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "scoring": {"ecg", "datasets"},
     "models": {"ecg", "simulate"},
     "training": {"ecg", "datasets", "scoring", "models"},
+    "holter": {"ecg", "datasets", "models", "simulate"},
     "experiments": {
         "benchmarks",
         "datasets",
@@ -58,7 +59,7 @@ MAY_IMPORT = {
 }
 # At import time; SciPy, wfdb and Matplotlib are imported inside the functions that use them.
 NUMPY_ONLY = {"ecg", "datasets", "simulate", "scoring"}
-MAY_USE_TORCH = {"models", "training", "team_code", "benchmarks", "docs"}
+MAY_USE_TORCH = {"holter", "models", "training", "team_code", "benchmarks", "docs"}
 
 
 def modules() -> list[Path]:
