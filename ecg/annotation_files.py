@@ -43,22 +43,27 @@ _PART = re.compile(r"annotated (\d+):(\d+)")
 
 
 class Mark(NamedTuple):
-    """One annotation of a file: sample number, symbol, `num` and note."""
+    """One annotation of a file: sample number, symbol, `num`, note, and subtype (of noise)."""
 
     sample: int
     symbol: str
     number: int = 0
     note: str = ""
+    subtype: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class _Marks(Table):
-    """Many marks as columns; names as in `Mark`."""
+    """Many marks to be written, as columns named as in `Mark`; subtypes are not written."""
 
     samples: np.ndarray = field(default_factory=empty)
     symbols: np.ndarray = field(default_factory=empty)
     numbers: np.ndarray = field(default_factory=empty)
     notes: np.ndarray = field(default_factory=empty)
+
+    @classmethod
+    def of_marks(cls, marks: Iterable[Mark]) -> "_Marks":
+        return cls.of(mark[:4] for mark in marks)
 
 
 def annotation_files(stem: str, leads: Iterable[str]) -> list[str]:
@@ -124,6 +129,23 @@ def read_marks(path: str) -> list[Mark]:
     LeadwiseError
         The file cannot be read.
     """
+    return read_timed_marks(path)[0]
+
+
+def read_timed_marks(path: str) -> tuple[list[Mark], float | None]:
+    """Read the marks of one annotation file, and its rate.
+
+    Returns
+    -------
+    marks : list of Mark
+    fs : float or None
+        Hz, of the file or else of the header beside it.
+
+    Raises
+    ------
+    LeadwiseError
+        The file cannot be read.
+    """
     import wfdb
 
     stem, _, extension = path.rpartition(".")
@@ -133,7 +155,8 @@ def read_marks(path: str) -> list[Mark]:
         raise LeadwiseError(f"{path}: wfdb cannot read the annotations: {error}") from error
     notes = [note.rstrip("\0") for note in read.aux_note]  # NUL pads an odd number of letters
     symbols = [str(symbol) for symbol in read.symbol]
-    return list(map(Mark, read.sample.tolist(), symbols, read.num.tolist(), notes))
+    columns = read.sample.tolist(), symbols, read.num.tolist(), notes, read.subtype.tolist()
+    return list(map(Mark, *columns)), read.fs
 
 
 def beats_and_rhythms(marks: Iterable[Mark], samples: int) -> tuple[Beats, Rhythms]:
@@ -157,7 +180,7 @@ def beats_and_rhythms(marks: Iterable[Mark], samples: int) -> tuple[Beats, Rhyth
     beats: list[tuple[int, str]] = []
     rhythms: list[tuple[int, int, str]] = []
     started: tuple[int, str] | None = None
-    for sample, symbol, _, note in marks:
+    for sample, symbol, _, note, *_ in marks:
         if symbol in AAMI:
             beats.append((sample, symbol))
         if symbol != "+":
@@ -211,7 +234,7 @@ def _joined(marks: Iterable[Mark], kind: str = "") -> list[tuple[int, int, int, 
     """Join marks to onset, peak, offset and kind; without a given kind that of the peak, or ""."""
     waves: list[tuple[int, int, int, str]] = []
     complete = True  # whether the next mark starts a new wave
-    for sample, symbol, number, _ in marks:
+    for sample, symbol, number, *_ in marks:
         onset, peak, offset, own = (ABSENT, ABSENT, ABSENT, kind) if complete else waves[-1]
         if symbol == "(":
             wave, starts, complete = (sample, ABSENT, ABSENT, kind), True, False
@@ -268,11 +291,11 @@ def write_annotations(
     """
     files: list[tuple[str, _Marks]] = []
     if len(annotations.beats) or len(annotations.rhythms):
-        files.append((extension, _Marks.of(_beat_marks(annotations))))
+        files.append((extension, _Marks.of_marks(_beat_marks(annotations))))
     waves, annotated = annotations.waves, annotations.annotated
     for lead in dict.fromkeys([*annotated.leads.tolist(), *waves.leads.tolist()]):
         own, parts = waves.take(waves.leads == lead), annotated.take(annotated.leads == lead)
-        marks = _Marks.joined([_Marks.of(_part_marks(parts)), _wave_marks(own)])
+        marks = _Marks.joined([_Marks.of_marks(_part_marks(parts)), _wave_marks(own)])
         files.append((lead.casefold() or WAVES_EXTENSION, marks))
     paths = [Path(f"{stem}.{ending}") for ending, _ in files]
     for path, (_, marks) in zip(paths, files, strict=True):
@@ -289,7 +312,7 @@ def write_waves(path: str | os.PathLike[str], waves: Waves, fs: float, reason: s
         The file cannot be written.
     """
     note = [Mark(1, '"', 0, reason)]  # not at sample 0: wfdb reads no comment there
-    _write_marks(Path(path), _wave_marks(waves) if len(waves) else _Marks.of(note), fs)
+    _write_marks(Path(path), _wave_marks(waves) if len(waves) else _Marks.of_marks(note), fs)
 
 
 def _beat_marks(annotations: Annotations) -> Iterator[Mark]:

@@ -331,15 +331,25 @@ def read_record(path: str | os.PathLike[str], rename: Rename = ()) -> Record:
         The header cannot be read, or no signal is stored with it.
     """
     stem = os.path.splitext(path)[0]
-    name = os.path.basename(stem)
-    text = read_header_text(path, name)
-    header = (
-        read_multi_segment(text, stem, name, rename)
-        if segments_of(text)
-        else parse_header(text, name, rename)
-    )
+    header = read_header(path, rename)
     check_sizes(header, _signal_sizes(stem, header))
     return Record(header, stem)
+
+
+def read_header(path: str | os.PathLike[str], rename: Rename = ()) -> Header:
+    """Read a record's header, whether or not its signal is stored; `rename` as in `read_record`.
+
+    Raises
+    ------
+    LeadwiseError
+        The header cannot be read.
+    """
+    stem = os.path.splitext(path)[0]
+    name = os.path.basename(stem)
+    text = read_header_text(path, name)
+    if segments_of(text):
+        return read_multi_segment(text, stem, name, rename)
+    return parse_header(text, name, rename)
 
 
 def record_of(
