@@ -187,6 +187,10 @@ TRANSFORMS: dict[str, Transform] = {
     "fir_band_pass": fir_band_pass,
     "butterworth_band_pass": butterworth_band_pass,
     "fit_length": fit_length,
+    "fit_training_length": fit_length,
     "envelopes": envelopes,
 }
-CROPPING = frozenset({"fit_length"})  # transforms that cut or pad the time axis and nothing else
+# Transforms that cut or pad the time axis and nothing else; those that running leaves out, so that
+# a network reads a record whole, as Kang & Wen's does.
+CROPPING = frozenset({"fit_length", "fit_training_length"})
+TRAINING_ONLY = frozenset({"fit_training_length"})

@@ -18,7 +18,7 @@ from ecg.leads import (
     lead_warnings,
     sort_leads,
 )
-from ecg.signals import CROPPING
+from ecg.signals import CROPPING, TRAINING_ONLY
 from models import lookup
 from models.parts import check_numbers, reported
 from models.recipe import Part, Recipe
@@ -58,13 +58,17 @@ def prepare(
     return Choice(chosen.astype(np.float32, copy=False), missing)
 
 
-def post_transform(recipe: Recipe, signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def post_transform(
+    recipe: Recipe, signal: np.ndarray, *, training: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Apply the recipe's post-transforms, whose result depends on the lead set.
 
     Parameters
     ----------
     signal : np.ndarray of shape (channels, samples)
         From `prepare`, or the lead set's channels of the cache.
+    training : bool
+        Whether it is for a training step; else transforms in `TRAINING_ONLY` are left out.
 
     Returns
     -------
@@ -76,6 +80,8 @@ def post_transform(recipe: Recipe, signal: np.ndarray) -> tuple[np.ndarray, np.n
     if recipe.post_transforms:
         signal = signal.astype(np.float32, copy=False)
     for part in recipe.post_transforms:
+        if part.name in TRAINING_ONLY and not training:
+            continue
         signal, fs = _apply(recipe, part, signal, recipe.fs)
         _check_rate(recipe, fs)
         if part.name in CROPPING:  # + 1, because padding becomes 0
@@ -126,7 +132,8 @@ def _check_rate(recipe: Recipe, fs: float) -> None:
 def _apply(recipe: Recipe, part: Part, signal: np.ndarray, fs: float) -> tuple[np.ndarray, float]:
     """Apply one transform; the default of its rate or length is the recipe's."""
     transform = lookup(recipe, "TRANSFORMS", part.name)
-    stated = {"to_hz": recipe.fs, "seconds": recipe.max_s}
+    in_training = part.name in TRAINING_ONLY and recipe.crop_s
+    stated = {"to_hz": recipe.fs, "seconds": recipe.crop_s if in_training else recipe.max_s}
     numbers = {name: stated[name] for name in _parameters(transform) & stated.keys()}
     transformed: tuple[np.ndarray, float] = transform(signal, fs, **{**numbers, **part.options})
     return transformed

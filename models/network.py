@@ -17,7 +17,8 @@ from models.inputs import channels_per_lead, post_transform, window_bounds
 from models.parts import check_numbers, reported
 from models.recipe import Head, Recipe
 
-WINDOWS_AT_ONCE = 4  # of a long record: limits memory, does not change results
+# Windows of a long record at once, and their samples: limits memory, does not change results.
+WINDOWS_AT_ONCE, SAMPLES_AT_ONCE = 4, 1_000_000
 MOST_WEIGHTS = 300_000_000  # 1.2 GB; the largest published network has 130 million
 MOST_TENSORS = 20_000
 DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_)
@@ -152,8 +153,9 @@ def predict_signal(
     bounds = window_bounds(recipe, ready.shape[1])
     groups: dict[str, list[np.ndarray]] = {head.name: [] for head in recipe.heads}
     dense: dict[str, np.ndarray] = {}
-    for start in range(0, len(bounds), WINDOWS_AT_ONCE):
-        group = bounds[start : start + WINDOWS_AT_ONCE]
+    at_once = min(WINDOWS_AT_ONCE, max(1, SAMPLES_AT_ONCE // recipe.max_samples))
+    for start in range(0, len(bounds), at_once):
+        group = bounds[start : start + at_once]
         batch, length = pad([ready[:, onset:offset] for onset, offset in group])
         known = None if facts is None else torch.from_numpy(facts).expand(len(group), -1).to(device)
         outputs = outputs_of(recipe, network, batch.to(device), length.to(device), known)

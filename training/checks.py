@@ -232,11 +232,10 @@ def _try_loss(recipe: Recipe, head: Head, output: torch.Tensor, target: torch.Te
 def _try_decision(recipe: Recipe, head: Head, dataset: Dataset, classes: tuple[str, ...]) -> None:
     """Score random probabilities; fit and apply a decision of the system's own."""
     probabilities = np.random.default_rng(0).uniform(size=(TRIAL_RECORDS, len(classes)))
-    with reported(f"{recipe.name}: the metric '{head.metric}' fails on trial predictions"):
-        score_head(head, probabilities, dataset, classes)
     fit = fit_of(recipe, head.decision)
-    if fit in FITS.values():  # fitted to two records they would take a second and show nothing
-        return
-    with reported(f"{recipe.name}: the decision '{head.decision}' fails on trial predictions"):
-        labels = dataset.labels[head.name]
-        check_decision(fit(probabilities, labels, classes, recipe.seed), len(classes), recipe)
+    if fit not in FITS.values():  # fitted to two records those take a second and show nothing
+        with reported(f"{recipe.name}: the decision '{head.decision}' fails on trial predictions"):
+            labels = dataset.labels[head.name]
+            check_decision(fit(probabilities, labels, classes, recipe.seed), len(classes), recipe)
+    with reported(f"{recipe.name}: the metric '{head.metric}' fails on trial predictions"):
+        score_head(recipe, head, probabilities, dataset, classes)

@@ -20,7 +20,8 @@ POOL = 16  # batches whose records are sorted by length together, to reduce padd
 # Padded samples per micro-batch: 64 records of 10 s at 500 Hz.  A step of ISIBrno takes 8 kB of
 # memory per sample, which is 16 GB for 64 records of 2 minutes.
 MICRO_BATCH_SAMPLES = 320_000
-LONG, PART = 4, 2  # windows: of a longer record, a part of two windows is augmented
+# A long record is augmented and post-transformed in part, since 30 minutes are slow.
+LONG_S, PART = 150.0, 2  # s, more than PTB's and CPSC's records; windows of the part
 
 Window = tuple[np.ndarray, dict[str, np.ndarray]]  # signal, and targets of dense heads
 
@@ -117,7 +118,8 @@ class Dataset:
         most = recipe.crop_samples if generator else recipe.max_samples
         dense = {name: targets[index] for name, targets in self.dense.items()}
         if generator and recipe.crop_s:
-            long_part = _part(signal.shape[1], most, dense, generator)
+            longest = max(PART * most, round(LONG_S * recipe.fs))
+            long_part = _part(signal.shape[1], longest, most, dense, generator)
             signal = signal[:, long_part]
             dense = {name: target[:, long_part] for name, target in dense.items()}
         if recipe.post_transforms or recipe.augment:
@@ -131,7 +133,7 @@ class Dataset:
                 sample = Sample(signal, leads, recipe.fs, own)
                 sample = augment_sample(recipe, sample, generator)
                 signal, dense = sample.signal, dict(sample.targets)
-            signal, positions = post_transform(recipe, signal)
+            signal, positions = post_transform(recipe, signal, training=generator is not None)
             dense = follow(dense, positions)
         joint = {name: target[0] for name, target in dense.items()}
         spare = signal.shape[1] - most
@@ -183,10 +185,11 @@ class Dataset:
 
 
 def _part(
-    samples: int, most: int, targets: Mapping[str, np.ndarray], generator: np.random.Generator
-) -> slice:
-    """Draw the part of a long record that is augmented and post-transformed; 30 min are slow."""
-    if samples <= LONG * most:
+    samples: int, longest: int, most: int, targets: Mapping[str, np.ndarray],
+    generator: np.random.Generator,
+) -> slice:  # fmt: skip
+    """Draw the part of a record longer than `longest` that is augmented and post-transformed."""
+    if samples <= longest:
         return slice(0, samples)
     joint = {name: target[0] for name, target in targets.items()}
     onset = _onset(samples - PART * most, PART * most, joint, generator)

@@ -191,12 +191,20 @@ FITS: dict[str, Fit] = {
 }
 
 
+UNFITTED = ("near ties", "highest")  # decisions without numbers that validation records choose
+
+
+def is_fitted(recipe: Recipe, name: str) -> bool:
+    """Tell whether a decision has numbers that are fitted on the validation records."""
+    return name not in UNFITTED and name in known_parts(recipe, "FITS", FITS)
+
+
 def fit_of(recipe: Recipe, name: str) -> Fit:
     """Find the fit of a decision: the system's own, or a shared one.
 
     A system's decision (`DECISIONS`) without an entry in its `FITS` has no numbers to fit.
     """
-    if name in known_parts(recipe, "DECISIONS") and name not in known_parts(recipe, "FITS", FITS):
+    if name in known_parts(recipe, "DECISIONS") and not is_fitted(recipe, name):
         return lambda *_: part(name)
     fit: Fit = lookup(recipe, "FITS", name, FITS)
     return fit

@@ -10,7 +10,7 @@ import torch
 
 from ecg import LeadwiseError
 from ecg.progress import log
-from models.decision import decide, highest
+from models.decision import decide
 from models.folder import FittedHead
 from models.network import build, from_logits, outputs_of, predict_signal
 from models.recipe import Head, Recipe, part
@@ -19,7 +19,14 @@ from models.sample import follow
 from scoring import DENSE_METRICS, METRICS
 from scoring.segments import confusion
 from training.dataset import Dataset, pad_targets
-from training.decisions import fit_of, fit_rules, global_threshold, measure_of, rule_lines
+from training.decisions import (
+    fit_of,
+    fit_rules,
+    global_threshold,
+    is_fitted,
+    measure_of,
+    rule_lines,
+)
 from training.state import TrainingState
 
 Weights = Mapping[str, torch.Tensor]
@@ -103,19 +110,21 @@ def constant_dense_score(head: Head, counts: np.ndarray) -> float:
 
 
 def score_head(
-    head: Head, predicted: np.ndarray, part: Dataset, classes: tuple[str, ...]
+    recipe: Recipe, head: Head, predicted: np.ndarray, part: Dataset, classes: tuple[str, ...]
 ) -> tuple[float, float]:
     """Compute the validation score of a head, and the best global threshold or NaN.
 
-    Outputs of a record head come from this threshold, or from the highest class if classes are
-    exclusive.
+    Outputs of a record head come from its own decision if that has no numbers to fit.  Others,
+    whose fits take minutes, are replaced by this threshold, of exclusive classes by the highest.
     """
     if head.dense:
         return DENSE_METRICS[head.metric](predicted), math.nan
     rows = part.labelled(head.name)
     labels, predicted, threshold = part.labels[head.name][rows], predicted[rows], math.nan
-    if head.exclusive:
-        outputs = highest(predicted)
+    if head.exclusive or not is_fitted(recipe, head.decision):
+        name = "highest" if is_fitted(recipe, head.decision) else head.decision
+        decision = fit_of(recipe, name)(predicted, labels, classes, recipe.seed)
+        outputs = decide(decision, predicted, recipe)
     else:
         threshold, _ = global_threshold(predicted, measure_of(labels, classes))
         outputs = predicted >= threshold

@@ -331,7 +331,7 @@ def _evaluate(
     scores, thresholds = {}, {}
     for head in run.recipe.heads:
         scores[head.name], thresholds[head.name] = score_head(
-            head, predictions[head.name], validation_part, run.classes[head.name]
+            run.recipe, head, predictions[head.name], validation_part, run.classes[head.name]
         )
     first, *others = run.recipe.heads
     score = scores[first.name]

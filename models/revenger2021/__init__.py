@@ -9,8 +9,8 @@ A network consists of a backbone (ResNet-NC-SE, -BS and -BG, TResNet-N, -P and -
 Branched-LW), an optional LSTM, an optional attention, the maximum over time and a head of one or
 two layers.  This covers the paper's table 5.  Differences from the published networks:
 
-- In evaluation, each record of a batch is computed without its padding, so a batch may contain
-  several lengths.  The published networks read padding as signal; in training so do ours.
+- In evaluation, each record is read whole, as in the authors' `run_model`, and without the padding
+  of its batch.  The published networks read padding as signal; in training so do ours.
 - TResNets append zeros to a length that is not a multiple of 4, where torch-ecg drops the last
   samples.  They also append zeros to records below 64 samples, and Branched networks below 8.
 - In evaluation, batch norms are folded into convolutions (`models.layers`).  This changes the last

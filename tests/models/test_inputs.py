@@ -118,6 +118,24 @@ def test_positions_are_the_samples_before_the_post_transforms(
     np.testing.assert_array_equal(post_transform(PLAIN, signal)[1], np.arange(samples))
 
 
+@pytest.mark.parametrize(
+    ("samples", "in_training"), [(4000, 5000), (5000, 5000), (7000, 5000), (7001, 7001)]
+)
+def test_a_record_is_cut_to_the_training_length_in_training_only(
+    samples: int, in_training: int
+) -> None:
+    """Kang & Wen: windows of 10 s up to 14 s; running reads the record whole, 15 s too."""
+    recipe = find("revenger-nc-se")
+    signal = np.random.default_rng(0).normal(size=(12, samples)).astype(np.float32)
+    assert post_transform(recipe, signal, training=True)[0].shape == (12, in_training)
+    ready, positions = post_transform(recipe, signal)
+    assert ready.shape == signal.shape
+    assert positions.tolist() == list(range(samples))
+    assert window_bounds(recipe, samples) == [(0, samples)]
+    np.testing.assert_allclose((ready.mean(), ready.std()), (0, 1), atol=1e-5)
+    check_transforms(recipe)
+
+
 def test_rate_and_length_that_a_part_leaves_out_are_those_of_the_recipe() -> None:
     recipe = replace(
         PLAIN, fs=100.0, max_s=3.0, transforms=(part("resample"),),
@@ -142,7 +160,7 @@ def test_rate_and_length_that_a_part_leaves_out_are_those_of_the_recipe() -> Non
         ),
         (
             {"transforms": (part("resample"),), "post_transforms": (part("resample", to_hz=100),)},
-            "the post-transform 'resample' changes the length; only fit_length may",
+            "the post-transform 'resample' changes the length; only fit_length, ",
         ),
     ],
 )

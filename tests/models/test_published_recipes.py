@@ -100,12 +100,12 @@ HELD = [one("hold", limit_mv=20), one("resample")]  # (a): beyond ±20 mV, the p
 FILTERED = [*HELD, one("fir_band_pass", low_hz=0.5, high_hz=60, order_s=0.3)]  # (a): int(0.3 fs)
 WHOLE = {"lstm": True, "attention": "se", "linear": 2}  # table 5
 PLAIN = {"lstm": False, "attention": "none", "linear": 1}
-FIT = one("fit_length", tolerance=0.4)  # (a): up to 7000 of 5000 samples are cropped
+FIT = one("fit_training_length", tolerance=0.4)  # (a): up to 7000 of 5000 samples are cropped
 REVENGER: Table = {
     **NOTHING,
     "fs": 500.0,
-    "max_s": 10.0,
-    "stride_s": 4.0,  # (a): windows of 5000 with a step of 2000
+    "max_s": 1800.0,  # (a): "the network takes it whole"
+    "crop_s": 10.0,  # (a): windows of 5000
     "transforms": FILTERED,
     "post_transforms": [one("record_z_score"), FIT],
     "network": one("crnn", backbone="nc-se", **WHOLE),
@@ -117,7 +117,7 @@ REVENGER: Table = {
     "batch": 64,
     "loss": one("asymmetric", gamma_positive=0, gamma_negative=0.2),  # equations 4 and 5
     "classes": "scored",
-    "decision": "global",
+    "decision": "near ties",  # (h)
     "metric": "challenge",
 }
 AT_100_HZ = {"fs": 100.0, "transforms": HELD}
@@ -146,7 +146,6 @@ REVENGER_CHANGES: dict[str, Table] = {
     "revenger-nc-se-100hz-rules": {**AT_100_HZ, "rules": "published"},
     "revenger-as-published": {  # (d): γ₊ was not set, the default is 1; (h)
         "loss": one("asymmetric_deep_psp", gamma_positive=1, gamma_negative=0.2),
-        "decision": "near ties",
     },
     "revenger-post-challenge": {  # (e): the last entry
         "transforms": HELD,
@@ -154,7 +153,6 @@ REVENGER_CHANGES: dict[str, Table] = {
         "loss": one("asymmetric_deep_psp", gamma_positive=0, gamma_negative=0.2),
         "optimiser": one("adamw", lr=1.5e-3, weight_decay=0.01, amsgrad=True),
         "stop": one("patience", epochs=12, tolerance=0.001),
-        "decision": "near ties",
         "epochs": 60,
         "batch": 32,
     },
@@ -166,7 +164,6 @@ REVENGER_CHANGES: dict[str, Table] = {
         "schedule": one("constant"),
         "augment": [one("label_smoothing", epsilon=0.1, share=0.8)],
         "stop": one("patience", epochs=8, tolerance=0.001),
-        "decision": "near ties",
         "rules": "published",
         "epochs": 27,
         "batch": 24,

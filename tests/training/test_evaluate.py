@@ -1,17 +1,20 @@
 """Evaluation: predictions do not depend on batches; classes per sample and beat are aligned."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from models import find
 from models.network import from_logits
 from models.recipe import Head, Recipe, part, vary
 from models.sample import UNKNOWN
+from scoring import METRICS
 from tests.conftest import mapped_arrays, small
 from training.dataset import Dataset, dataset_of
 from training.evaluate import LeadSetRun, _confusion, predict, score_head
@@ -80,8 +83,8 @@ def test_predictions_of_samples_are_compared_with_the_targets_of_the_same_sample
         confusion = predictions[name]
         assert (confusion.dtype, confusion.shape) == (np.int64, (len(CLASSES[name]),) * 2)
         assert np.count_nonzero(confusion - np.diag(np.diag(confusion))) == 0, "all are right"
-    assert score_head(HEADS[1], predictions["waves"], records, CLASSES["waves"])[0] == 1
-    assert score_head(HEADS[2], predictions["beats"], records, CLASSES["beats"])[0] == 1
+    assert score_head(recipe, HEADS[1], predictions["waves"], records, CLASSES["waves"])[0] == 1
+    assert score_head(recipe, HEADS[2], predictions["beats"], records, CLASSES["beats"])[0] == 1
     known = np.concatenate([target[0] for target in records.dense["waves"]])
     expected = [(known == index).sum() for index in range(4)]
     assert np.diag(predictions["waves"]).tolist() == expected, "every known sample counts once"
@@ -124,15 +127,37 @@ def test_exclusive_classes_are_scored_by_the_highest_and_others_by_the_best_thre
     labels = np.eye(4, dtype=bool)[[0, 1, 2, 3, 0]]
     logits = torch.from_numpy(np.where(labels, 1.0, 0.0))
     letters = ("N", "A", "O", "~")
+    recipe = find("isibrno-basic")
     exclusive = Head(classes="af", exclusive=True, metric="af_accuracy")
     records = dataset_of(
         mapped_arrays([np.zeros((12, 3), np.float16)] * 5), {"diagnosis": labels}, LEAD_SETS[2],
-        vary(find("isibrno-basic"), transforms=(part("fill"),)),
+        vary(recipe, transforms=(part("fill"),)),
     )  # fmt: skip
-    score, threshold = score_head(exclusive, from_logits(exclusive, logits), records, letters)
+    score, threshold = score_head(
+        recipe, exclusive, from_logits(exclusive, logits), records, letters
+    )
     assert score == 1
     assert math.isnan(threshold)
     other = Head(classes="af", metric="f_measure")
-    score, threshold = score_head(other, from_logits(other, logits), records, letters)
+    score, threshold = score_head(recipe, other, from_logits(other, logits), records, letters)
     assert score == 1
     assert 0.5 < threshold < 0.74
+
+
+def test_the_epoch_is_scored_by_the_decision_of_the_recipe_if_it_has_no_numbers() -> None:
+    """At 0.5 both records are right; the best threshold of the global decision is as good."""
+    recipe = find("revenger-nc-se")
+    labels = np.zeros((2, 26), bool)
+    labels[0, 0] = labels[1, 1] = True
+    records = dataset_of(
+        mapped_arrays([np.zeros((12, 3), np.float16)] * 2), {"diagnosis": labels}, LEAD_SETS[2],
+        vary(recipe, transforms=(part("fill"),)),
+    )  # fmt: skip
+    low = np.where(labels, 0.3, 0.28)  # the highest and all near ties, of 26 classes
+    score, threshold = score_head(recipe, recipe.head, low, records, CODES)
+    assert math.isnan(threshold)
+    fitted = score_head(recipe, replace(recipe.head, decision="global"), low, records, CODES)
+    assert fitted == (1.0, pytest.approx(0.29, abs=0.011))
+    everything = METRICS["challenge"](labels, np.ones_like(labels), low, CODES)
+    assert score == pytest.approx(everything)
+    assert score < 0.5
