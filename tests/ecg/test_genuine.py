@@ -133,6 +133,32 @@ def test_pq_and_qt_against_the_experts() -> None:
     assert all(measure(r.signal, r.leads, r.fs).values["P"] < 1.1 for r in without)
 
 
+PINNED = ("P", "PQ", "QT", "axis", "limb QRS", "R in V1", "R in V2", "R in V3", "R in V4")
+MEASURES = {
+    "ludb2": (5.38509, 193.758, 383.479, 55.119, 0.864, 0.098, 0.1546, 0.20905, 1.1563),
+    "ludb13": (3.82542, 218.996, 457.547, 8.74277, 1.7765, 0.4286, 0.73155, 0.45915, 0.81815),
+    "ludb34": (1.29456, 94.6611, 453.287, 146.288, 0.803375, 0, 0.00505, 0, 0.057675),
+    "ludb41": (6.25496, 141.458, 385.327, 79.0634, 1.36, 0.179025, 0.2472, 0.47795, 0.604625),
+    "ludb82": (5.35751, 153.608, 421.469, -70.5847, 0.6765, 0.23765, 0.4402, 0.8675, 1.32545),
+    "ludb88": (0.826418, 196.207, 394.491, 25.7945, 0.755625, 0.237875, 0.48, 0.4929, 1.0015),
+    "ludb99": (3.65277, 153.973, 302.039, 94.9146, 1.92125, 0.265425, 0.6153, 0.58315, 0.717475),
+    "ludb141": (9.21153, 149.67, 359.682, 10.3768, 1.17525, 0.2511, 0.367275, 0.556675, 1.54395),
+    "ludb156": (8.72836, 132.804, 384.579, 37.1155, 1.46875, 0.25305, 0.2873, 0.4693, 1.65225),
+    "ludb168": (2.31458, 135.381, 379.214, 112.25, 1.21837, 0.4542, 0.616975, 1.17905, 1.2117),
+}
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_measures_at_the_experts_marks_are_those_of_the_version_before(name: str) -> None:
+    """Any constant of the average beat moves them; the scores against the experts are above."""
+    record = read(name)
+    waves = record.annotations().waves
+    marks = waves.peaks[(waves.leads == "II") & (waves.kinds == "N")]
+    values, _ = measure(record.signal, record.leads, record.fs, marks)
+    measured = [values[key] for key in PINNED]
+    assert measured == pytest.approx(MEASURES[name], rel=1e-4, abs=1e-6)
+
+
 @pytest.mark.parametrize("name", LUDB)
 def test_rules_on_ludb(name: str) -> None:
     record = read(name)

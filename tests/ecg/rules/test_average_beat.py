@@ -125,3 +125,60 @@ def test_a_p_wave_may_peak_40_ms_before_the_complex() -> None:
     waves = delineate(drawn_beats({(-130, -80, -50): 0.2, QRS_MS: 1.0, (160, 280, 360): 0.3}), 0.8)
     assert waves.p_heights == pytest.approx([0.2], abs=1e-3)
     assert waves.pq_ms == pytest.approx(80, abs=6)
+
+
+T_MS = (160, 280, 360)
+
+
+@pytest.mark.parametrize(("q_mv", "pq_ms"), [(-0.155, 135.0), (-0.145, 170.0)])
+def test_three_tenths_of_the_steepest_slope_are_certainly_qrs(q_mv: float, pq_ms: float) -> None:
+    """Slopes of 0.31 and 0.29: 10 µV/ms per 0.1 mV of Q, 50 µV/ms in R."""
+    waves = {(-55, -45, -35): q_mv, (-20, 0, 20): 1.0, T_MS: 0.3, (-200, -150, -100): 0.2}
+    assert delineate(drawn_beats(waves), 0.8).pq_ms == pytest.approx(pq_ms, abs=0.1)
+
+
+@pytest.mark.parametrize(("rr_s", "earliest_ms"), [(0.8, 310), (0.5, 225), (0.4, 170)])
+def test_the_line_below_a_p_wave_begins_360_ms_or_0_55_rr_before(
+    rr_s: float, earliest_ms: int
+) -> None:
+    """The line begins 50 ms before the peak, and the peak is the last one with its full height."""
+    heights = []
+    for peak_ms in (earliest_ms, earliest_ms + 5):
+        p_wave = {(-peak_ms - 50, -peak_ms, -peak_ms + 50): 0.2}
+        heights += [float(delineate(drawn_beats({QRS_MS: 1.0, T_MS: 0.3} | p_wave), rr_s)
+                          .p_heights[0])]  # fmt: skip
+    assert heights == pytest.approx([0.2, 0.17], abs=1e-6)  # 5 of 50 ms later on either side
+
+
+@pytest.mark.parametrize(
+    ("rr_s", "bump_ms", "t_wave"),
+    [(1.0, 460, False), (1.0, 475, True), (0.7, 430, False), (0.7, 450, True),
+     (0.6, 450, True)],
+)  # fmt: skip
+def test_a_t_wave_peaks_within_450_ms_and_0_6_rr(rr_s: float, bump_ms: int, t_wave: bool) -> None:
+    """A larger bump later is the next P wave; the T wave ends at 340 ms, QRS begins at -40."""
+    bump = {(bump_ms - 40, bump_ms, bump_ms + 40): 0.4}
+    qt_ms = delineate(drawn_beats({QRS_MS: 1.0, (200, 280, 340): 0.2} | bump), rr_s).qt_ms
+    assert (qt_ms < 390) == t_wave
+
+
+@pytest.mark.parametrize(("bump_ms", "t_wave"), [(85, True), (130, False)])
+def test_a_t_wave_peaks_120_ms_after_the_r_peak_or_later(bump_ms: int, t_wave: bool) -> None:
+    bump = {(bump_ms - 30, bump_ms, bump_ms + 30): 0.6}
+    qt_ms = delineate(drawn_beats({QRS_MS: 1.0, (240, 320, 400): 0.2} | bump), 1.0).qt_ms
+    assert (qt_ms > 400) == t_wave
+
+
+@pytest.mark.parametrize(("steep_ms", "known"), [(400, True), (450, False)])
+def test_a_t_wave_ends_at_its_steepest_descent_within_180_ms(steep_ms: int, known: bool) -> None:
+    """A slow descent from 250 ms on, then one of 40 ms that begins after 150 or 200 ms."""
+    grid = 5.0 * np.arange(-80, 151)
+    t_wave = np.interp(grid, (150, 250, steep_ms, steep_ms + 40), (0, 0.3, 0.2, 0), 0, 0)
+    beats = drawn_beats({QRS_MS: 1.0}) + t_wave.astype(np.float32)
+    error_ms = delineate(beats, 1.0).qt_ms - (steep_ms + 40 + 40)
+    assert (abs(error_ms) < 12) == known
+
+
+def test_a_beat_reaches_from_400_ms_before_to_750_ms_after_its_r_peak() -> None:
+    beats = cut_beats(np.zeros((2, 4000), np.float32), np.array([1000, 2000]), 500)
+    assert beats.shape == (2, 2, 80 + 1 + 150)  # steps of 5 ms
