@@ -233,6 +233,35 @@ def test_the_lstm_returns_its_output_at_the_last_window() -> None:
     torch.testing.assert_close(latent, expected)
 
 
+def plain_transformer(encoder: Transformer, tokens: torch.Tensor, heads: int) -> torch.Tensor:
+    """Compute post-norm layers over (windows, 256) from their weights; the mean of the outputs."""
+    functional = torch.nn.functional
+    count, width = tokens.shape
+    x = tokens + encoder.position[torch.arange(count).clamp(max=79)]
+    for layer in encoder.layers.layers:
+        attention = layer.self_attn
+        projected = x @ attention.in_proj_weight.T + attention.in_proj_bias
+        q, k, v = (
+            one.view(count, heads, -1).transpose(0, 1) for one in projected.split(width, dim=1)
+        )  # (heads, windows, width / heads)
+        weights = (q @ k.transpose(1, 2) / (width / heads) ** 0.5).softmax(2)
+        x = layer.norm1(x + attention.out_proj((weights @ v).transpose(0, 1).reshape(count, -1)))
+        x = layer.norm2(x + layer.linear2(functional.gelu(layer.linear1(x))))
+    return encoder.layers.norm(x).mean(0)
+
+
+@pytest.mark.parametrize("samples", [256, 2000, 21_000])
+def test_the_transformer_equals_a_plain_implementation(samples: int) -> None:
+    """21,000 samples are 82 windows or more: the last ones share a position."""
+    torch.manual_seed(0)
+    encoder = Transformer(256, 0.1, heads=4, hidden=32, layers=2).eval()
+    signal = torch.randn(1, 1, samples)
+    with torch.no_grad():
+        latent = encoder(signal, torch.tensor([samples]))[0]
+        plain = plain_transformer(encoder, windows(signal[:, 0])[0], heads=4)
+    torch.testing.assert_close(latent, plain, atol=1e-5, rtol=1e-4)
+
+
 def test_as_published_padding_is_read() -> None:
     network = build(find("dualnet-as-published"), ("ECG",), {"diagnosis": AF_LETTERS}).eval()
     signal = torch.randn(1, 1, 2000)

@@ -264,6 +264,25 @@ def test_a_transform_that_gives_no_finite_signal_is_refused(
         check_transforms(replace(PLAIN, transforms=(part("resample"), part("lose"))))
 
 
+@pytest.mark.parametrize(
+    ("channels", "samples", "refused"),
+    [(2, 9, False), (4, 9, False), (0, 9, True), (1, 9, True), (3, 9, True), (2, 0, True),
+     (2, 1, False)],
+)  # fmt: skip
+def test_a_transform_gives_whole_sets_of_channels(
+    channels: int, samples: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trial signal has two leads, so each kind of derived channels has two."""
+    zeros = np.zeros((channels, samples), np.float32)
+    monkeypatch.setitem(TRANSFORMS, "derive", lambda signal, fs: (zeros, 500.0))
+    recipe = replace(PLAIN, transforms=(part("derive"),))
+    if refused:
+        with pytest.raises(LeadwiseError, match="'derive' gives no finite channels of each lead"):
+            check_transforms(recipe)
+    else:
+        check_transforms(recipe)
+
+
 def test_a_rate_that_is_nearly_the_recipes_is_read_as_this() -> None:
     """INCART's 257 Hz as 250 Hz, as published; within 5 %."""
     signal = np.random.default_rng(0).normal(size=(1, 900))

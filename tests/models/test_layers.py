@@ -96,6 +96,20 @@ def test_a_stride_equals_that_of_a_plain_convolution() -> None:
     torch.testing.assert_close(predict(convolution, signal), expected)
 
 
+def test_no_convolution_of_kernel_1_has_a_stride(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its backward pass corrupts memory in PyTorch 2.13 (CPU, channels last, few channels)."""
+
+    def noted(*values: Any, **named: Any) -> torch.Tensor:
+        strides.append((values[1].shape[3], named["stride"]))
+        return plain_convolution(*values, **named)
+
+    plain_convolution, strides = nn.functional.conv2d, []
+    monkeypatch.setattr(nn.functional, "conv2d", noted)
+    for kernel in (1, 3):
+        Convolution(5, 8, kernel, stride=4)(torch.randn(2, 5, 1, 31))
+    assert strides == [(1, (1, 1)), (3, (1, 4))]
+
+
 def test_a_convolution_is_by_default_plain_with_a_norm() -> None:
     """Stride, dilation and groups 1, "same" padding, no bias."""
     torch.manual_seed(0)

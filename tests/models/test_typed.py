@@ -87,6 +87,16 @@ def test_a_shown_value_is_short_and_printable() -> None:
         assert len(shown(value)) < 500
 
 
+def test_at_most_60_characters_of_a_value_are_shown() -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            return "y" * 300
+
+    for value in ("x" * 200, 10**100, Odd()):
+        assert len(shown(value)) == 60
+    assert shown("x" * 58) == "'" + "x" * 58 + "'"
+
+
 def filter_of(
     signal: object, fs: float, *, low_hz: float, order: int = 2, gains: Sequence[float] = (),
     kind: str | None = None, own: "Unknown" = None,  # type: ignore[name-defined]  # noqa: F821

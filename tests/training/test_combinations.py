@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import models.house2026
 import train_model
@@ -150,8 +152,6 @@ def test_every_recipe_passes_the_trial_batch(name: str) -> None:
 
 
 def test_the_checks_change_no_random_state() -> None:
-    import torch
-
     before, drawn = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     checked(HOUSE)
     assert torch.equal(before, torch.random.get_rng_state())
@@ -161,6 +161,30 @@ def test_the_checks_change_no_random_state() -> None:
 def most(probabilities: np.ndarray, *, share: float) -> np.ndarray:
     """Label classes with at least a share of the highest probability."""
     return probabilities >= share * probabilities.max(axis=1, keepdims=True)
+
+
+class Joined(nn.Module):
+    """Two logits to train, others to predict."""
+
+    def __init__(self, channels: int, classes: int, *, predicted: int) -> None:
+        super().__init__()
+        self.train_head, self.head = nn.Linear(channels, 2), nn.Linear(channels, predicted)
+
+    def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        head = self.train_head if self.training else self.head
+        return head(signal.mean(2))
+
+
+def test_a_network_trained_on_other_labels_must_predict_the_classes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    joined = {"joined": lambda codes: np.zeros((len(codes), 2), bool)}
+    monkeypatch.setattr(models.house2026, "TARGETS", joined, raising=False)
+    monkeypatch.setattr(models.house2026, "NETWORKS", {"joined": Joined})
+    recipe = vary(HOUSE, targets="joined", augment=(), network=part("joined", predicted=26))
+    try_batch(recipe)
+    with pytest.raises(LeadwiseError, match=r"shape \(2, 25\).* needs \(2, 26\)"):
+        try_batch(vary(recipe, network=part("joined", predicted=25)))
 
 
 def test_a_system_may_have_decisions_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
