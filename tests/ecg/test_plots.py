@@ -211,6 +211,14 @@ def test_rates_without_r_peaks_are_drawn_and_say_so(tmp_path, monkeypatch):
     assert "1 lead, 500 Hz, 10 s, no R peaks found" in drawn["texts"]
 
 
+@pytest.mark.parametrize(
+    ("title", "drawn"), [("JS00001",) * 2, ("x" * 80,) * 2, ("x" * 81, "x" * 79 + "…")]
+)
+def test_titles_have_at_most_80_characters(tmp_path, words, title, drawn):
+    record = simulate(leads=("I",))
+    assert f">{drawn}</text>" in text_of(draw(tmp_path / "a.svg", record, title=title))
+
+
 def test_names_are_drawn_as_they_are(tmp_path, words):
     record = simulate(leads=("I",))
     title = "a$b$c \x1b[31m 心電図 " + 200 * "x"
