@@ -8,17 +8,22 @@ import numpy as np
 # Source: the WFDB Programmer's Guide, ecgcodes.h.
 CODES = {
     "N": 1, "L": 2, "R": 3, "a": 4, "V": 5, "F": 6, "J": 7, "A": 8, "S": 9, "E": 10, "j": 11,
-    "/": 12, "Q": 13, '"': 22, "p": 24, "B": 25, "t": 27, "+": 28, "u": 29, "?": 30, "e": 34,
-    "n": 35, "f": 38, "(": 39, ")": 40, "r": 41,
+    "/": 12, "Q": 13, "~": 14, '"': 22, "p": 24, "B": 25, "t": 27, "+": 28, "u": 29, "?": 30,
+    "e": 34, "n": 35, "f": 38, "(": 39, ")": 40, "r": 41,
 }  # fmt: skip
-_SKIP, _NUMBER, _NOTE = 59, 60, 63  # codes of the words before or after a mark
+_SKIP, _NUMBER, _SUBTYPE, _NOTE = 59, 60, 61, 63  # codes of the words before or after a mark
 _MOST_STEP = 1023  # of a mark's own word, in samples
 _MOST_NOTE = 255  # letters
 _END_OF_RATE = bytes([0, 236, 255, 255, 255, 255, 1, 0])  # the note of the rate lies at sample -1
 
 
 def encode(
-    samples: np.ndarray, symbols: np.ndarray, numbers: np.ndarray, notes: np.ndarray, fs: float
+    samples: np.ndarray,
+    symbols: np.ndarray,
+    numbers: np.ndarray,
+    notes: np.ndarray,
+    fs: float,
+    subtypes: np.ndarray | None = None,
 ) -> bytes:
     """Encode marks.
 
@@ -34,7 +39,10 @@ def encode(
         ASCII; longer ones are cut at 255 letters.
     fs : float
         Hz.
+    subtypes : np.ndarray of int, shape (marks,), optional
+        WFDB's `subtyp`, -128 to 127; default: 0 for all.
     """
+    subtypes = np.zeros(len(samples), int) if subtypes is None else subtypes
     codes = np.zeros(len(samples), np.uint16)
     for symbol in np.unique(symbols).tolist():
         codes[symbols == symbol] = CODES[symbol]
@@ -43,7 +51,8 @@ def encode(
     renumbered = np.diff(numbers, prepend=0) != 0  # `num` holds until it changes
     noted = np.flatnonzero(notes != "")
     texts = {index: _note(str(notes[index])) for index in noted.tolist()}
-    sizes = 1 + 3 * far + renumbered
+    typed = subtypes != 0  # holds for its own mark only
+    sizes = 1 + 3 * far + typed + renumbered
     sizes[noted] += np.array([len(text) // 2 for text in texts.values()], int)
     ends = np.cumsum(sizes)
     starts = ends - sizes
@@ -54,6 +63,7 @@ def encode(
     own = starts + 3 * far
     words[own] = codes << 10 | np.where(far, 0, steps).astype(np.uint16)
     words[own[renumbered] + 1] = _NUMBER << 10 | numbers[renumbered]
+    words[(own + renumbered)[typed] + 1] = _SUBTYPE << 10 | subtypes[typed] & 0xFF
     for index, text in texts.items():
         words[ends[index] - len(text) // 2 : ends[index]] = np.frombuffer(text, "<u2")
     rate = _note(f"## time resolution: {int(fs) if fs == int(fs) else fs}")

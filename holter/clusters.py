@@ -90,7 +90,7 @@ def unit_beats(table: BeatTable) -> np.ndarray:
         cut *= table.usable[some, :, None]
         norms = np.sqrt((cut**2).sum(axis=(1, 2), keepdims=True))
         looks[some] = cut / np.maximum(norms, 1e-9)
-    return looks.reshape(len(table), -1)
+    return looks.reshape(len(table), len(table.leads) * 2 * REACH)
 
 
 def k_means(looks: np.ndarray) -> list[np.ndarray]:

@@ -39,6 +39,8 @@ def read_parts(record: Record, rows: Sequence[int], length: int, margin: int = 0
         The signal is missing, cut off, or unreadable.
     """
     samples, origin = record.samples, record.span[0] if record.span else 0
+    if not samples:
+        raise LeadwiseError(f"{record.name}: the signal has no samples")
     for begin in range(0, samples, length):
         end = min(begin + length, samples)
         first, last = max(0, begin - margin), min(end + margin, samples)

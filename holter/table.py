@@ -6,7 +6,7 @@ length of the parts.  Of 24 hours with three leads the table takes 200 MB, a par
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -56,6 +56,12 @@ class BeatTable:
 
     def __len__(self) -> int:
         return len(self.peaks)
+
+    def take(self, index: np.ndarray) -> "BeatTable":
+        """Select beats by a boolean or integer index."""
+        return replace(
+            self, peaks=self.peaks[index], windows=self.windows[index], usable=self.usable[index]
+        )
 
 
 def read_table(

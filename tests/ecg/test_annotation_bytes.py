@@ -19,11 +19,24 @@ def test_the_bytes_are_those_of_wfdb(tmp_path: Path, seed: int, fs: float) -> No
     symbols = draws.choice(list(CODES), 200)
     numbers = draws.choice([0, 0, 1, 2, 5], 200)
     notes = draws.choice(["", "", "", "odd", "even"] if seed < 3 else [""], 200)
+    subtypes = draws.choice([0, 0, 1, 100], 200)
     wfdb.wrann(
-        "marks", "atr", samples, symbol=symbols, num=numbers.copy(), aux_note=notes.tolist(), fs=fs,
-        write_dir=str(tmp_path),
+        "marks", "atr", samples, symbol=symbols, subtype=subtypes, num=numbers.copy(),
+        aux_note=notes.tolist(), fs=fs, write_dir=str(tmp_path),
     )  # fmt: skip
-    assert encode(samples, symbols, numbers, notes, fs) == (tmp_path / "marks.atr").read_bytes()
+    content = encode(samples, symbols, numbers, notes, fs, subtypes)
+    assert content == (tmp_path / "marks.atr").read_bytes()
+
+
+def test_a_negative_subtype_is_read_back(tmp_path: Path) -> None:
+    """Not readable in any lead: the mark "~" of subtype -1, which wfdb cannot write."""
+    two, nothing = np.array([5, 9]), np.zeros(2, int)
+    content = encode(
+        two, np.array(["~", "N"]), nothing, np.array(["", ""]), 250.0, nothing - [1, 0]
+    )
+    (tmp_path / "marks.atr").write_bytes(content)
+    read = wfdb.rdann(str(tmp_path / "marks"), "atr")
+    assert (read.subtype.tolist(), read.symbol) == ([-1, 0], ["~", "N"])
 
 
 def test_all_codes_are_those_of_wfdb() -> None:

@@ -1,0 +1,88 @@
+"""The pipeline of one recording: R peaks, noise, windows, labels, clusters."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from ecg.beats import detect_long
+from ecg.records import Record
+from holter.activity import Activity, Meter, noise
+from holter.clusters import find_clusters
+from holter.events import find_gaps, overlap
+from holter.parts import choose_rows, read_parts
+from holter.result import Look, Result, label_of
+from holter.table import PART_S, BeatTable, read_table
+
+Classifier = Callable[[BeatTable], np.ndarray]  # probabilities of N, S and V, (beats, 3)
+
+
+def analyse(
+    record: Record,
+    classify: Classifier,
+    leads: Sequence[str] = (),
+    *,
+    model: dict[str, str] | None = None,
+    part_s: float = PART_S,
+    advance: Callable[[int], object] = int,
+) -> Result:
+    """Find, label and group the beats of a recording.
+
+    Parameters
+    ----------
+    leads : sequence of str
+        Leads to use, by name; () for all.
+    model : dict of str to str, optional
+        Name and sha256 of the classifier, for the report.
+    part_s : float
+        Seconds of the recording in memory; the result does not depend on it.
+    advance : callable
+        Is told the number of samples after each part, of two readings, for a progress bar.
+
+    Raises
+    ------
+    LeadwiseError
+        The record has none of the leads, cannot be read, or has a rate below 100 Hz.
+    """
+    peaks, activity = scan(record, leads, part_s=part_s, advance=advance)
+    stretches = noise(activity, peaks, record.fs)
+    clear = peaks[~overlap(peaks, peaks + 1, stretches)]
+    table = read_table(record, leads, clear, part_s=part_s, advance=advance)
+    table = table.take(np.flatnonzero(table.usable.any(axis=1)))
+    probabilities = np.asarray(classify(table), float)
+    clusters = np.zeros(len(table), int)
+    looks = []
+    for found in find_clusters(table, label_of(probabilities)):
+        clusters[found.members] = found.number
+        looks.append(Look(found.number, found.label, found.centre, found.mean, found.spread))
+    return Result(
+        table.name, table.fs, activity.samples, table.leads, model or {}, table.peaks,
+        probabilities, clusters, tuple(looks),
+        find_gaps(table.peaks, activity, record.fs, stretches), stretches,
+        left_out=len(peaks) - len(table),
+    )  # fmt: skip
+
+
+def scan(
+    record: Record,
+    leads: Sequence[str] = (),
+    *,
+    part_s: float = PART_S,
+    advance: Callable[[int], object] = int,
+) -> tuple[np.ndarray, Activity]:
+    """Find the R peaks and measure the activity of the leads, in one reading.
+
+    Raises
+    ------
+    LeadwiseError
+        As for `analyse`.
+    """
+    rows, meter = choose_rows(record, leads), Meter(record.fs)
+    length = meter.step * max(1, round(part_s * record.fs / meter.step))
+
+    def signals() -> Iterator[np.ndarray]:
+        for part in read_parts(record, rows, length, meter.margin):
+            meter.add(part)
+            advance(part.end - part.begin)
+            yield part.signal[:, part.begin - part.first :][:, : part.end - part.begin]
+
+    return detect_long(signals(), record.fs), meter.finish()
