@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Run a trained model on a folder of records.
 
-    python run_model.py MODEL DATA OUTPUTS [-v] [-f] [--rename OLD=NEW,…]
+    python run_model.py MODEL DATA OUTPUTS [-v] [-f] [--rename OLD=NEW,…] [--explain FOLDER]
 
 For each header NAME.hea below DATA, flat or nested, it writes OUTPUTS/NAME.csv in the format of
 2021. For a record that fails it writes the official failed form, prints the reason, and continues.
@@ -37,14 +37,24 @@ FAILED: Answer = ((), (), ())
 
 
 def run_model(
-    model_directory: str, data_directory: str, output_directory: str, *, verbose: bool = False
+    model_directory: str,
+    data_directory: str,
+    output_directory: str,
+    *,
+    verbose: bool = False,
+    explain: str | None = None,
 ) -> tuple[list[str], int]:
     """Predict all records below a folder.
+
+    Parameters
+    ----------
+    explain : str, optional
+        Folder for pictures of what the model's answers rest on.
 
     Returns
     -------
     failed : list of str
-        Names of the records without a prediction.
+        Names of the records without a prediction, or without its pictures.
     records : int
         Number of records.
 
@@ -69,6 +79,12 @@ def run_model(
     models = {
         leads: team_code.load_model(model_directory, leads) for leads in sorted(_lead_sets(headers))
     }
+    if explain is not None:
+        from models.explain import feature_maps
+
+        for model in models.values():
+            feature_maps(model)  # fails before the first record
+        make_folder(Path(explain))
     for path in tqdm(headers, unit="record", leave=False, disable=not sys.stderr.isatty()):
         identity, answer = path.stem, FAILED
         try:
@@ -82,6 +98,9 @@ def run_model(
             log(failure_text(path.stem, error))
         output = os.path.join(output_directory, f"{path.stem}.csv")
         save_outputs(output, printable(identity), *answer)
+        if explain is not None and answer is not FAILED:
+            if not _explain(models[sort_leads(record.leads)], record, answer, Path(explain)):
+                failed.append(path.stem)
         if verbose and answer is not FAILED:
             positive = [described(code) for code, label in zip(*answer[:2], strict=True) if label]
             log(f"{path.stem}: {', '.join(positive) or 'no class'}")
@@ -96,6 +115,20 @@ def _check_outputs(folder: Path, headers: Sequence[Path]) -> None:
             f"Note: {folder} holds {len(others)} older outputs of other records "
             f"({list_names(others)}); move them before you score the folder."
         )
+
+
+def _explain(model: Any, record: Record, answer: Answer, folder: Path) -> bool:
+    """Draw what the answered classes rest on; return whether that worked."""
+    from models.explain import draw
+
+    answered = {code: value for code, label, value in zip(*answer, strict=True) if label}
+    try:
+        for _ in draw(model, record, answered, folder):
+            pass
+    except FAILURES as error:
+        log(f"No pictures: {failure_text(record.name, error)}")
+        return False
+    return True
 
 
 def _read(path: Path) -> Record:
@@ -140,9 +173,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("data", metavar="DATA", help="folder of records, flat or nested")
     parser.add_argument("outputs", metavar="OUTPUTS", help="folder for NAME.csv, created if absent")
     parser.add_argument("-v", "--verbose", action="store_true", help="print one line per record")
+    parser.add_argument(
+        "--explain", metavar="FOLDER", help="draw where each answered class comes from (Grad-CAM)"
+    )
     options = parse_options(parser, argv)
     return exit_status(
-        lambda: run_model(options.model, options.data, options.outputs, verbose=options.verbose),
+        lambda: run_model(
+            options.model,
+            options.data,
+            options.outputs,
+            verbose=options.verbose,
+            explain=options.explain,
+        ),
         "Records without an output are not answered, and older outputs remain",
         allow_failures=options.allow_failures,
     )

@@ -17,6 +17,7 @@ from ecg.files import atomic_write, make_folder, read_bytes
 from ecg.folders import header_path
 from ecg.labels import class_name
 from ecg.leads import STANDARD, canonical_name, list_leads
+from ecg.plot_heat import draw_heat, draw_heat_legend
 from ecg.plot_marks import draw_bands, draw_legend, read_marks, waves_of_lead
 from ecg.progress import quiet_pipe
 from ecg.records import Record, read_record
@@ -65,6 +66,7 @@ def plot_record(
     start_s: float = 0.0,
     r_peaks: Sequence[int] | np.ndarray = (),
     marks: Annotations | None = None,
+    heat: np.ndarray | None = None,
 ) -> None:
     """Draw a record on ECG paper, true to scale at 25 mm/s and 10 mm/mV.
 
@@ -95,6 +97,8 @@ def plot_record(
     marks : Annotations, optional
         Of the signal: bands of P, QRS and T behind each trace (the lead's, else those of all
         leads), and letters of beats, which replace the marks of R peaks.
+    heat : np.ndarray of shape (samples,), optional
+        From 0 to 1, drawn behind all traces.
 
     Raises
     ------
@@ -118,11 +122,13 @@ def plot_record(
     figure, axes = _paper(height_mm, seconds)
     waves = {lead: waves_of_lead(marks, lead) if marks else Waves() for lead in names}
     centres = [height_mm - HEAD_MM - ROW_MM * row - LINE_MM for row in range(rows)]
+    hot = np.zeros(shown.shape[1]) if heat is None else heat[: shown.shape[1]]
     if standard:
-        cut = _draw_columns(axes, dict(zip(names, shown, strict=True)), waves, fs, centres, seconds)
+        traces = dict(zip(names, shown, strict=True))
+        cut = _draw_columns(axes, traces, waves, hot, fs, centres, seconds)
     else:
-        cut = [lead for lead, trace, centre in zip(names, shown, centres, strict=True)
-               if _draw_trace(axes, lead, trace, waves[lead], fs, LEFT_MM, centre)]  # fmt: skip
+        cut = [lead for lead, trace, level in zip(names, shown, centres, strict=True)
+               if _draw_trace(axes, lead, trace, waves[lead], hot, fs, LEFT_MM, level)]  # fmt: skip
     for centre in centres:
         _draw_pulse(axes, centre)
     beats = Beats(np.array(r_peaks, int), np.full(len(r_peaks), MARK))
@@ -133,6 +139,8 @@ def plot_record(
     _write_margins(axes, title, note)
     if marks and len(marks.waves):
         draw_legend(axes, axes.get_xlim()[1] - MARGIN_MM, height_mm - 11.5)
+    if heat is not None:
+        draw_heat_legend(axes, axes.get_xlim()[1] - MARGIN_MM, height_mm - 6.0)
     peaks = MARK in beats.symbols
     _write_scale(axes, signal.shape[1] / fs, seconds, standard, peaks, cut)
     save(figure, path)
@@ -159,8 +167,8 @@ def _paper(height_mm: float, seconds: float) -> tuple["Figure", "Axes"]:
 
 
 def _draw_columns(
-    axes: "Axes", shown: Mapping[str, np.ndarray], waves: Mapping[str, Waves], fs: float,
-    centres: Sequence[float], seconds: float,
+    axes: "Axes", shown: Mapping[str, np.ndarray], waves: Mapping[str, Waves], heat: np.ndarray,
+    fs: float, centres: Sequence[float], seconds: float,
 ) -> list[str]:  # fmt: skip
     """Draw twelve leads in four columns, and lead II below them; return clipped leads."""
     cut = []
@@ -172,18 +180,20 @@ def _draw_columns(
         left = LEFT_MM + index * column_s * MM_PER_S
         for lead, centre in zip(column, centres, strict=False):
             own = Annotations(fs, waves=waves[lead]).window(first, last).waves
-            if _draw_trace(axes, lead, shown[lead][first:last], own, fs, left, centre):
+            part = slice(first, last)
+            if _draw_trace(axes, lead, shown[lead][part], own, heat[part], fs, left, centre):
                 cut.append(lead)
             if index:
                 axes.plot([left, left], [centre - 2.5, centre + 2.5], color=INK, linewidth=0.8)
-    rhythm = shown[RHYTHM_LEAD]
-    clipped = _draw_trace(axes, RHYTHM_LEAD, rhythm, waves[RHYTHM_LEAD], fs, LEFT_MM, centres[-1])
+    below = shown[RHYTHM_LEAD], waves[RHYTHM_LEAD], heat, fs, LEFT_MM, centres[-1]
+    clipped = _draw_trace(axes, RHYTHM_LEAD, *below)
     return [*cut, RHYTHM_LEAD] if clipped and RHYTHM_LEAD not in cut else cut
 
 
 def _draw_trace(
-    axes: "Axes", lead: str, trace: np.ndarray, waves: Waves, fs: float, left: float, centre: float
-) -> bool:
+    axes: "Axes", lead: str, trace: np.ndarray, waves: Waves, heat: np.ndarray, fs: float,
+    left: float, centre: float,
+) -> bool:  # fmt: skip
     """Draw one lead from a position on the paper (mm), with its name above; return if it is cut."""
     shown = Annotations(fs, waves=waves).window(0, len(trace)).waves
     draw_bands(axes, shown, fs, left, centre, MM_PER_S)
@@ -193,8 +203,9 @@ def _draw_trace(
     across = left + MM_PER_S * np.arange(len(trace)) / fs
     paper = FOOT_MM + 0.5, axes.get_ylim()[1] - HEAD_MM - 0.5
     line = np.clip(centre + np.clip(height, -REACH_MV * MM_PER_MV, REACH_MV * MM_PER_MV), *paper)
+    draw_heat(axes, across, line, heat)
     axes.plot(across, line, color=INK, linewidth=0.9, solid_joinstyle="round", zorder=3)
-    label = _write(axes, left + 1.5, centre + 12.5, lead, fontsize=10, weight="bold", zorder=2)
+    label = _write(axes, left + 1.5, centre + 12.5, lead, fontsize=10, weight="bold", zorder=2.5)
     label.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 0.8})
     return bool((np.abs(centre + height - line) > CUT_MM).any())
 

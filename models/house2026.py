@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.layers import ByLength, Convolution, SqueezeExcitation
+from models.layers import ByLength, Convolution, FeatureMaps, SqueezeExcitation
 from models.losses import bce
 from models.recipe import Head, Recipe, part, vary
 
@@ -83,13 +83,19 @@ class Backbone(ByLength):
                 channels = width
         self.blocks = nn.Sequential(*stages)
         self.norm = nn.BatchNorm2d(channels)
+        self.activation = nn.ReLU()
+        self.stride = 2 ** len(widths)
+
+    def feature_maps(self) -> FeatureMaps:
+        """Name the last feature map; its steps are centred as the shortcuts' pairs of steps are."""
+        return FeatureMaps((self.activation,), self.stride / 2 - 1, self.stride)
 
     def forward_features(
         self, signal: torch.Tensor, length: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the last feature map (batch, channels, steps) and its valid steps (batch,)."""
         hidden = signal[:, :, None].contiguous(memory_format=torch.channels_last)
-        features = functional.relu(self.norm(self.blocks(self.stem(hidden))))[:, :, 0]
+        features = self.activation(self.norm(self.blocks(self.stem(hidden))))[:, :, 0]
         return features, torch.full_like(length, features.shape[2])
 
     def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
@@ -154,6 +160,11 @@ class Ensemble(ByLength):
         if self.training:
             return torch.stack([member(signal, length) for member in self.members])
         return super().forward(signal, length)
+
+    def feature_maps(self) -> FeatureMaps:
+        """Name the last feature maps of all members."""
+        maps = [cast("Network", member).feature_maps() for member in self.members]
+        return maps[0]._replace(layers=tuple(one.layers[0] for one in maps))
 
     def forward_features(
         self, signal: torch.Tensor, length: torch.Tensor

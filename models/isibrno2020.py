@@ -34,7 +34,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from models.layers import Dropout, MaskedBatchNorm
+from models.layers import Dropout, FeatureMaps, MaskedBatchNorm
 from models.recipe import Head, Recipe, part, vary
 
 SELU_LOWEST = -1.0507009873554805 * 1.6732632423543772  # α' = −λα; Klambauer et al. 2017
@@ -205,6 +205,10 @@ class Network(nn.Module):
             length, steps = (length + 1) // 2, (hidden.shape[3] + 1) // 2
             hidden = block(hidden, _mask(length, steps) if padded else None)
         return hidden[:, :, 0], length
+
+    def feature_maps(self) -> FeatureMaps:
+        """Name the output of the last block."""
+        return FeatureMaps((self.blocks[-1],), 0.0, 2 ** len(self.blocks))
 
     def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map features (batch, channels, steps) to logits by class-wise attention over time."""

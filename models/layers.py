@@ -4,7 +4,7 @@ Convolutions over time are two-dimensional with height 1: equal results, faster 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -16,6 +16,30 @@ APART = 32
 _MKLDNN: Any = torch.backends.mkldnn  # without types
 ONEDNN: bool = _MKLDNN.is_available()  # in x86 builds
 REDUCTION = 8  # of squeeze and excitation
+
+
+class FeatureMaps(NamedTuple):
+    """The last feature maps of a network, for Grad-CAM (`models.explain`).
+
+    A convolutional network has a method `feature_maps()` that returns them.
+
+    Attributes
+    ----------
+    layers : tuple of nn.Module
+        Their outputs are the maps (batch, channels, 1, steps), or of a spectrogram (batch,
+        channels, steps, bins).
+    first : float
+        Sample at the centre of step 0.
+    stride : int
+        Samples from one step to the next.
+    time : int
+        Dimension of the steps, 3 or 2.
+    """
+
+    layers: tuple[nn.Module, ...]
+    first: float
+    stride: int
+    time: int = 3
 
 
 class ByLength(nn.Module):

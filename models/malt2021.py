@@ -27,7 +27,7 @@ from torch import nn
 from torch.nn import functional
 
 from ecg import LeadwiseError
-from models.layers import Convolution
+from models.layers import Convolution, FeatureMaps
 
 FS = 250.0  # Hz
 SIMULATED = "simulated beats"
@@ -206,6 +206,10 @@ class BeatNetwork(nn.Module):
     def forward(self, signal: torch.Tensor) -> torch.Tensor:
         """Map windows (batch, channels, samples) to logits (batch, classes)."""
         return self.forward_head(self.forward_features(signal))
+
+    def feature_maps(self) -> FeatureMaps:
+        """Name the output of the last block; max-pooling centres its steps between samples."""
+        return FeatureMaps((self.blocks[-1],), (SHORTEST - 1) / 2, SHORTEST)
 
     def forward_features(self, signal: torch.Tensor) -> torch.Tensor:
         """Map windows (batch, channels, samples) to features (batch, 128, samples // 8)."""

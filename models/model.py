@@ -14,8 +14,8 @@ from ecg import LeadwiseError
 from ecg.annotations import Annotations
 from ecg.headers import Message
 from ecg.labels import class_name
-from ecg.leads import refusal, serving_set
-from ecg.records import Record
+from ecg.leads import Choice, refusal, serving_set
+from ecg.records import Reading, Record
 from ecg.rules import Finding
 from models.decision import decide
 from models.decode import decode
@@ -33,6 +33,16 @@ class Segment(NamedTuple):
     start_s: float
     end_s: float
     probabilities: np.ndarray
+
+
+class Inputs(NamedTuple):
+    """A record as its network reads it: the signal as read, prepared channels, and facts."""
+
+    trained: TrainedSet
+    network: torch.nn.Module
+    reading: Reading
+    prepared: Choice
+    facts: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +162,13 @@ class Model:
     @property
     def classes(self) -> tuple[str, ...]:
         """Classes of the first head that predicts records."""
-        head = self._record_head()
+        head = self.record_head
         return self.folder.classes[head.name] if head else ()
+
+    @property
+    def record_head(self) -> Head | None:
+        """The first head that predicts records."""
+        return next((head for head in self.recipe.heads if not head.dense), None)
 
     def network_for(self, leads: Sequence[str]) -> tuple[TrainedSet, torch.nn.Module]:
         """Return the best network for records with these leads (`ecg.leads.serving_set`).
@@ -175,8 +190,8 @@ class Model:
                 self._networks[entry.leads] = network.to(self.device).eval()
             return self._networks[entry.leads]
 
-    def predict(self, record: Record) -> Prediction:
-        """Predict a record.
+    def inputs_of(self, record: Record) -> Inputs:
+        """Read a record, choose its network, and apply the transforms.
 
         Raises
         ------
@@ -187,7 +202,19 @@ class Model:
         if reason := refusal(record.leads, trained.leads):
             raise LeadwiseError(f"{record.name}: {reason}")
         reading = record.read()
-        inputs = prepare(self.recipe, reading.signal, record.leads, trained.leads, record.fs)
+        prepared = prepare(self.recipe, reading.signal, record.leads, trained.leads, record.fs)
+        facts = facts_of(record.header, reading.signal) if reads_facts(self.recipe) else None
+        return Inputs(trained, network, reading, prepared, facts)
+
+    def predict(self, record: Record) -> Prediction:
+        """Predict a record.
+
+        Raises
+        ------
+        LeadwiseError
+            The signal cannot be used, or the record has no lead that the network reads.
+        """
+        trained, network, reading, inputs, facts = self.inputs_of(record)
         warnings = [*record.header.warnings, *reading.errors, *reading.warnings]
         warnings += lead_messages(
             self.recipe, record.name, record.leads, trained.leads, inputs.missing
@@ -196,10 +223,9 @@ class Model:
             Message(record.name, "filter beyond rate", text)
             for text in unfit(self.recipe, record.fs)
         ]
-        facts = facts_of(record.header, reading.signal) if reads_facts(self.recipe) else None
         output = predict_signal(self.recipe, network, inputs.signal, self.device, facts)
         annotations = decode(self.recipe, self.folder.classes, output, record, reading.signal)
-        head = self._record_head()
+        head = self.record_head
         if head is None:
             return Prediction(
                 record.name, trained.leads, warnings=tuple(warnings), annotations=annotations
@@ -217,9 +243,6 @@ class Model:
             record.name, trained.leads, classes, probabilities, labels, tuple(warnings), findings,
             segments, annotations,
         )  # fmt: skip
-
-    def _record_head(self) -> Head | None:
-        return next((head for head in self.recipe.heads if not head.dense), None)
 
     def _segments(self, output: SignalOutput, head: Head) -> list[Segment]:
         """Return the windows in seconds of the record, without padding."""

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import settings
 from torch import nn
 
-from ecg.labels import AF_LETTERS
+from ecg.labels import AF_LETTERS, CODES, POLICIES
 from ecg.records import write_record
 from models import recipes_by_name
+from models.folder import FittedHead, ModelFolder, TrainedSet, write_model, write_weights
+from models.model import Model
 from models.recipe import Recipe, part, vary
 from simulate import simulate, write_records
 from simulate import write_records as write_simulated  # noqa: F401 - for test_guard
@@ -48,6 +50,16 @@ def small(recipe: Recipe) -> Recipe:
     if "others" in sampling.options:  # records drawn per epoch, by the thousand
         sampling = part(sampling.name, **{**sampling.options, "others": 24})
     return vary(recipe, network=network, sampling=sampling, batch=16, epochs=2)
+
+
+def save_untrained(recipe: Recipe, network: nn.Module, folder: Path) -> Model:
+    """Write a network of the recipe's first lead set as a model folder, and load it."""
+    leads = recipe.lead_sets[0]
+    file, sha256 = write_weights(folder, "weights", network.state_dict())
+    classes = {head.name: POLICIES[head.classes]([]) or tuple(CODES) for head in recipe.heads}
+    heads = {head.name: FittedHead(part("highest"), {}) for head in recipe.heads}
+    write_model(ModelFolder(folder, recipe, classes, (TrainedSet(leads, file, sha256, 1, heads),)))
+    return Model.load(folder)
 
 
 def draw_norms(network: nn.Module) -> None:

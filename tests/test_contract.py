@@ -20,16 +20,14 @@ from ecg.labels import CODES, POLICIES
 from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import find_records, read_record
 from models import SYSTEMS, lookup, recipes_by_name
-from models.folder import FittedHead, ModelFolder, TrainedSet, write_model, write_weights
 from models.heartly2021.network import EMBEDDING
 from models.house2026 import Ensemble
 from models.inputs import channels_of, channels_per_lead, post_transform, prepare, window_bounds
 from models.losses import Loss
-from models.model import Model
 from models.network import build, from_logits, outputs_of, pad, predict_signal
 from models.recipe import Head, Recipe, part, recipe_from_json, recipe_to_json, vary
 from simulate import simulate, write_records
-from tests.conftest import SMALL_NETWORKS, small
+from tests.conftest import SMALL_NETWORKS, save_untrained, small
 from tests.test_dense_heads import RECIPE as THREE_HEADS
 from tests.test_dense_heads import Tiny
 
@@ -322,13 +320,7 @@ def test_a_saved_network_is_loaded_with_equal_outputs(name: str, tmp_path: Path)
     leads = few_leads_of(recipe)
     recipe = replace(recipe, lead_sets=(leads,))
     network = network_of(recipe, leads).eval()
-    file, sha256 = write_weights(tmp_path, "weights", network.state_dict())
-    classes = {head.name: POLICIES[head.classes]([]) or tuple(CODES) for head in recipe.heads}
-    heads = {head.name: FittedHead(part("highest"), {}) for head in recipe.heads}
-    write_model(
-        ModelFolder(tmp_path, recipe, classes, (TrainedSet(leads, file, sha256, 1, heads),))
-    )
-    model = Model.load(tmp_path)
+    model = save_untrained(recipe, network, tmp_path)
     assert model.recipe == recipe
     batch = pad([inputs_of(recipe, leads)])
     _, loaded = model.network_for(leads)

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "evaluate_model": {"ecg", "scoring"},
     "delineate": {"ecg", "leadwise", "models", "training"},
     "extract_leads_wfdb": {"ecg", "helper_code", "training"},
-    "run_model": {"ecg", "scoring", "team_code", "training"},
+    "run_model": {"ecg", "models", "scoring", "team_code", "training"},
     "test_model": {"run_model"},
     "leadwise": {
         "delineate",

@@ -10,11 +10,14 @@ from models.dualnet2017.blocks import AxialBlock, ResidualBlock, halve_mask
 from models.dualnet2017.encoders import ENCODERS
 from models.dualnet2017.spectrogram import (
     BINS,
+    HOP,
     STRIDE,
     WINDOW,
     frame_count,
     log_spectrogram,
 )
+from models.house2026 import Backbone
+from models.layers import FeatureMaps
 from models.recipe import Part
 
 SPANS = ((140, 8), (70, 4), (35, 2))  # steps and bins of 60 s before blocks 3, 4 and 5
@@ -102,6 +105,24 @@ class Network(nn.Module):
             latent = spectral if latent is None else latent + spectral
         logits: torch.Tensor = self.head(latent)
         return logits
+
+    def feature_maps(self) -> FeatureMaps:
+        """Name the output of the last block, or of a convolutional encoder without blocks.
+
+        Raises
+        ------
+        LeadwiseError
+            The network has neither.
+        """
+        if self.blocks is not None:
+            frames = 2 ** len(self.blocks)  # per step, from average pooling
+            return FeatureMaps((self.blocks[-1],), HOP * (frames - 1) / 2, HOP * frames, time=2)
+        if not isinstance(self.encoder, Backbone):
+            raise LeadwiseError(
+                "a signal encoder that is an LSTM or a Transformer over windows has no feature "
+                "maps, so Grad-CAM cannot explain it; use a network with a spectrogram encoder"
+            )
+        return self.encoder.feature_maps()
 
     def encode_signal(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Compute the latent vectors (batch, latent) of signals (batch, 1, samples)."""

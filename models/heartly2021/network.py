@@ -18,7 +18,7 @@ from models.heartly2021 import intervals
 from models.heartly2021.labels import CLASSES, challenge_logits
 from models.heartly2021.perceiver import Perceiver
 from models.heartly2021.unet import DECODER, ENCODER, UNet
-from models.layers import Convolution
+from models.layers import Convolution, FeatureMaps
 
 WAVES, BEATS, DIAGNOSIS = "waves", "beats", "diagnosis"  # names of the recipe's heads
 EMBEDDING = "embedding"  # what the last layer reads; for pretraining
@@ -114,6 +114,11 @@ class Network(nn.Module):
             for row, index in enumerate(indices.tolist()):
                 rows[index] = {name: output[row] for name, output in outputs.items()}
         return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}  # type: ignore[misc]
+
+    def feature_maps(self) -> FeatureMaps:
+        """Name the bottleneck, which Perceiver and decoder read."""
+        samples = self.unet.reduction
+        return FeatureMaps((self.unet.encoder[-1],), (samples - 1) / 2, samples)
 
     def segment(self, signal: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Compute logits of waves and beats only, without lower levels and Perceiver.

@@ -1,8 +1,9 @@
 """The eight convolutional backbones; inputs are (batch, channels, 1, samples), channels last.
 
-Each has three attributes: `width` is the number of its output channels, `shortest` the minimum
+Each has five attributes: `width` is the number of its output channels, `shortest` the minimum
 number of samples, and the number of samples must be a multiple of `multiple`.  The network appends
-zeros to other signals.
+zeros to other signals.  `stride` is the number of samples per output step, and `first` the sample
+at the centre of the first step.
 """
 
 from collections.abc import Callable, Sequence
@@ -112,6 +113,7 @@ class ResNet(nn.Sequential):
 
     KERNEL, STRIDE, DROPOUT = 17, 4, 0.2
     multiple = shortest = 1
+    first, stride = 0.0, 4**4
 
     def __init__(
         self,
@@ -175,6 +177,7 @@ class TResNet(nn.Sequential):
     """
 
     multiple, shortest = 4, 64  # a blur of 7 taps needs four steps of the third stage
+    first, stride = 1.5, 4 * 2**3
 
     def __init__(
         self,
@@ -271,6 +274,7 @@ class Branches(nn.Module):
     """
 
     multiple, shortest = 1, 8
+    first, stride = 3.5, 2**3
 
     def __init__(
         self, in_channels: int, *, base: int = 96, leads: int = 0, width_divisor: int = 1

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from ecg import LeadwiseError
-from models.layers import ByLength, Dropout, SqueezeExcitation
+from models.layers import ByLength, Dropout, FeatureMaps, SqueezeExcitation
 from models.revenger2021.backbones import BACKBONES, GlobalContext, LeadWise
 
 UNITS = 192  # of the LSTM, per direction
@@ -103,6 +103,10 @@ class Network(ByLength):
         hidden = functional.pad(signal, (0, wanted - samples))[:, :, None]
         features = self.backbone(hidden.contiguous(memory_format=torch.channels_last))[:, :, 0]
         return features, torch.full_like(length, features.shape[2])
+
+    def feature_maps(self) -> FeatureMaps:
+        """Name the backbone's output."""
+        return FeatureMaps((self.backbone,), float(self.backbone.first), int(self.backbone.stride))  # type: ignore[arg-type]  # as above
 
     def backbone_of(self, leads: Sequence[int]) -> dict[str, torch.Tensor]:
         """Copy the backbone's weights, by name, for these leads (indices of input channels).

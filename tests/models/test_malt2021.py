@@ -150,9 +150,9 @@ def test_predictions_do_not_depend_on_the_batch() -> None:
 def test_both_networks_learn_a_simple_rule() -> None:
     """Beats with a bump in the second half; 30 steps of the recipe's optimiser."""
     torch.manual_seed(0)
-    signal = torch.from_numpy(beats(32)) * 0.1
+    signal = torch.from_numpy(beats(32, 48)) * 0.1
     target = torch.arange(32) % 2
-    signal[target == 1, 0, 60:80] += 1
+    signal[target == 1, 0, 28:38] += 1
     for attention in (True, False):
         network = BeatNetwork(1, 2, attention)
         optimiser = torch.optim.Adam(network.parameters(), RECIPES["malt-artefact-lstm"].lr)
