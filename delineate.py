@@ -13,11 +13,11 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ecg import FAILURES, LeadwiseError, failure_text
+from ecg import FAILURES, failure_text
 from ecg.annotation_files import BEATS_EXTENSION, WAVES_EXTENSION, write_waves
 from ecg.annotations import Annotations, Waves
 from ecg.beat_table import (
@@ -29,14 +29,13 @@ from ecg.beat_table import (
     table_text,
 )
 from ecg.files import atomic_write, make_folder
-from ecg.folders import LOST, find_headers, header_path
 from ecg.headers import Message
 from ecg.parallel import sleep_while_waiting
 from ecg.plots import FORMATS, SHOWN_S, draw_record
 from ecg.progress import log, quiet_pipe
 from ecg.records import Record, read_record, summarise
 from leadwise import WEIGHTS
-from training.commands import exit_status, parse_options
+from training.commands import Job, exit_status, find_jobs, parse_options
 from training.settings import read_settings
 
 if TYPE_CHECKING:
@@ -45,14 +44,6 @@ if TYPE_CHECKING:
 MODEL = WEIGHTS / "heartly2021"
 TAKEN = {"hea", "mat", "dat", "tsv", BEATS_EXTENSION, WAVES_EXTENSION, *FORMATS}
 PLAIN = re.compile(r"[a-z0-9_+-]{1,16}")  # endings of files
-
-
-class Job(NamedTuple):
-    """A record's header, the folder for its marks, and its name with the folders above it."""
-
-    header: Path
-    folder: Path
-    name: str
 
 
 def delineate(
@@ -72,7 +63,7 @@ def delineate(
     LeadwiseError
         A folder is missing, empty, or cannot be written, or the model cannot be loaded.
     """
-    jobs, failed = _find_jobs(paths, out)
+    jobs, failed = find_jobs(paths, out)
     records = len(jobs) + len(failed)
     make_folder(out)
 
@@ -106,42 +97,6 @@ def delineate(
     with atomic_write(out / "intervals.tsv") as draft:
         draft.write_text(table_text(RECORD_COLUMNS, rows), encoding="utf-8")
     return failed, records
-
-
-def _find_jobs(paths: Sequence[str], out: Path) -> tuple[list[Job], list[str]]:
-    """List records to mark, and names of those that are left out.
-
-    Raises
-    ------
-    LeadwiseError
-        A folder holds no record, or `out` is the folder of records.
-    """
-    jobs: dict[Path, Job] = {}
-    failed = []
-    for text in paths:
-        root = Path(text)
-        if root.is_dir():
-            headers, problems = find_headers(root)
-            for problem in problems:
-                log(str(problem))
-            failed += [problem.record for problem in problems if problem.kind in LOST]
-        else:
-            headers = [header_path(text)]
-            root = headers[0].parent
-        for header in headers:
-            folder = out / header.parent.relative_to(root)
-            name = (header.parent.relative_to(root) / header.stem).as_posix()
-            if folder.resolve() == header.parent.resolve():
-                raise LeadwiseError(
-                    f"{folder}: is the folder of {header.stem}; marks could replace annotation "
-                    "files in it, so choose another --out"
-                )
-            if folder / header.stem in jobs:
-                log(f"{name}: two records of this name; {header} is left out")
-                failed.append(name)
-            else:
-                jobs[folder / header.stem] = Job(header, folder, name)
-    return list(jobs.values()), failed
 
 
 def write_marks(record: Record, marks: "Delineation", job: Job) -> tuple[str, ...]:

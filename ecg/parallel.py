@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from threading import Thread
 from typing import TypeVar
@@ -59,6 +60,65 @@ def map_in_order(
             chunks.close()
         # Otherwise the processes, 300 MB each, continue after an interruption.
         get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+
+
+def map_unordered(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    jobs: int = 1,
+    cluster: str | None = None,
+) -> Iterator[Result]:
+    """Apply a function to each item, and give the results as they come.
+
+    Parameters
+    ----------
+    work : callable
+        Function of an item; must be picklable if there are several processes.
+    jobs : int
+        Number of processes of this machine; 1: this process alone.
+    cluster : str, optional
+        Address of a Dask scheduler, whose workers work instead.  What a killed worker was doing is
+        done again by another one.
+
+    Raises
+    ------
+    LeadwiseError
+        A process of this machine was killed, or `distributed` is not installed.
+    """
+    if jobs == 1 and not cluster:
+        yield from map(work, items)
+        return
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    with _backend(cluster):
+        parallel = Parallel(
+            n_jobs=-1 if cluster else jobs, batch_size=1, return_as="generator_unordered"
+        )
+        try:
+            yield from parallel(delayed(work)(item) for item in items)
+        except TerminatedWorkerError as error:
+            raise LeadwiseError(
+                "a process was killed, most likely because memory ran out; start again with fewer "
+                f"than {jobs} jobs; what is finished is kept"
+            ) from error
+
+
+@contextmanager
+def _backend(cluster: str | None) -> Iterator[None]:
+    """Use a cluster for joblib, if one is given."""
+    if not cluster:
+        yield
+        return
+    from joblib import parallel_config
+
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise LeadwiseError("a cluster needs distributed: pip install distributed") from error
+    with Client(cluster), parallel_config("dask", wait_for_workers_timeout=60):
+        yield
 
 
 def _exit_with(parent: int) -> None:

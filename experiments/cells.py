@@ -7,16 +7,14 @@ resume a cell, because these are the Challenge's own commands.
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-
-from joblib import Parallel, delayed, parallel_config
 
 from ecg import LeadwiseError
 from ecg.files import atomic_write
 from ecg.leads import LEAD_SETS
+from ecg.parallel import map_unordered
 from experiments.grids import Grid
 from experiments.runs import FOLDS, answered, fold_folder, reduced, trained
 from models.recipe import Recipe, recipe_to_json
@@ -113,32 +111,15 @@ def run_cells(
     pending = [cell for cell in cells if not cell.done(runs)]
     print(f"{grid.name}: {len(pending)} of {len(cells)} cells to run", file=sys.stderr)
     failed = []
-    with _backend(cluster):
-        parallel = Parallel(
-            n_jobs=-1 if cluster else jobs, batch_size=1, return_as="generator_unordered"
-        )
-        for cell, error in parallel(delayed(_try_cell)(cell, data, runs) for cell in pending):
-            print(f"{cell.name}: {error or 'done'}", file=sys.stderr, flush=True)
-            failed += [cell.name] * bool(error)
+    work = partial(_try_cell, data=data, runs=runs)
+    for cell, error in map_unordered(work, pending, jobs=jobs, cluster=cluster):
+        print(f"{cell.name}: {error or 'done'}", file=sys.stderr, flush=True)
+        failed += [cell.name] * bool(error)
     if failed:
         raise LeadwiseError(
             f"{len(failed)} of {len(pending)} cells failed ({', '.join(failed)}); their messages "
             "are above; the same command runs them again"
         )
-
-
-@contextmanager
-def _backend(cluster: str | None) -> Iterator[None]:
-    """Use a cluster for joblib, if one is given."""
-    if not cluster:
-        yield
-        return
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise LeadwiseError("a cluster needs distributed: pip install distributed") from error
-    with Client(cluster), parallel_config("dask", wait_for_workers_timeout=60):
-        yield
 
 
 def _declare(cell: Cell, recipe: Recipe, runs: Path) -> None:

@@ -14,7 +14,7 @@ from holter.parts import Part
 
 STEP_S = 0.1
 SLOPE_S, SHARP_S = 0.04, 0.01
-NOISE_SHARE = 0.4  # of the usual QRS complex: a lead is noisy if half of the steps are sharper
+NOISE_SHARE = 1.0  # of the usual QRS complex: a lead is noisy if half of the steps are sharper
 NOISE_S = 2.0  # around a step
 SHORTEST_NOISE_S = 1.0
 QRS_S = 0.1  # to either side of the R peak
@@ -92,7 +92,7 @@ def usual(measure: np.ndarray, step: int, peaks: np.ndarray, fs: float) -> np.nd
 def noise(activity: Activity, peaks: np.ndarray, fs: float) -> np.ndarray:
     """Find the stretches in which no lead can be read: missing, flat or noisy.
 
-    A lead is noisy where, within two seconds, half of the steps are sharper than 0.4 of its usual
+    A lead is noisy where, within two seconds, half of the steps are sharper than its usual
     QRS complex.
 
     Returns

@@ -1,14 +1,61 @@
-"""What the commands that read records share: settings as options, and how they end."""
+"""What the commands that read records share: paths and settings as options, how they end."""
 
 import argparse
 import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from ecg import LeadwiseError
+from ecg.folders import LOST, find_headers, header_path
 from ecg.progress import log
 from training.settings import read_settings
+
+
+class Job(NamedTuple):
+    """A record's header, the folder for its outputs, and its name with the folders above it."""
+
+    header: Path
+    folder: Path
+    name: str
+
+
+def find_jobs(paths: Sequence[str], out: Path) -> tuple[list[Job], list[str]]:
+    """List the records of some paths, and names of those that are left out.
+
+    Raises
+    ------
+    LeadwiseError
+        A folder holds no record, or `out` is the folder of records.
+    """
+    jobs: dict[Path, Job] = {}
+    failed = []
+    for text in paths:
+        root = Path(text)
+        if root.is_dir():
+            headers, problems = find_headers(root)
+            for problem in problems:
+                log(str(problem))
+            failed += [problem.record for problem in problems if problem.kind in LOST]
+        else:
+            headers = [header_path(text)]
+            root = headers[0].parent
+        for header in headers:
+            folder = out / header.parent.relative_to(root)
+            name = (header.parent.relative_to(root) / header.stem).as_posix()
+            if folder.resolve() == header.parent.resolve():
+                raise LeadwiseError(
+                    f"{folder}: is the folder of {header.stem}; marks could replace annotation "
+                    "files in it, so choose another --out"
+                )
+            if folder / header.stem in jobs:
+                log(f"{name}: two records of this name; {header} is left out")
+                failed.append(name)
+            else:
+                jobs[folder / header.stem] = Job(header, folder, name)
+    return list(jobs.values()), failed
 
 
 def set_settings(parser: argparse.ArgumentParser, given: Mapping[str, str | None]) -> None:
