@@ -49,6 +49,8 @@ CLASSES = (
 CODES = tuple(codes[0] for codes in CLASSES)
 SINUS_RHYTHM = "426783006"
 WITHOUT_P = frozenset({"164889003", "164890007", "10370003"})  # AF, AFL, pacing rhythm
+# Revenger 2021's special classes, which its rules answer: Brady, LAD, LQRSV, PR and RAD.
+SPECIAL = ("426627000", "39732003", "251146004", "10370003", "47665007")
 AF_LETTERS = ("N", "A", "O", "~")  # 2017: normal, atrial fibrillation, other rhythm, too noisy
 # No class, sinus rhythm, fibrillation, flutter: the order of Reich & Kruk's weights.
 ICENTIA = ("~", SINUS_RHYTHM, "164889003", "164890007")
@@ -232,6 +234,7 @@ def beat_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
 # How a recipe chooses its classes from the codes of the training records.
 POLICIES: dict[str, Callable[[Sequence[Iterable[str]]], tuple[str, ...]]] = {
     "scored": scored_classes,
+    "network21+rules5": scored_classes,
     "all": all_classes,
     "af": af_classes,
     "af2": af_or_not,
@@ -239,6 +242,10 @@ POLICIES: dict[str, Callable[[Sequence[Iterable[str]]], tuple[str, ...]]] = {
     "waves": wave_classes,
     "beats": beat_classes,
 }
+
+
+# Classes of a policy that rules alone answer; the network learns the others.
+RULED = {"network21+rules5": SPECIAL}
 
 
 @cache

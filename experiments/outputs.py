@@ -177,11 +177,14 @@ def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) ->
 
 
 @cache
-def rule_answers(records: Path, names: tuple[str, ...], leads: tuple[str, ...]) -> np.ndarray:
-    """Apply the rules to records with these leads: int8 of shape (records, rules)."""
+def rule_answers(
+    records: Path, names: tuple[str, ...], leads: tuple[str, ...], detector: str = "house"
+) -> np.ndarray:
+    """Apply the rules of a detector to records with these leads: int8 (records, rules)."""
     paths = {path.stem: path for path in find_headers(records)[0]}
     read = [read_record(paths[name]) for name in names]
-    return read_answers(read, (leads,), workers_of(read_settings()))[leads]
+    workers = workers_of(read_settings())
+    return read_answers(read, (leads,), workers, detector=detector)[leads]
 
 
 def spread(values: Sequence[float]) -> str:

@@ -24,7 +24,7 @@ from models.folder import ModelFolder, TrainedSet, load_network, read_model
 from models.inputs import lead_messages, prepare, unfit
 from models.network import SignalOutput, predict_signal
 from models.recipe import Head
-from models.rules import answers_of, combine, findings_of
+from models.rules import answers_of, combine, detector_of, findings_of, with_ruled
 
 
 class Segment(NamedTuple):
@@ -236,8 +236,11 @@ class Model:
         rules = [rule for rule in fitted.rules if rule.options["mode"] != "off"]
         findings: tuple[Finding, ...] = ()
         if rules:
-            findings = findings_of(reading.signal, record.leads, trained.leads, record.fs)
+            findings = findings_of(
+                reading.signal, record.leads, trained.leads, record.fs, detector_of(rules)
+            )
             labels = combine(labels[None], answers_of(findings)[None], rules, classes)[0]
+            probabilities = with_ruled(head, probabilities, labels, classes)
         segments = tuple(self._segments(output, head))
         return Prediction(
             record.name, trained.leads, classes, probabilities, labels, tuple(warnings), findings,

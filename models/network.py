@@ -12,6 +12,7 @@ from torch.nn.modules.module import (
 from torch.overrides import TorchFunctionMode
 
 from ecg import LeadwiseError
+from ecg.labels import POLICIES
 from models import lookup
 from models.inputs import channels_per_lead, post_transform, window_bounds
 from models.parts import check_numbers, reported
@@ -50,10 +51,11 @@ class SignalOutput(NamedTuple):
 def build(recipe: Recipe, leads: Sequence[str], classes: Classes) -> torch.nn.Module:
     """Build the untrained network of a recipe for a lead set.
 
-    The network's second argument is the number of classes; with several heads, a dict by head.
+    The network's second argument is the number of classes that it learns; with several heads, a
+    dict by head.
     """
     network = lookup(recipe, "NETWORKS", recipe.network.name)
-    counts = {name: len(of_head) for name, of_head in classes.items()}
+    counts = {head.name: len(head.learned(classes[head.name])) for head in recipe.heads}
     size = counts if len(recipe.heads) > 1 else counts[recipe.head.name]
     built: torch.nn.Module = network(
         len(leads) * channels_per_lead(recipe), size, **recipe.network.options
@@ -122,14 +124,22 @@ def outputs_of(
 def from_logits(head: Head, logits: torch.Tensor) -> np.ndarray:
     """Compute float64 probabilities: softmax over exclusive classes, else sigmoid.
 
+    Classes that rules alone answer have no logit; their probability is 0 until rules are applied.
+
     Parameters
     ----------
-    logits : torch.Tensor of shape (records, classes) or (records, classes, samples)
+    logits : torch.Tensor of shape (records, learned classes) or (records, classes, samples)
         Classes per sample or beat are always exclusive.
     """
     exact = (logits.cpu() if logits.device.type == "mps" else logits).double()  # mps has no float64
     exclusive = head.exclusive or head.dense
-    return (exact.softmax(1) if exclusive else torch.sigmoid(exact)).cpu().numpy()
+    learned: np.ndarray = (exact.softmax(1) if exclusive else torch.sigmoid(exact)).cpu().numpy()
+    if not head.ruled:
+        return learned
+    classes = POLICIES[head.classes]([])
+    probabilities = np.zeros((len(learned), len(classes)))
+    probabilities[:, head.learned(classes)] = learned
+    return probabilities
 
 
 @torch.inference_mode()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any
 
 from ecg import LeadwiseError
-from ecg.labels import POLICIES
+from ecg.labels import POLICIES, RULED
 from ecg.leads import LEAD_SETS
 from models.format2 import OLD_FIELDS, upgraded_recipe
 from models.typed import Filled, OneOf, Part, Range, part, plain, typed
@@ -27,6 +27,7 @@ Name = Annotated[str, Filled()]
 Names = Annotated[tuple[Name, ...], Filled()]
 Share = Annotated[float, Range(0, 1)]
 Seconds = Annotated[float, Range(0, 86_400)]
+Count = Annotated[int, Range(1, 1e6)]
 MOST_SAMPLES = 2_000_000  # that a network reads at once: limits memory
 
 
@@ -42,7 +43,8 @@ class Head:
         `record`: one label vector per record.  `samples`: one class per sample, from wave marks.
         `beats`: one class per beat, from beat annotations.
     classes : str
-        Key of `ecg.labels.POLICIES`.
+        Key of `ecg.labels.POLICIES`.  Of `network21+rules5` the network learns 21 classes, and
+        rules answer five.
     exclusive : bool
         Whether exactly one class is true, so that probabilities are a softmax.
     mask : str
@@ -80,6 +82,15 @@ class Head:
     def dense(self) -> bool:
         """Whether targets and outputs have one value per sample."""
         return self.kind != "record"
+
+    @property
+    def ruled(self) -> tuple[str, ...]:
+        """Codes of the classes that rules alone answer; the network has no output for them."""
+        return RULED.get(self.classes, ())
+
+    def learned(self, classes: Sequence[str]) -> list[int]:
+        """Give the columns of the classes that the network learns."""
+        return [column for column, code in enumerate(classes) if code not in self.ruled]
 
 
 @dataclass(frozen=True)
@@ -124,6 +135,8 @@ class Recipe:
         Seed of all random numbers.
     lead_sets : tuple of tuples of str
         One network is trained per lead set.
+    batch_of : tuple of (int, int)
+        Size of a lead set, and records per training step for it, where they differ from `batch`.
     """
 
     name: Name
@@ -136,8 +149,8 @@ class Recipe:
     network: Part
     optimiser: Part
     schedule: Part
-    epochs: Annotated[int, Range(1, 1e6)]
-    batch: Annotated[int, Range(1, 1e6)]
+    epochs: Count
+    batch: Count
     heads: Annotated[tuple[Head, ...], Filled()] = (Head(),)
     post_transforms: tuple[Part, ...] = ()
     stride_s: Seconds = 0.0
@@ -152,6 +165,7 @@ class Recipe:
     minutes: Annotated[float, Range(0, 1e9, above=True)] = 2600.0  # 43 of the 48 h with a GPU
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     lead_sets: Annotated[tuple[Names, ...], Filled()] = tuple(LEAD_SETS.values())
+    batch_of: tuple[tuple[Count, Count], ...] = ()
 
     @property
     def head(self) -> Head:
@@ -167,6 +181,11 @@ class Recipe:
     def crop_samples(self) -> int:
         """Longest signal in training, in samples at `fs`."""
         return math.floor((self.crop_s or self.max_s) * self.fs)
+
+
+def for_leads(recipe: Recipe, leads: Sequence[str]) -> Recipe:
+    """Give the recipe with the batch of one lead set."""
+    return replace(recipe, batch=dict(recipe.batch_of).get(len(leads), recipe.batch))
 
 
 HEAD_FIELDS = frozenset(entry.name for entry in fields(Head)) - {"name"}

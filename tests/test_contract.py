@@ -100,8 +100,8 @@ def inputs_of(
 
 
 def class_count(head: Head) -> int:
-    """Count the classes; those of a recipe that takes all codes of its records are 26 here."""
-    return len(POLICIES[head.classes]([]) or CODES)
+    """Count the classes that the network learns; of `all` codes of the records they are 26 here."""
+    return len(head.learned(POLICIES[head.classes]([]) or CODES))
 
 
 def column_count(recipe: Recipe, head: Head) -> int:

@@ -43,11 +43,16 @@ def _of_recipe(recipe: Recipe) -> Iterator[str]:
         yield "mixup cannot mix classes per sample; remove it or the dense head"
     if "mixup" in names and recipe.pretraining.name != "none":
         yield "mixup changes the records that pretraining compares; remove one of them"
-    engineered = [head for head in recipe.heads if head.targets != "labels"]
+    engineered = [head for head in recipe.heads if head.targets != "labels" or head.ruled]
     if engineered and recipe.transfer.name == "distillation":
         yield "distillation cannot mix probabilities with engineered labels; remove one of them"
     if any(head.mask != "off" or head.exclusive for head in engineered):
         yield "label engineering needs the mask 'off' and classes that are not exclusive"
+    if any(head.targets != "labels" and head.ruled for head in recipe.heads):
+        yield "label engineering cannot leave classes to rules; use the classes 'scored'"
+    uses = {head.rules for head in recipe.heads} - {"off"}
+    if "published" in uses and len(uses) > 1:
+        yield f"rules of two heads are by other detectors ({', '.join(sorted(uses))}); use one"
     if "lead_dropout" in names and others:
         yield f"lead_dropout needs the twelve leads, and would set {others[0]} to 0; remove it"
     if len(set(sizes)) < len(sizes):
@@ -91,6 +96,8 @@ def _of_record(recipe: Recipe, head: Head) -> Iterator[str]:
         yield f"the metric 'challenge' needs the classes 'scored'; {among} use 'auroc'"
     if head.metric in AF_METRICS and not (head.exclusive and classes == AF_LETTERS):
         yield f"the metric '{head.metric}' needs the exclusive classes 'af'; {among} use 'accuracy'"
+    if head.ruled and head.rules not in ("published", "replace"):
+        yield f"nothing answers five of the classes '{head.classes}'; set rules to 'published'"
     if head.rules != "off" and not scored:
         yield f"the rules '{head.rules}' change scored classes alone; {among} set them to 'off'"
     elif head.rules != "off" and not {rule.codes[0] for rule in RULES.values()} & set(classes):

@@ -272,12 +272,21 @@ def split_data(
 
 
 def taught_labels(recipe: Recipe, codes: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
-    """Make the labels of training of each head with label engineering: bool (records, columns)."""
-    return {
+    """Make the labels of training that are not those of the classes: bool (records, columns).
+
+    They are those of heads with label engineering, and of heads whose network learns a part of the
+    classes.
+    """
+    engineered = {
         head.name: lookup(recipe, "TARGETS", head.targets, {})(codes)
         for head in recipe.heads
         if head.targets != "labels"
     }
+    partial = {}
+    for head in (head for head in recipe.heads if head.ruled):
+        classes = POLICIES[head.classes](codes)
+        partial[head.name] = label_matrix(codes, classes)[:, head.learned(classes)]
+    return {**engineered, **partial}
 
 
 def _check_annotations(cache: Cache, validation: np.ndarray, chooses: str) -> None:

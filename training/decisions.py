@@ -21,7 +21,15 @@ from ecg.rules import RULES
 from models import known_parts, lookup
 from models.decision import decide, logit
 from models.recipe import Part, Recipe, part
-from models.rules import CANNOT_SAY, MODES, PUBLISHED, answers_of, combine, findings_of
+from models.rules import (
+    CANNOT_SAY,
+    MODES,
+    PUBLISHED,
+    REPLACE,
+    answers_of,
+    combine,
+    findings_of,
+)
 from scoring.challenge import Prepared, prepare, rewards
 from scoring.measures import count, f_measure, macro
 from training.budget import UNLIMITED, TotalBudget
@@ -211,9 +219,15 @@ def fit_of(recipe: Recipe, name: str) -> Fit:
 
 
 def read_answers(
-    records: Sequence[Record], lead_sets: LeadSets, workers: int, budget: TotalBudget = UNLIMITED
-) -> dict[tuple[str, ...], np.ndarray]:
+    records: Sequence[Record], lead_sets: LeadSets, workers: int,
+    budget: TotalBudget = UNLIMITED, detector: str = "house",
+) -> dict[tuple[str, ...], np.ndarray]:  # fmt: skip
     """Read records again and apply the rules to the leads of each lead set.
+
+    Parameters
+    ----------
+    detector : str
+        As `models.rules.detector_of` gives it.
 
     Returns
     -------
@@ -230,7 +244,7 @@ def read_answers(
     if records:
         log(f"Applying {len(RULES)} rules to {len(records)} records.")
     with progress_bar("rules", len(records), "rec") as shown:
-        work = partial(judge_record, lead_sets=lead_sets)
+        work = partial(judge_record, lead_sets=lead_sets, detector=detector)
         judged = map_in_order(work, records, workers)
         for index, row in enumerate(budget.within(judged, len(records), "judged by the rules")):
             answers[:, index] = row
@@ -238,7 +252,7 @@ def read_answers(
     return dict(zip(lead_sets, answers, strict=True))
 
 
-def judge_record(record: Record, lead_sets: LeadSets) -> np.ndarray:
+def judge_record(record: Record, lead_sets: LeadSets, detector: str = "house") -> np.ndarray:
     """Read a record and apply the rules: int8 of shape (lead sets, rules)."""
     unknown = np.full((len(lead_sets), len(RULES)), CANNOT_SAY, np.int8)
     try:
@@ -247,7 +261,9 @@ def judge_record(record: Record, lead_sets: LeadSets) -> np.ndarray:
         return unknown  # deleted or damaged after the cache was created
     if reading.errors:
         return unknown
-    findings = (findings_of(reading.signal, record.leads, leads, record.fs) for leads in lead_sets)
+    findings = (
+        findings_of(reading.signal, record.leads, leads, record.fs, detector) for leads in lead_sets
+    )
     return np.stack([answers_of(of_set) for of_set in findings])
 
 
@@ -345,6 +361,7 @@ def rule_lines(rules: Sequence[Part]) -> Iterator[str]:
 
 USES: dict[str, Use] = {
     "off": lambda *_: (),
+    "replace": lambda *_: REPLACE,
     "published": lambda *_: PUBLISHED,
     "learned": choose_modes,
 }

@@ -14,7 +14,7 @@ from models.decision import decide
 from models.folder import FittedHead
 from models.network import build, from_logits, outputs_of, predict_signal
 from models.recipe import Head, Recipe, part
-from models.rules import combine
+from models.rules import combine, with_ruled
 from models.sample import follow
 from scoring import DENSE_METRICS, METRICS
 from scoring.segments import confusion
@@ -116,11 +116,16 @@ def score_head(
 
     Outputs of a record head come from its own decision if that has no numbers to fit.  Others,
     whose fits take minutes, are replaced by this threshold, of exclusive classes by the highest.
+    Classes that rules alone answer are left out.
     """
     if head.dense:
         return DENSE_METRICS[head.metric](predicted), math.nan
     rows = part.labelled(head.name)
     labels, predicted, threshold = part.labels[head.name][rows], predicted[rows], math.nan
+    if head.ruled:
+        columns = head.learned(classes)
+        labels, predicted = labels[:, columns], predicted[:, columns]
+        classes = tuple(classes[column] for column in columns)
     if head.exclusive or not is_fitted(recipe, head.decision):
         name = "highest" if is_fitted(recipe, head.decision) else head.decision
         decision = fit_of(recipe, name)(predicted, labels, classes, recipe.seed)
@@ -168,10 +173,14 @@ def fit_heads(
             log(f"{run.name}: {line}")
         fitted[head.name] = FittedHead(decision, scores, rules)
         metric = METRICS[head.metric]
-        combined = combine(outputs, answers_of, rules, classes) if rules else None
+        with_rules = None
+        if rules:
+            combined = combine(outputs, answers_of, rules, classes)
+            given = with_ruled(head, predicted, combined, classes)
+            with_rules = float(metric(labels, combined, given, classes))
         final[head.name] = Scores(
             float(metric(labels, outputs, predicted, classes)),
-            None if combined is None else float(metric(labels, combined, predicted, classes)),
+            with_rules,
             constant_score(head, labels, classes),
         )
     return fitted, final

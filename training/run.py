@@ -16,7 +16,7 @@ from ecg.plots import COLOURS, new_figure, plain, save
 from ecg.progress import duration, log
 from models.device import device_of, precision_of
 from models.folder import ModelFolder, TrainedSet, write_model, write_weights
-from models.recipe import Recipe
+from models.recipe import Recipe, for_leads
 from training.budget import TooShort, TotalBudget, process_age, reserve_of
 from training.cache import fingerprint, open_cache
 from training.checks import check_recipe, try_batch
@@ -122,7 +122,8 @@ def _train_lead_sets(
     )
     with_rules = any(head.rules != "off" for head in recipe.heads)
     judged = [records[index] for index in cache.usable[validation_indices]] if with_rules else []
-    answers = read_answers(judged, recipe.lead_sets, workers, budget)
+    detector = "published" if any(head.rules == "published" for head in recipe.heads) else "house"
+    answers = read_answers(judged, recipe.lead_sets, workers, budget, detector)
     del records, judged  # 3 kB of memory per record
 
     log(f"{recipe.name}: lead sets: {len(recipe.lead_sets)}, epochs: at most {recipe.epochs} each, "
@@ -150,9 +151,10 @@ def _train_lead_sets(
                 log(f"{name}: not trained; {_used_up(budget)}")
                 continue
         budget.started()
-        dataset = data.dataset(leads, recipe)
+        of_leads = for_leads(recipe, leads)
+        dataset = data.dataset(leads, of_leads)
         key_of_set = {**key, "leads": ", ".join(leads)}
-        run = LeadSetRun(name, key_of_set, recipe, leads, data.classes, device, precision)
+        run = LeadSetRun(name, key_of_set, of_leads, leads, data.classes, device, precision)
         run, train_part = transferred(
             initialised(run, pretrained), dataset.subset(train_indices), first
         )

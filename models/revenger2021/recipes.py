@@ -14,8 +14,12 @@ schedule.
 - The epoch is chosen by the decision that predicts: 0.5, else near ties, else sinus rhythm.
 - `…-100hz` reads signals at 100 Hz.  The band-pass to 60 Hz is left out, since it exceeds the
   Nyquist frequency.  PTB-XL is also distributed at 100 Hz, and an epoch takes a fifth of the time.
-- `…-rules` replaces the network's labels by those of rules for Brady, LAD, RAD and LQRSV, and for
-  pacing from 250 Hz on.  As in the paper, the network has 21 classes and the rules have five.
+- `…-rules` is the paper's other mode: the network learns 21 classes, and the published detectors
+  answer Brady, LAD, RAD, LQRSV and PR (`ecg/rules/published.py`, faults included).  The detectors
+  read the record at 500 Hz, so they also serve `…-100hz-rules`, but spikes need that rate.
+- `revenger-official` is the submission of 27 August 2021, with 26 classes, no normalisation and no
+  rules.  `revenger-official-rules` is the official phase's mode with rules: 21 classes and a
+  z-score after the window is cut.
 - `revenger-branched-lw-reuse`, `…-zero-filled` and `…-lead-dropout` are three ways to use a 12-lead
   network for fewer leads, which the paper suggests for future work.  Their z-score is per lead, and
   each lead has 16, 32 and 64 channels in all lead sets.  So the features of a lead depend on the
@@ -24,7 +28,7 @@ schedule.
 
 from collections.abc import Iterator
 
-from ecg.labels import CODES
+from ecg.labels import CODES, SPECIAL
 from ecg.leads import LEAD_SETS
 from models.losses import constant_weights
 from models.recipe import Head, Recipe, part, vary
@@ -33,6 +37,8 @@ from models.revenger2021.backbones import BACKBONES
 PAPER = "Kang & Wen, Physiol. Meas. 2022, doi 10.1088/1361-6579/ac6aa3"
 
 BAND_PASS = part("fir_band_pass", low_hz=0.5, high_hz=60, order_s=0.3)
+CUT = part("fit_training_length", tolerance=0.4)
+RULES = {"classes": "network21+rules5", "rules": "published"}
 NETWORK = {"lstm": True, "attention": "se", "linear": 2}
 
 BASE = Recipe(
@@ -44,7 +50,7 @@ BASE = Recipe(
     max_s=1800.0,  # records are read whole; the Challenge's longest has 30 minutes
     crop_s=10.0,
     transforms=(part("hold", limit_mv=20), part("resample"), BAND_PASS),
-    post_transforms=(part("record_z_score"), part("fit_training_length", tolerance=0.4)),
+    post_transforms=(part("record_z_score"), CUT),
     network=part("crnn", backbone="nc-se", **NETWORK),
     optimiser=part("adamw", lr=2e-3, weight_decay=0.01, amsgrad=True),
     schedule=part("one_cycle"),
@@ -76,28 +82,40 @@ POST_CHALLENGE = vary(
     optimiser=part("adamw", lr=1.5e-3, weight_decay=0.01, amsgrad=True),
     stop=part("patience", epochs=12, tolerance=0.001),
     epochs=60,
-    batch=32,
+    batch=20,
+    batch_of=((6, 24), (4, 28), (3, 32), (2, 40)),
 )
 
 OFFICIAL = vary(
     BASE,
     name="revenger-official",
-    source="Wen & Kang, CinC 2021; entry Revenger_449",
+    source="Wen & Kang, CinC 2021; entry Revenger_449, submitted on 27 August 2021",
     summary="the official phase's: Branched, SE, a head of two layers, weighted cross-entropy",
     transforms=(
         part("hold", limit_mv=20),
         part("resample"),
         part("butterworth_band_pass", low_hz=0.5, high_hz=60, order=5),
     ),
+    post_transforms=(CUT,),
     network=part("crnn", backbone="branched", lstm=False, attention="se", linear=2),
     loss=part("weighted_bce", weights=constant_weights(CODES)),
     optimiser=part("adamw", lr=1e-3, weight_decay=0.01, amsgrad=True),
     schedule=part("constant"),
-    augment=(part("label_smoothing", epsilon=0.1, share=0.8),),
+    augment=(part("label_smoothing", epsilon=0.1, share=1.0),),
     stop=part("patience", epochs=8, tolerance=0.001),
-    rules="published",
     epochs=27,
     batch=24,
+    batch_of=((3, 32), (2, 32)),
+)
+
+OFFICIAL_RULES = vary(
+    OFFICIAL,
+    name="revenger-official-rules",
+    source="Wen & Kang, CinC 2021; their code before 27 August 2021",
+    summary="`revenger-official` for 21 classes, the published rules for five, z-score",
+    post_transforms=(CUT, part("record_z_score")),
+    **RULES,
+    loss=part("weighted_bce", weights=constant_weights([c for c in CODES if c not in SPECIAL])),
 )
 
 
@@ -168,11 +186,15 @@ RECIPES = {
             AS_PUBLISHED,
             POST_CHALLENGE,
             OFFICIAL,
-            vary(
-                FAMILY["revenger-nc-se-100hz"],
-                name="revenger-nc-se-100hz-rules",
-                summary="`revenger-nc-se-100hz` for 21 classes, rules for five",
-                rules="published",
+            OFFICIAL_RULES,
+            *(
+                vary(
+                    FAMILY[name],
+                    name=f"{name}-rules",
+                    summary=f"`{name}` for 21 classes, the published rules for five",
+                    **RULES,
+                )
+                for name in ("revenger-nc-se", "revenger-nc-se-100hz")
             ),
         )
     },

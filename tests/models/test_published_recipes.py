@@ -5,6 +5,7 @@ Letters and "fact sheet" refer to our notes on their code and logs.  Fields that
 mention are off: no EMA, no early stopping, no rules.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 import torch
 
 from ecg.labels import POLICIES, class_name
+from ecg.leads import LEAD_SETS
 from models import find, recipes_by_name
 from models.network import skeleton
-from models.recipe import recipe_to_json
+from models.recipe import for_leads, part, recipe_to_json
 from models.rules import PUBLISHED
 from training.decisions import FITS, USES
 from training.optim import optimiser_of
@@ -38,7 +40,7 @@ NOTHING = {
     "kind": "record", "mask": "off", "weight": 1.0, "exclusive": False, "rules": "off",
     "post_transforms": [], "stride_s": 0.0, "augment": [], "ema": 0.0, "stop": one("never"),
     "transfer": one("none"), "seed": 0, "sampling": one("all"), "targets": "labels",
-    "crop_s": 0.0, "accumulation": one("none"),
+    "crop_s": 0.0, "accumulation": one("none"), "batch_of": [],
     "pretraining": one("none"),
 }  # fmt: skip
 
@@ -140,10 +142,26 @@ COUNTS = """AF 5238 AFL 8373 BBB 501 Brady 284 LBBB 1494 CRBBB 4828 IAVB 3534 IR
 LAnFB 2186 LPR 392 LQRSV 1599 LQT 1907 NSIVCB 1767 NSR 28891 PAC 3258 PR 1481 PRWP 638 PVC 1938
 QAb 2076 RAD 1280 SA 3788 SB 18918 STach 9645 TAb 11716 TInv 3988""".split()
 WEIGHTS = [round(28891 / 2 / int(count), 4) for count in COUNTS[1::2]]
+RULED = {"classes": "network21+rules5", "rules": "published"}  # (g): 21-class mode
+OFFICIAL: Table = {  # (e): official phase; the submission of 27 August 2021
+    "transforms": [*HELD, one("butterworth_band_pass", low_hz=0.5, high_hz=60, order=5)],
+    "post_transforms": [FIT],  # no normalisation
+    "network": one("crnn", backbone="branched", lstm=False, attention="se", linear=2),
+    "loss": one("weighted_bce", weights=WEIGHTS),
+    "optimiser": one("adamw", lr=1e-3, weight_decay=0.01, amsgrad=True),
+    "schedule": one("constant"),
+    "augment": [one("label_smoothing", epsilon=0.1, share=1.0)],  # all records
+    "stop": one("patience", epochs=8, tolerance=0.001),
+    "epochs": 27,
+    "batch": 24,
+    "batch_of": [[3, 32], [2, 32]],
+}
+SPECIAL = ("Brady", "LAD", "LQRSV", "PR", "RAD")
 REVENGER_CHANGES: dict[str, Table] = {
     **AT_500_HZ,
     **{f"{name}-100hz": {**table, **AT_100_HZ} for name, table in AT_500_HZ.items()},
-    "revenger-nc-se-100hz-rules": {**AT_100_HZ, "rules": "published"},
+    "revenger-nc-se-rules": RULED,
+    "revenger-nc-se-100hz-rules": {**AT_100_HZ, **RULED},
     "revenger-as-published": {  # (d): γ₊ was not set, the default is 1; (h)
         "loss": one("asymmetric_deep_psp", gamma_positive=1, gamma_negative=0.2),
     },
@@ -154,19 +172,22 @@ REVENGER_CHANGES: dict[str, Table] = {
         "optimiser": one("adamw", lr=1.5e-3, weight_decay=0.01, amsgrad=True),
         "stop": one("patience", epochs=12, tolerance=0.001),
         "epochs": 60,
-        "batch": 32,
+        "batch": 20,  # (i): 9 and 10 December
+        "batch_of": [[6, 24], [4, 28], [3, 32], [2, 40]],
     },
-    "revenger-official": {  # (e): official phase
-        "transforms": [*HELD, one("butterworth_band_pass", low_hz=0.5, high_hz=60, order=5)],
-        "network": one("crnn", backbone="branched", lstm=False, attention="se", linear=2),
-        "loss": one("weighted_bce", weights=WEIGHTS),
-        "optimiser": one("adamw", lr=1e-3, weight_decay=0.01, amsgrad=True),
-        "schedule": one("constant"),
-        "augment": [one("label_smoothing", epsilon=0.1, share=0.8)],
-        "stop": one("patience", epochs=8, tolerance=0.001),
-        "rules": "published",
-        "epochs": 27,
-        "batch": 24,
+    "revenger-official": OFFICIAL,
+    "revenger-official-rules": {  # with rules: 21 classes, and the z-score after cropping
+        **OFFICIAL,
+        **RULED,
+        "post_transforms": [FIT, one("record_z_score")],
+        "loss": one(
+            "weighted_bce",
+            weights=[
+                weight
+                for name, weight in zip(COUNTS[::2], WEIGHTS, strict=True)
+                if name not in SPECIAL
+            ],
+        ),
     },
 }
 
@@ -466,6 +487,25 @@ def test_five_classes_are_those_of_rules() -> None:
     """(g): Brady, LAD, RAD, PR and LQRSV, whose labels the rules replace."""
     rules = USES["published"](None, None, None, POLICIES["scored"]([]))
     assert rules == PUBLISHED
-    assert {rule.name: rule.options["mode"] for rule in rules} == dict.fromkeys(
-        ("bradycardia", "LAD", "RAD", "LQRSV", "pacing"), "replace"
+    assert {rule.name: rule.options for rule in rules} == dict.fromkeys(
+        ("bradycardia", "LAD", "RAD", "LQRSV", "pacing"),
+        {"mode": "replace", "detector": "published"},
     )
+
+
+@pytest.mark.parametrize(
+    ("backbone", "layers", "parameters"),
+    [("nc-se", PLAIN, 6_790_917), ("nc-se", WHOLE, 8_914_549), ("branched-lw", PLAIN, 2_322_453)],
+)
+def test_the_network_of_21_classes_has_the_published_size(
+    backbone: str, layers: Table, parameters: int
+) -> None:
+    """(c): "LSTM+SE+2" of 26 classes has 8,919,674, minus 5 times 1025."""
+    recipe = find("revenger-nc-se-rules")
+    names = [class_name(code) for code in recipe.head.ruled]
+    assert sorted(names) == sorted(SPECIAL)
+    recipe = replace(recipe, network=part("crnn", backbone=backbone, **layers))
+    net = skeleton(recipe, recipe.lead_sets[0], {"diagnosis": POLICIES["network21+rules5"]([])})
+    assert sum(weights.numel() for weights in net.parameters()) == parameters
+    assert for_leads(find("revenger-official"), ("I", "II")).batch == 32
+    assert for_leads(find("revenger-official"), LEAD_SETS[12]).batch == 24

@@ -2,15 +2,30 @@
 
 import numpy as np
 import pytest
+import torch
 
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
-from ecg.rules import RULES, Finding
-from models.recipe import part
-from models.rules import CANNOT_SAY, MODES, NO, PUBLISHED, YES, answers_of, combine, findings_of
+from ecg.rules import RULES, Finding, published
+from models.network import from_logits
+from models.recipe import Head, part
+from models.rules import (
+    CANNOT_SAY,
+    MODES,
+    NO,
+    PUBLISHED,
+    REPLACE,
+    YES,
+    answers_of,
+    combine,
+    detector_of,
+    findings_of,
+    with_ruled,
+)
 from simulate import simulate
 
+TWO = LEAD_SETS[2]
 RULE = "tachycardia"
 CODE = RULES[RULE].codes[0]
 INDEX = list(RULES).index(RULE)
@@ -86,6 +101,50 @@ def test_published_rules_replace_five_classes() -> None:
         "10370003",  # PR
     }  # classes that the published network does not predict
     assert {rule.options["mode"] for rule in PUBLISHED} == {"replace"}
+    assert (detector_of(PUBLISHED), detector_of(REPLACE)) == ("published", "house")
+
+
+def test_published_findings_are_those_of_the_authors_code() -> None:
+    """Their rate is the mean of the RR intervals, and bradycardia is below 60/min: 53 of SB."""
+    record = simulate(["SB"], seed=0)
+    ours = {one.rule: one for one in findings_of(record.signal, record.leads, TWO, record.fs)}
+    theirs = {
+        one.rule: one.answer
+        for one in findings_of(record.signal, record.leads, TWO, record.fs, "published")
+    }
+    assert list(theirs) == list(RULES)
+    assert ours["bradycardia"].why.startswith("rate 53/min")
+    assert (ours["bradycardia"].answer, theirs["bradycardia"]) == (False, True)
+    expected = published.judge(record.signal[:2], TWO, record.fs, axis_method="3-lead")
+    assert {name: theirs[name] for name in expected} == expected
+    assert {theirs[name] for name in set(RULES) - set(expected)} == {None}
+    without = findings_of(record.signal[:1], ("V9",), TWO, record.fs, "published")
+    assert {one.answer for one in without} == {None}
+
+
+def test_a_published_rule_reads_the_record_at_500_hz_without_samples_beyond_20_mv() -> None:
+    """In I and aVF one sample of −30 mV would make the axis extreme, so normal."""
+    record = simulate(["LAD"], seed=1, fs=250)
+    leads = ("I", "II", "aVF")
+    signal = record.signal[[record.leads.index(lead) for lead in leads]].copy()
+    signal[0, 100] = -30.0
+    (finding,) = (
+        one for one in findings_of(signal, leads, leads, record.fs, "published")
+        if one.rule == "LAD"
+    )  # fmt: skip
+    assert finding.answer
+
+
+def test_the_probability_of_a_class_that_rules_alone_answer_is_its_label() -> None:
+    head = Head(classes="network21+rules5", rules="published")
+    probabilities, labels = np.full(26, 0.3), np.zeros(26, bool)
+    labels[[CODES.index("39732003"), 0]] = True
+    given = with_ruled(head, probabilities, labels, CODES)
+    expected = dict.fromkeys(CODES, 0.3) | dict.fromkeys(head.ruled, 0.0) | {"39732003": 1.0}
+    assert dict(zip(CODES, given, strict=True)) == expected
+    assert with_ruled(Head(), probabilities, labels, CODES).tolist() == [0.3] * 26
+    logits = torch.zeros(2, 21)
+    assert sorted(from_logits(head, logits)[0]) == [0.0] * 5 + [0.5] * 21
 
 
 def test_answers_are_findings_as_numbers() -> None:

@@ -22,6 +22,7 @@ from training.settings import Settings
 
 HOUSE, DUALNET = small(find("house-resnet")), small(find("dualnet-s"))
 WAVES = Head("waves", "samples", classes="waves", loss=part("cross_entropy"), metric="dice")
+RULED = {"classes": "network21+rules5", "rules": "off"}
 ALL: dict[str, Any] = {"classes": "all", "decision": "global", "rules": "off", "metric": "auroc"}
 
 
@@ -45,6 +46,8 @@ def changed(augment: tuple[Part, ...], **names: Any) -> tuple[Part, ...]:
         ({**ALL, "metric": "challenge"}, "the metric 'challenge' needs the classes 'scored'"),
         ({**ALL, "rules": "learned"}, "the rules 'learned' change scored classes alone"),
         ({**ALL, "rules": "published"}, "the rules 'published' change scored classes alone"),
+        (RULED, "nothing answers five of the classes 'network21.rules5'; set rules to 'pub"),
+        ({**RULED, "rules": "replace", "mask": "sources"}, "label engineering needs the mask '"),
         ({"metric": "af_f1"}, "the metric 'af_f1' needs the exclusive classes 'af'"),
         ({"metric": "af_accuracy"}, "the metric 'af_accuracy' needs the exclusive classes 'af'"),
         ({"decision": "highest"}, "the decision 'highest' gives each record one class; set exclus"),

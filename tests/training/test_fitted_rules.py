@@ -6,12 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import team_code
 from ecg.labels import CODES, SINUS_RHYTHM
 from ecg.leads import LEAD_SETS
-from ecg.records import find_records
-from ecg.rules import RULES
+from ecg.records import find_records, record_of
+from ecg.rules import RULES, published
+from models import find
+from models.model import Model
 from models.rules import CANNOT_SAY, NO, PUBLISHED, YES, answers_of, combine, findings_of
 from scoring.challenge import challenge_metric, prepare
+from simulate import simulate
+from tests.conftest import small
 from training.decisions import (
     USES,
     choose_modes,
@@ -148,7 +153,9 @@ def test_off_uses_no_rule_and_published_its_table() -> None:
     published = fit_rules("published", outputs, unanswered(), labels, CODES)
     assert modes(published) == {rule.name: rule.options["mode"] for rule in PUBLISHED}
     assert list(modes(published)) == [name for name in RULES if name in modes(published)]
-    assert set(USES) == {"off", "published", "learned"}
+    assert modes(published) == modes(fit_rules("replace", outputs, unanswered(), labels, CODES))
+    assert {rule.options["detector"] for rule in published} == {"published"}
+    assert set(USES) == {"off", "replace", "published", "learned"}
 
 
 def test_rules_are_applied_to_the_leads_of_each_lead_set(simulated_folder: Path) -> None:
@@ -189,3 +196,33 @@ def test_without_records_no_rule_is_applied(capsys: pytest.CaptureFixture) -> No
     answers = read_answers([], (LEAD_SETS[2],), workers=2)
     assert answers[LEAD_SETS[2]].shape == (0, len(RULES))
     assert capsys.readouterr().err == ""
+
+
+def test_a_network_of_21_classes_and_the_published_rules_for_five(
+    simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network has 21 outputs; Brady, LAD, LQRSV, PR and RAD are those of `published.judge`."""
+    recipe = small(find("revenger-nc-se-100hz-rules"))
+    monkeypatch.setattr("training.data.find", lambda _: recipe)
+    monkeypatch.setenv("LEADWISE_LEADS", "2")
+    team_code.training_code(str(simulated_folder), str(tmp_path / "model"))
+    model = Model.load(tmp_path / "model")
+    assert model.classes == CODES
+    entry, network = model.network_for(LEAD_SETS[2])
+    assert len(network.state_dict()["head.3.bias"]) == 21
+    rules = entry.heads["diagnosis"].rules
+    assert [rule.options["detector"] for rule in rules] == ["published"] * 5
+    record = simulate(["SB"], seed=0)
+    prediction = model.predict(record_of(record.signal, record.leads, record.fs))
+    named = prediction.named()
+    theirs = published.judge(record.signal[:2], LEAD_SETS[2], record.fs, axis_method="3-lead")
+    of_rules = {name: name for name in ("LAD", "LQRSV", "RAD")}
+    of_rules |= {"Brady": "bradycardia", "PR": "pacing"}
+    assert {name: named[name] for name in of_rules} == {
+        name: float(theirs[rule]) for name, rule in of_rules.items()
+    }
+    assert named["Brady"] == 1.0
+    assert 0 < named["SB"] < 1
+    labels = dict(zip(CODES, prediction.labels, strict=True))
+    assert all(labels[code] == theirs[rule] for rule in of_rules.values()
+               for code in RULES[rule].codes[:1])  # fmt: skip
