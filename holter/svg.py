@@ -30,6 +30,7 @@ WIDTH, LEFT, RIGHT, HIGH = 1000, 110, 20, 170  # px of the trend
 TOP, ROW = 16, 18
 BOX, BOX_HIGH, HEAD = 220, 150, 24  # px of a cluster
 SHOWN = slice(60, 240)  # samples of a window that are drawn: 0.36 s to either side
+LARGE = 0.005  # share of all beats of a cluster that chooses the scale
 LEAST_MV = 1.0  # height of a cluster's picture
 TICKS_S = (60, 300, 600, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 MOST_TICKS = 12
@@ -112,18 +113,12 @@ def cluster(look: Look, leads: Sequence[str], beats: int, height_mv: float) -> s
 
 
 def clusters(result: Result) -> list[str]:
-    """Draw all clusters at one scale."""
-    spans = [
-        np.ptp(lead[SHOWN])
-        for look in result.looks
-        for lead in look.mean
-        if np.isfinite(lead).all()
-    ]
-    height_mv = max([LEAST_MV, *(1.2 * float(span) for span in spans)])
-    return [
-        cluster(look, result.leads, int((result.clusters == look.number).sum()), height_mv)
-        for look in result.looks
-    ]
+    """Draw all clusters at one scale, that of all but the smallest ones."""
+    sizes = {look.number: int((result.clusters == look.number).sum()) for look in result.looks}
+    large = [look for look in result.looks if sizes[look.number] >= LARGE * len(result)]
+    shown = (lead[SHOWN] for look in large for lead in look.mean if np.isfinite(lead).all())
+    height_mv = max([LEAST_MV, *(1.2 * float(np.ptp(lead)) for lead in shown)])
+    return [cluster(look, result.leads, sizes[look.number], height_mv) for look in result.looks]
 
 
 def alone(drawings: Sequence[str]) -> str:
