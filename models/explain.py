@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from ecg.plots import SHOWN_S, plot_record
 from ecg.records import Record
 from models.inputs import post_transform, window_bounds
 from models.layers import FeatureMaps
+from models.malt2021 import BeatNetwork
 from models.model import Model
 from models.network import outputs_of, pad
 
@@ -124,35 +126,66 @@ def explain(model: Model, record: Record, classes: Sequence[str]) -> np.ndarray:
     ready, positions = post_transform(recipe, inputs.prepared.signal)
     total = np.zeros((len(classes), inputs.prepared.signal.shape[1]))
     cover = np.zeros(total.shape[1])
+
+    def logits(batch: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        return outputs_of(recipe, network, batch, length, facts)[head.name]
+
     for onset, offset in window_bounds(recipe, ready.shape[1]):
         batch, length = (one.to(model.device) for one in pad([ready[:, onset:offset]]))
-
-        def logits(batch: torch.Tensor = batch, length: torch.Tensor = length) -> torch.Tensor:
-            return outputs_of(recipe, network, batch, length, facts)[head.name][0]
-
-        heat = _window_heat(maps, logits, indices)
-        centres = maps.first + maps.stride * np.arange(heat.shape[1])
-        own = positions[onset:offset]
-        inside = np.flatnonzero(own >= 0)
-        cover[own[inside]] += 1
-        for row, values in zip(total, heat, strict=True):
-            row[own[inside]] += np.interp(inside, centres, values)
+        heat = _window_heat(maps, partial(logits, batch, length), indices, offset - onset)
+        inside = positions[onset:offset] >= 0
+        own = positions[onset:offset][inside]
+        total[:, own] += heat[:, inside]
+        cover[own] += 1
     total /= np.maximum(cover, 1)
     samples = inputs.reading.signal.shape[1]
     times = np.arange(samples) * (total.shape[1] / samples)
-    heat = np.stack([np.interp(times, np.arange(total.shape[1]), row) for row in total])
-    highest = heat.max(axis=1, keepdims=True)
+    return _scaled(np.stack([np.interp(times, np.arange(total.shape[1]), row) for row in total]))
+
+
+def explain_beats(network: BeatNetwork, windows: np.ndarray, classes: Sequence[int]) -> np.ndarray:
+    """Compute the heat of one class along each window of a beat.
+
+    Parameters
+    ----------
+    network : BeatNetwork
+        In evaluation mode.
+    windows : np.ndarray, shape (beats, channels, samples)
+        From `models.malt2021.windows`.
+    classes : sequence of int, one per beat
+        Indices of the network's classes.
+
+    Returns
+    -------
+    np.ndarray of float32, shape (beats, samples)
+        From 0 to 1, the highest value of each beat; all 0 if nothing raises the logit.
+    """
+    network = deepcopy(network)
+    maps, samples = network.feature_maps(), windows.shape[2]
+    heat = np.zeros((len(windows), samples))
+    for row, window, index in zip(heat, windows, classes, strict=True):
+        signal = torch.from_numpy(np.asarray(window, np.float32))[None].to(network.head.weight)
+        row[:] = _window_heat(maps, partial(network, signal), [index], samples)[0]
+    return _scaled(heat)
+
+
+def _scaled(heat: np.ndarray) -> np.ndarray:
+    """Divide each row by its maximum; rows of 0 stay so."""
+    highest = heat.max(axis=1, keepdims=True, initial=0)
     scaled: np.ndarray = heat / np.where(highest > 0, highest, 1)
     return scaled.astype(np.float32)
 
 
 def _window_heat(
-    maps: FeatureMaps, logits: Callable[[], torch.Tensor], indices: Sequence[int]
+    maps: FeatureMaps, logits: Callable[[], torch.Tensor], indices: Sequence[int], samples: int
 ) -> np.ndarray:
-    """Compute Grad-CAM for one window: (classes, steps).  Layers and bins are added up."""
+    """Compute Grad-CAM for a batch of one window: (classes, samples).
+
+    Layers and bins are added up; steps are interpolated.
+    """
     # cuDNN has no backward pass of recurrent layers in evaluation mode.
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False), _kept(maps) as features:
-        values = logits()
+        values = logits()[0]
         rows = []
         for index in indices:
             gradients = torch.autograd.grad(
@@ -163,7 +196,9 @@ def _window_heat(
                 for feature, gradient in zip(features, gradients, strict=True)
             ]
             rows.append(torch.stack(heat).sum(0).sum(3 - maps.time))
-    return torch.stack(rows).double().cpu().numpy()
+    steps = torch.stack(rows).double().cpu().numpy()
+    centres = maps.first + maps.stride * np.arange(steps.shape[1])
+    return np.stack([np.interp(np.arange(samples), centres, row) for row in steps])
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from ecg import LeadwiseError
 from ecg.labels import CODES, POLICIES
 from ecg.records import Record, read_record, record_of, write_record
 from models import find, recipes_by_name
-from models.explain import draw, explain, feature_maps, grad_cam
+from models.explain import draw, explain, explain_beats, feature_maps, grad_cam
 from models.inputs import channels_per_lead, post_transform
 from models.layers import FeatureMaps
 from models.malt2021 import BeatNetwork
@@ -194,6 +194,24 @@ def test_captum_computes_the_same_heat(name: str, tmp_path: Path) -> None:
         expected = np.interp(np.flatnonzero(positions >= 0), centres, steps)
         expected /= expected.max() or 1
         np.testing.assert_allclose(row, expected, atol=2e-4)
+
+
+def test_the_heat_of_beats_is_captums_and_of_each_class() -> None:
+    attr = pytest.importorskip("captum.attr", reason="pip install -r requirements-dev.txt")
+    torch.manual_seed(1)
+    network = BeatNetwork(2, 3).eval()
+    draw_norms(network)
+    windows = np.random.default_rng(0).standard_normal((3, 2, 300)).astype(np.float32)
+    heat = explain_beats(network, windows, [2, 0, 1])
+    assert heat.shape == (3, 300)
+    assert heat.any()
+    method = attr.LayerGradCam(network, network.blocks[-1])
+    for row, window, index in zip(heat, windows, [2, 0, 1], strict=True):
+        steps = method.attribute(torch.from_numpy(window)[None], index, relu_attributions=True)
+        values = steps[0, 0, 0].detach().double().numpy()  # step k is max-pooled from 8k to 8k + 7
+        expected = np.interp(np.arange(300), 3.5 + 8 * np.arange(37), values)
+        np.testing.assert_allclose(row, expected / (expected.max() or 1), atol=2e-4)
+    assert explain_beats(network, windows[:0], []).shape == (0, 300)
 
 
 # Of the receptive fields of a step, drawn with random weights: 12 networks of each.
