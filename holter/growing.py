@@ -11,9 +11,9 @@ from holter.numbers import GROUPS, INTERVALS, NAMES, PREMATURE
 ROUNDS, RATE, RIDGE, LEAST_BEATS, COLUMNS, BINS = 70, 0.1, 5.0, 30, 0.3, 63  # of the boosting
 MOST_NORMAL = 500  # beats of a patient with usual intervals; the same number with others
 MOST_SIMULATED, MOST_MOVED = 250, 100  # beats of a patient and kind
-SIMULATED_WEIGHT = 0.3  # of a simulated beat
+VARIANT_WEIGHT = 0.3  # of a beat of a variant
 ALONE = 20  # beats: a patient's weight in a class grows with the root of beats + ALONE
-V = CLASSES.index("V")
+N, S, V = range(len(CLASSES))
 _MOVED = [
     NAMES.index(name)
     for name in (*GROUPS["RR"], "previous beat, all leads", "next beat, all leads")
@@ -21,16 +21,20 @@ _MOVED = [
 _EARLY, _LATE = INTERVALS.index("before / slow"), INTERVALS.index("after / slow")
 
 
-class Patient(NamedTuple):
-    """Beats of a training record: numbers and classes (-1 for beats that do not count).
+class Beats(NamedTuple):
+    """Numbers (beats, len(NAMES)) and classes (beats,); negative classes do not count."""
 
-    `simulated` holds those of the simulated rhythms, empty arrays if none are used.
-    """
-
-    name: str
     numbers: np.ndarray
     classes: np.ndarray
-    simulated: tuple[np.ndarray, np.ndarray]
+
+
+class Patient(NamedTuple):
+    """Beats of a training record, and of its variants with simulated rhythms or turned leads."""
+
+    name: str
+    genuine: Beats
+    simulated: Beats
+    turned: Beats
 
 
 class Chosen(NamedTuple):
@@ -85,70 +89,68 @@ def choose(patients: list[Patient], seed: int) -> Chosen:
     of normal or of simulated premature beats, since most are premature single beats, and a run of
     them has regular intervals.
     """
-    parts = []
+    parts, factors = [], []
     for index, patient in enumerate(patients):
         generator = np.random.default_rng([seed, index])
         parts += [
-            (patient.name, 1.0, *_genuine(patient, generator)),
-            (f"{patient.name} simulated", SIMULATED_WEIGHT, *_simulated(patient, generator)),
-            (f"{patient.name} moved", SIMULATED_WEIGHT, *_moved(patient, generator)),
+            _thinned(patient.genuine, MOST_NORMAL, None, generator),
+            _thinned(patient.simulated, 0, MOST_SIMULATED, generator),
+            _moved(patient, generator),
+            patient.turned,
         ]
-    _, factors, numbers, classes = zip(*parts, strict=True)
-    weights = np.concatenate([_weights(*each) for each in zip(factors, classes, strict=True)])
-    all_classes = np.concatenate(classes)
-    counts = sum(
-        np.bincount(patient.classes[patient.classes >= 0], minlength=len(CLASSES))
-        for patient in patients
+        factors += [1.0, *[VARIANT_WEIGHT] * 3]
+    weights = np.concatenate(
+        [_weights(part.classes, factor) for part, factor in zip(parts, factors, strict=True)]
     )
-    for index, total in enumerate(np.asarray(counts, float)):
-        own = all_classes == index
+    numbers = np.concatenate([part.numbers for part in parts])
+    classes = np.concatenate([part.classes for part in parts])
+    for index in range(len(CLASSES)):
+        total = sum((patient.genuine.classes == index).sum() for patient in patients)
+        own = classes == index
         weights[own] *= total / max(weights[own].sum(), 1e-9)
-    return Chosen(np.concatenate(numbers), all_classes, weights * len(weights) / weights.sum())
+    kept = classes >= 0
+    weights = weights[kept] * kept.sum() / weights[kept].sum()
+    return Chosen(numbers[kept], classes[kept], weights)
 
 
-def _weights(factor: float, classes: np.ndarray) -> np.ndarray:
+def odd_intervals(numbers: np.ndarray) -> np.ndarray:
+    """Mark the beats whose RR interval before or after is not the usual one."""
+    return np.asarray(np.abs(numbers[:, [_EARLY, _LATE]]).max(axis=1, initial=0) > PREMATURE)
+
+
+def _weights(classes: np.ndarray, factor: float) -> np.ndarray:
     """Weigh beats so that a patient with many beats of a class does not decide it alone."""
-    counts = np.bincount(classes, minlength=len(CLASSES))
-    return np.asarray(factor / np.sqrt(counts[classes] + ALONE))
+    counts = np.bincount(classes[classes >= 0], minlength=len(CLASSES))
+    return np.where(classes >= 0, factor / np.sqrt(counts[classes] + ALONE), 0.0)
 
 
-def _genuine(patient: Patient, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    numbers, classes = patient.numbers, patient.classes
-    odd = np.abs(numbers[:, [_EARLY, _LATE]]).max(axis=1, initial=0) > PREMATURE
-    normal = [
-        generator.permutation(np.flatnonzero((classes == 0) & which))[:MOST_NORMAL]
-        for which in (odd, ~odd)
+def _thinned(
+    beats: Beats, normal: int, others: int | None, generator: np.random.Generator
+) -> Beats:
+    """Choose normal beats with usual intervals, and of those with others and of other classes."""
+    odd = odd_intervals(beats.numbers)
+    groups = [
+        ((beats.classes == 0) & ~odd, normal),
+        ((beats.classes == 0) & odd, normal if others is None else others),
+        (beats.classes > 0, others),
     ]
-    rows = np.concatenate([*normal, np.flatnonzero(classes > 0)])
-    return numbers[rows], classes[rows]
-
-
-def _simulated(patient: Patient, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    numbers, classes = patient.simulated
-    odd = np.abs(numbers[:, [_EARLY, _LATE]]).max(axis=1, initial=0) > PREMATURE
     rows = np.concatenate(
-        [
-            generator.permutation(np.flatnonzero(which))[:MOST_SIMULATED]
-            for which in (classes == 1, (classes == 0) & odd)
-        ]
+        [generator.permutation(np.flatnonzero(which))[:most] for which, most in groups]
     )
-    return numbers[rows], classes[rows]
+    return Beats(beats.numbers[rows], beats.classes[rows])
 
 
-def _moved(patient: Patient, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Give ventricular beats the intervals of other beats."""
-    simulated, classes = patient.simulated
-    own = generator.permutation(np.flatnonzero(patient.classes == V))[:MOST_MOVED]
-    sources = [patient.numbers[patient.classes == 0], simulated[classes == 1]]
-    sources = [source for source in sources if len(source)]
-    if not sources or not len(classes):
-        own = own[:0]
-    numbers = patient.numbers[own]
-    for index, rows in enumerate(np.array_split(np.arange(len(own)), max(1, len(sources)))):
-        if len(rows):
-            source = sources[index][generator.integers(len(sources[index]), size=len(rows))]
-            numbers[np.ix_(rows, _MOVED)] = source[:, _MOVED]
-    return numbers, np.full(len(own), V)
+def _moved(patient: Patient, generator: np.random.Generator) -> Beats:
+    """Give ventricular beats the intervals of normal and of simulated premature beats."""
+    genuine, simulated = patient.genuine, patient.simulated
+    own = generator.permutation(np.flatnonzero(genuine.classes == V))[:MOST_MOVED]
+    numbers = genuine.numbers[own]
+    sources = (simulated.numbers[simulated.classes == S], genuine.numbers[genuine.classes == N])
+    for rows, source in zip(np.array_split(np.arange(len(own)), 2), sources, strict=True):
+        if len(source):
+            others = source[generator.integers(len(source), size=len(rows))]
+            numbers[np.ix_(rows, _MOVED)] = others[:, _MOVED]
+    return Beats(numbers, np.full(len(own), V))
 
 
 def trees_of(boosting: Any, columns: np.ndarray) -> Trees:

@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ecg import LeadwiseError
 from holter.classifier import BeatClassifier, Trees, load, similarity, softmax, write_model
-from holter.growing import Patient, choose, ensemble, grow, trees_of
+from holter.growing import Beats, Patient, choose, ensemble, grow, trees_of
 from holter.numbers import NAMES, Description
 
 COUNT = len(NAMES)
@@ -183,14 +183,16 @@ def test_similarity_is_one_for_equal_beats_and_symmetric() -> None:
 def patient(name: str, seed: int, simulated: bool = True) -> Patient:
     numbers, classes = beats(seed, 2500)
     other = beats(seed + 50, 800)
-    return Patient(name, numbers, classes, other if simulated else (other[0][:0], other[1][:0]))
+    none = Beats(numbers[:0], classes[:0])
+    variants = (Beats(*other), Beats(*beats(seed + 90, 300))) if simulated else (none, none)
+    return Patient(name, Beats(numbers, classes), *variants)
 
 
 def test_each_class_has_the_weight_of_its_beats() -> None:
     """Normal beats are thinned, others repeated; the shares of weight stay those of the beats."""
     patients = [patient("a", 20), patient("b", 21, simulated=False)]
     chosen = choose(patients, 0)
-    counts = np.bincount(np.concatenate([each.classes for each in patients]))
+    counts = np.bincount(np.concatenate([each.genuine.classes for each in patients]))
     weights = np.bincount(chosen.classes, chosen.weights)
     np.testing.assert_allclose(weights / weights.sum(), counts / counts.sum())
     assert chosen.weights.mean() == pytest.approx(1)
