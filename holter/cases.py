@@ -118,9 +118,9 @@ def _turned(
     leads = len(table.leads)
     turn, _ = np.linalg.qr(generator.normal(size=(leads, leads)))
     turn *= np.exp(generator.normal(0, 0.25, (leads, 1)))
-    usable = table.usable.all(axis=0)
+    usable = np.asarray(table.usable.all(axis=0))
     if single:
-        turn, usable = np.eye(leads), np.arange(leads) == generator.integers(leads)
+        turn, usable = np.eye(leads), np.asarray(np.arange(leads) == generator.integers(leads))
     signal = np.einsum("ij,bjt->bit", turn.astype(np.float32), table.windows.astype(np.float32))
     numbers = describe(table.peaks, table.fs, signal, usable).numbers
     odd = odd_intervals(numbers)

@@ -63,7 +63,8 @@ class Trees(NamedTuple):
         """Add up the values of leaves (beats, trees): log-odds (beats, classes)."""
         values = self.values[np.arange(len(self.values)), leaves]
         rounds = len(self.values) // len(CLASSES)
-        return self.baseline + values.reshape(len(leaves), rounds, len(CLASSES)).sum(axis=1)
+        sums = values.reshape(len(leaves), rounds, len(CLASSES)).sum(axis=1)
+        return np.asarray(self.baseline + sums)
 
 
 @dataclass(frozen=True, eq=False)

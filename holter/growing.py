@@ -14,10 +14,12 @@ MOST_SIMULATED, MOST_MOVED = 250, 100  # beats of a patient and kind
 VARIANT_WEIGHT = 0.3  # of a beat of a variant
 ALONE = 20  # beats: a patient's weight in a class grows with the root of beats + ALONE
 N, S, V = range(len(CLASSES))
-_MOVED = [
-    NAMES.index(name)
-    for name in (*GROUPS["RR"], "previous beat, all leads", "next beat, all leads")
-]
+_MOVED = np.array(
+    [
+        NAMES.index(name)
+        for name in (*GROUPS["RR"], "previous beat, all leads", "next beat, all leads")
+    ]
+)
 _EARLY, _LATE = INTERVALS.index("before / slow"), INTERVALS.index("after / slow")
 
 
@@ -181,7 +183,7 @@ def trees_of(boosting: Any, columns: np.ndarray) -> Trees:
             if nodes["is_leaf"][node]:
                 leaf = next(leaves)
                 result.values[index, leaf] = nodes["value"][node]
-                return 1 << leaf
+                return int(1 << leaf)
             split = next(splits)
             below = descend(int(nodes["left"][node]))
             result.features[index, split] = columns[nodes["feature_idx"][node]]

@@ -149,8 +149,11 @@ def interval_numbers(peaks: np.ndarray, fs: float) -> np.ndarray:
 
 def around(values: np.ndarray, reach: int) -> np.ndarray:
     """View the values within `reach` of each one, (beats, 2 * reach + 1), mirrored at the ends."""
-    mode = "reflect" if len(values) > reach else "edge"
-    return sliding_window_view(np.pad(values, reach, mode=mode), 2 * reach + 1)
+    mirrored = len(values) > reach
+    padded = (
+        np.pad(values, reach, mode="reflect") if mirrored else np.pad(values, reach, mode="edge")
+    )
+    return sliding_window_view(padded, 2 * reach + 1)
 
 
 def _quantile_around(values: np.ndarray, reach: int, share: float) -> np.ndarray:
@@ -294,7 +297,7 @@ def _lead_numbers(aligned: Aligned) -> np.ndarray:
 
 
 def _size(signal: np.ndarray) -> np.ndarray:
-    return np.abs(signal).mean(axis=-1) + SMALL_MV
+    return np.asarray(np.abs(signal).mean(axis=-1) + SMALL_MV)
 
 
 def slope_spread_ms(signal: np.ndarray) -> np.ndarray:
@@ -309,13 +312,13 @@ def slope_spread_ms(signal: np.ndarray) -> np.ndarray:
     total = power.sum(axis=-1) + 1e-9
     mean = (power * times).sum(axis=-1) / total
     variance = (power * times**2).sum(axis=-1) / total - mean**2
-    return np.sqrt(np.maximum(variance, 0.0))
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
 def width_ms(signal: np.ndarray) -> np.ndarray:
     """Compute the area of the rectified signal over its largest value, in ms."""
     rectified = np.abs(signal)
-    return rectified.sum(axis=-1) * 1000 / FS / (rectified.max(axis=-1) + 1e-3)
+    return np.asarray(rectified.sum(axis=-1) * 1000 / FS / (rectified.max(axis=-1) + 1e-3))
 
 
 def _normalised(beats: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
