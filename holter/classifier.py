@@ -161,7 +161,9 @@ def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     array([1. , 0.5], dtype=float32)
     """
     one_hot = [
-        (leaves[..., None] == np.arange(LEAVES)).reshape(len(leaves), -1).astype(np.float32)
+        (leaves[..., None] == np.arange(LEAVES))
+        .reshape(len(leaves), leaves.shape[1] * LEAVES)
+        .astype(np.float32)
         for leaves in (first, second)
     ]
     return np.asarray(one_hot[0] @ one_hot[1].T / first.shape[1])
