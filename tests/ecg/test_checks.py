@@ -74,7 +74,14 @@ def test_limb_leads_may_differ_by_half_their_amplitude(share: float, expected: l
 
 @pytest.mark.parametrize(
     ("samples", "held", "expected"),
-    [(1000, 9, []), (1000, 12, ["clipped leads"]), (5000, 48, []), (5000, 52, ["clipped leads"])],
+    [
+        (1000, 9, []),
+        (1000, 12, ["clipped leads"]),
+        (5000, 48, []),
+        (5000, 52, ["clipped leads"]),
+        (7, 2, []),  # but at least three
+        (7, 3, ["clipped leads"]),
+    ],
 )
 def test_one_sample_in_a_hundred_at_an_extreme_is_clipped(
     samples: int, held: int, expected: list[str]

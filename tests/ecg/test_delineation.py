@@ -61,6 +61,29 @@ def test_a_beat_has_its_likeliest_t_wave() -> None:
     ]  # fmt: skip
 
 
+def test_the_likeliest_t_wave_has_the_largest_sum_of_probabilities() -> None:
+    """40 samples of 0.6 count more than 20 of 0.95."""
+    values = probabilities(400, (2, 50, 75), (3, 110, 150), (3, 180, 200))
+    for (onset, offset), sure in {(110, 150): 0.6, (180, 200): 0.95}.items():
+        values[:, onset:offset] = (1 - sure) / 3
+        values[3, onset:offset] = sure
+    assert limits(delineate(values, FS))[1:] == [(110, 150, "t")]
+
+
+@pytest.mark.parametrize(("samples", "closed"), [(5, True), (6, False)])
+def test_a_hole_of_30_ms_stays_open(samples: int, closed: bool) -> None:
+    """At 200 Hz six samples."""
+    mask = cleaned(probabilities(300, (2, 50, 70), (2, 70 + samples, 100)), 200.0)
+    assert (mask[70 : 70 + samples] == 2).all() == closed
+
+
+@pytest.mark.parametrize(("wave", "shortest"), [(1, 6), (2, 6), (3, 12)])
+def test_runs_of_30_ms_and_t_waves_of_60_ms_are_long_enough(wave: int, shortest: int) -> None:
+    for samples, kept in ((shortest - 1, False), (shortest, True)):
+        mask = cleaned(probabilities(300, (wave, 50, 50 + samples)), 200.0)
+        assert (mask == wave).any() == kept
+
+
 def test_waves_that_are_cut_off_have_no_limit_there() -> None:
     found = delineate(probabilities(200, (2, 0, 20), (3, 170, 200)), FS)
     assert limits(found) == [(ABSENT, 20, "N"), (170, ABSENT, "t")]

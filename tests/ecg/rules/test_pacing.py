@@ -122,3 +122,47 @@ def test_nothing_as_steep_follows_within_150_ms() -> None:
 def test_the_pulse_itself_is_no_deflection() -> None:
     """Smoothed over 20 ms, a pulse of one sample and 3 mV adds 0.3 mV to a complex of 1 mV."""
     assert spiked(1.0, pulse=3.0)
+
+
+def jump_at(ms: int, *, fs: int = 500, early_ms: int = 0, back_ms: int = 0) -> bool:
+    """Test ten beats that jump by 1 mV so long before the R peak, and fall slowly afterwards.
+
+    `early_ms` before the jump, one sample is 0.25 mV higher; `back_ms` after it, the signal falls
+    by 0.8 mV for the rest of the beat.
+    """
+    per_ms = fs / 1000
+    beat = np.zeros(fs)
+    jump = fs // 2 - round(ms * per_ms)
+    beat[jump:] = np.linspace(1, 0, fs - jump)
+    if early_ms:
+        beat[jump - round(early_ms * per_ms)] += 0.25
+    if back_ms:
+        fall = np.clip((np.arange(fs) - jump - round(back_ms * per_ms)) / (4 * per_ms), 0, 1)
+        beat -= 0.8 * beat * fall
+    signal = np.tile(beat, 10)[None].astype(np.float32)
+    return bool(spiked_leads(signal, np.arange(fs // 2, 10 * fs, fs), fs)[0])
+
+
+@pytest.mark.parametrize(
+    ("ms", "expected"), [(190, False), (176, True), (10, True), (-50, True), (-66, False)]
+)
+def test_a_spike_is_searched_from_180_ms_before_to_60_ms_after_the_r_peak(
+    ms: int, expected: bool
+) -> None:
+    assert jump_at(ms) == expected
+
+
+@pytest.mark.parametrize(
+    ("early_ms", "expected"), [(6, True), (14, False), (90, False), (110, True)]
+)
+def test_the_signal_is_quiet_from_100_to_10_ms_before(early_ms: int, expected: bool) -> None:
+    """A quarter of the jump is more than a sixth of it."""
+    assert jump_at(80, early_ms=early_ms) == expected
+
+
+@pytest.mark.parametrize(
+    ("back_ms", "expected"), [(20, False), (30, False), (60, True), (90, True)]
+)
+def test_the_deflection_lasts_for_50_ms(back_ms: int, expected: bool) -> None:
+    """A fall of 0.2 mV/ms, less steep than the jump of 0.5, to a fifth."""
+    assert jump_at(80, back_ms=back_ms) == expected
