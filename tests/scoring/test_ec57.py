@@ -136,7 +136,7 @@ def test_without_an_end_beats_after_the_last_one_of_the_reference_do_not_count()
 
 
 def test_beats_in_ventricular_fibrillation_do_not_count() -> None:
-    marked = train("NN[!!]NN")
+    marked = train("NN[NV]NN")
     result = compare_beats(marked, train("NNNNNNNN"), FS, end=START + 5000)
     assert entries(result.matrix) == {"Nn": 4, "On": 4}  # bxb leaves out each annotator's own
     assert entries(compare_beats(marked, marked, FS, end=START + 5000).matrix) == {"Nn": 4}
@@ -227,6 +227,9 @@ def test_ventricular_fibrillation_is_a_long_run_and_shutdown_ends_one() -> None:
     result = compare_runs(train("NN[!!]NN"), train("NNVVVVNN"), FS)
     assert np.argwhere(result.sensitivity).tolist() == [[6, 4]]
     assert np.argwhere(result.predictivity).tolist() == [[6, 4]]
+    result = compare_runs(train("N[!!]VVNVVN"), train("N[!!]VVN[]N"), FS)
+    assert np.argwhere(result.sensitivity).tolist() == [[2, 2], [2, 6], [6, 6]]
+    assert run_shares(result)["Couplet Se"] == (2, 2)  # the second one lies in fibrillation
     off = START + 450
     marked = annotator(
         (START, "V"), (START + 300, "V"), (off, "~"), (off + 9, "~"), (START + 600, "V"),
