@@ -14,6 +14,7 @@ CODES = {
 _SKIP, _NUMBER, _SUBTYPE, _NOTE = 59, 60, 61, 63  # codes of the words before or after a mark
 _MOST_STEP = 1023  # of a mark's own word, in samples
 _MOST_NOTE = 255  # letters
+AT_ONCE = 65_536  # marks that are encoded together: limits memory
 _END_OF_RATE = bytes([0, 236, 255, 255, 255, 255, 1, 0])  # the note of the rate lies at sample -1
 
 
@@ -42,13 +43,29 @@ def encode(
     subtypes : np.ndarray of int, shape (marks,), optional
         WFDB's `subtyp`, -128 to 127; default: 0 for all.
     """
-    subtypes = np.zeros(len(samples), int) if subtypes is None else subtypes
-    codes = np.zeros(len(samples), np.uint16)
+    subtypes = np.broadcast_to(0, len(samples)) if subtypes is None else subtypes
+    rate = _note(f"## time resolution: {int(fs) if fs == int(fs) else fs}")
+    content = [(CODES['"'] << 10).to_bytes(2, "little"), rate, _END_OF_RATE]
+    sample = number = 0  # of the mark before
+    for start in range(0, len(samples), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        steps = np.diff(samples[part], prepend=sample)
+        renumbered = np.diff(numbers[part], prepend=number) != 0  # `num` holds until it changes
+        others = numbers[part], renumbered, notes[part], subtypes[part]
+        content.append(_words(steps, symbols[part], *others))
+        sample, number = samples[part][-1], numbers[part][-1]
+    return b"".join([*content, bytes(2)])
+
+
+def _words(
+    steps: np.ndarray, symbols: np.ndarray, numbers: np.ndarray, renumbered: np.ndarray,
+    notes: np.ndarray, subtypes: np.ndarray,
+) -> bytes:  # fmt: skip
+    """Encode some marks; `steps` are the samples from the mark before to each."""
+    codes = np.zeros(len(steps), np.uint16)
     for symbol in np.unique(symbols).tolist():
         codes[symbols == symbol] = CODES[symbol]
-    steps = np.diff(samples, prepend=0)
     far = steps > _MOST_STEP
-    renumbered = np.diff(numbers, prepend=0) != 0  # `num` holds until it changes
     noted = np.flatnonzero(notes != "")
     texts = {index: _note(str(notes[index])) for index in noted.tolist()}
     typed = subtypes != 0  # holds for its own mark only
@@ -66,9 +83,7 @@ def encode(
     words[(own + renumbered)[typed] + 1] = _SUBTYPE << 10 | subtypes[typed] & 0xFF
     for index, text in texts.items():
         words[ends[index] - len(text) // 2 : ends[index]] = np.frombuffer(text, "<u2")
-    rate = _note(f"## time resolution: {int(fs) if fs == int(fs) else fs}")
-    head = (CODES['"'] << 10).to_bytes(2, "little") + rate + _END_OF_RATE
-    return head + words.tobytes() + bytes(2)
+    return words.tobytes()
 
 
 def _note(text: str) -> bytes:

@@ -66,7 +66,7 @@ class Perceiver(nn.Module):
         self, inputs: int, *, latents: int = 64, width: int = 256, rounds: int = 4, heads: int = 4
     ) -> None:
         super().__init__()
-        self.latents = nn.Parameter(0.02 * torch.randn(latents, width))
+        self.latents = nn.Parameter(nn.init.normal_(torch.empty(latents, width), std=0.02))
         size = inputs + 2 * BANDS + 1
         self.first = Round(width, size, heads)
         self.further = Round(width, size, heads) if rounds > 1 else None

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import wfdb
 
+from ecg import annotation_bytes
 from ecg.annotation_bytes import CODES, encode
 
 
@@ -37,6 +38,19 @@ def test_a_negative_subtype_is_read_back(tmp_path: Path) -> None:
     (tmp_path / "marks.atr").write_bytes(content)
     read = wfdb.rdann(str(tmp_path / "marks"), "atr")
     assert (read.subtype.tolist(), read.symbol) == ([-1, 0], ["~", "N"])
+
+
+def test_the_bytes_do_not_depend_on_how_many_marks_are_encoded_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draws = np.random.default_rng(0)
+    samples = np.cumsum(draws.choice([0, 100, 1024, 70_000], 50))
+    symbols, numbers = draws.choice(["(", "p", ")"], 50), draws.choice([0, 1, 2], 50)
+    notes = draws.choice(["", "odd"], 50)
+    content = encode(samples, symbols, numbers, notes, 250.0)
+    for size in (1, 7, 50):
+        monkeypatch.setattr(annotation_bytes, "AT_ONCE", size)
+        assert encode(samples, symbols, numbers, notes, 250.0) == content
 
 
 def test_all_codes_are_those_of_wfdb() -> None:

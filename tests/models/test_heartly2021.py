@@ -1,5 +1,8 @@
 """HeartlyAI's network: shapes of the paper, worked values of the fact sheet, padding."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +28,20 @@ def test_features_have_the_shapes_of_figure_1() -> None:
     assert shapes == [(32, 4096), (24, 2048), (48, 1024), (64, 512), (96, 256), (128, 128)]
     firsts = [block.first.weight.shape[1] for block in unet.decoder]
     assert firsts == [width + 8 for width in (32, 24, 48, 64, 96, 128)]
+
+
+def test_the_networks_size_is_checked_without_pytorchs_compiler() -> None:
+    """Which PyTorch imports to draw numbers on the meta device: 70 MB, some seconds."""
+    code = """
+import sys
+from models import find
+from models.network import skeleton
+classes = {"waves": "0PQT", "beats": "NSV", "diagnosis": range(26)}
+skeleton(find("heartly-leadwise"), ("I", "II"), classes)
+print(sorted({"sympy", "torch._dynamo"} & sys.modules.keys()))
+"""
+    completed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (completed.returncode, completed.stdout) == (0, "[]\n"), completed.stderr
 
 
 def perfect(frames: int, *waves: tuple[int, int, int]) -> torch.Tensor:
