@@ -216,6 +216,11 @@ def af_or_not(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
     return ("N|O|~", "A")
 
 
+def af_or_normal(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
+    """Give two classes of 2017, normal and atrial fibrillation; other records have no class."""
+    return ("N", "A")
+
+
 def icentia_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
     """Give the four classes of pre-training on Icentia11k (`datasets.icentia`)."""
     return ICENTIA
@@ -238,6 +243,7 @@ POLICIES: dict[str, Callable[[Sequence[Iterable[str]]], tuple[str, ...]]] = {
     "all": all_classes,
     "af": af_classes,
     "af2": af_or_not,
+    "af_n": af_or_normal,
     "icentia": icentia_classes,
     "waves": wave_classes,
     "beats": beat_classes,

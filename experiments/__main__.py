@@ -27,8 +27,9 @@ from ecg.progress import quiet_pipe
 from experiments import compare, curves, errors, kills, rules, table5, transfer
 from experiments.cells import cells_of, run_cells
 from experiments.export import export
+from experiments.grid import narrowed
 from experiments.grid_files import grid_of
-from experiments.grids import GRIDS, leave_one_source_out, narrowed
+from experiments.grids import GRIDS, leave_one_source_out
 from experiments.statements import write_statements
 from experiments.tables import write_report
 from training.data import named_recipe
@@ -59,7 +60,7 @@ def list_studies() -> Iterator[str]:
 
 def run(
     study: str, data: Path, runs: Path, *, jobs: int, cluster: str | None, base: str | None,
-    **changes: Any,
+    init_from: Path | None, **changes: Any,
 ) -> None:  # fmt: skip
     """Run the cells of a study that are not done.
 
@@ -73,7 +74,9 @@ def run(
         grid = leave_one_source_out(named_recipe(base))
         if study != grid.name:
             raise LeadwiseError(f"--base is for {grid.name}; {study} has recipes of its own")
-    run_cells(narrowed(grid, **changes), data, runs, jobs=jobs, cluster=cluster)
+    run_cells(
+        narrowed(grid, **changes), data, runs, jobs=jobs, cluster=cluster, init_from=init_from
+    )
 
 
 def report(study: str, runs: Path, *, validation: bool, page: Path | None) -> list[str]:
@@ -114,6 +117,9 @@ RUN = {
     "folds": _option(_folds, "validation:test; default: the study's", metavar="8:9"),
     "only": _option(_words, "names of variants", metavar="NAME,NAME"),
     "base": _option(str, "leave-one-source-out: a recipe's name, or a file NAME.json"),
+    "init-from": _option(
+        _path, "model folders that initialise the weights, one per variant", metavar="FOLDER"
+    ),
     "jobs": _option(positive_int, "cells to run in parallel", 1),
     "cluster": _option(str, "of a Dask scheduler", metavar="ADDRESS"),
 }

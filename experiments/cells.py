@@ -15,8 +15,9 @@ from ecg import LeadwiseError
 from ecg.files import atomic_write
 from ecg.leads import LEAD_SETS
 from ecg.parallel import map_unordered
-from experiments.grids import Grid
+from experiments.grid import Grid
 from experiments.runs import FOLDS, answered, fold_folder, reduced, trained
+from models.folder import read_model
 from models.recipe import Recipe, recipe_to_json
 
 HELD_OUT = "10"  # PTB-XL's test fold: never a training fold
@@ -88,8 +89,9 @@ def cells_of(grid: Grid, data: Path | None = None) -> list[Cell]:
 
 
 def run_cells(
-    grid: Grid, data: Path, runs: Path, *, jobs: int = 1, cluster: str | None = None
-) -> None:
+    grid: Grid, data: Path, runs: Path, *, jobs: int = 1, cluster: str | None = None,
+    init_from: Path | None = None,
+) -> None:  # fmt: skip
     """Train all cells that are not done, and run them on their folds.
 
     Parameters
@@ -98,12 +100,16 @@ def run_cells(
         Number of cells that this machine runs in parallel.
     cluster : str, optional
         Address of a Dask scheduler; DATA and RUNS have the same paths on its workers.
+    init_from : Path, optional
+        Folder with a model folder per variant that initialises its weights.
 
     Raises
     ------
     LeadwiseError
-        Cells failed; the message names them.  All others were run.
+        A model folder of `init_from` is missing, or cells failed; the message names them.  All
+        other cells were run.
     """
+    _check_pretrained(grid, init_from)
     cells, known = cells_of(grid, data), known_folds(data, grid.by)
     for cell in cells:  # before any work
         training_folds(cell, known)
@@ -111,7 +117,7 @@ def run_cells(
     pending = [cell for cell in cells if not cell.done(runs)]
     print(f"{grid.name}: {len(pending)} of {len(cells)} cells to run", file=sys.stderr)
     failed = []
-    work = partial(_try_cell, data=data, runs=runs)
+    work = partial(_try_cell, data=data, runs=runs, init_from=init_from)
     for cell, error in map_unordered(work, pending, jobs=jobs, cluster=cluster):
         print(f"{cell.name}: {error or 'done'}", file=sys.stderr, flush=True)
         failed += [cell.name] * bool(error)
@@ -120,6 +126,17 @@ def run_cells(
             f"{len(failed)} of {len(pending)} cells failed ({', '.join(failed)}); their messages "
             "are above; the same command runs them again"
         )
+
+
+def _check_pretrained(grid: Grid, init_from: Path | None) -> None:
+    if grid.pretrained and init_from is None:
+        raise LeadwiseError(
+            f"{grid.name} needs --init-from FOLDER, with the pretrained model folders "
+            f"{', '.join(grid.recipes)}"
+        )
+    if init_from:
+        for name in grid.recipes:
+            read_model(init_from / name)
 
 
 def _declare(cell: Cell, recipe: Recipe, runs: Path) -> None:
@@ -144,16 +161,16 @@ def _declare(cell: Cell, recipe: Recipe, runs: Path) -> None:
                 draft.write_text(text + "\n", encoding="utf-8")
 
 
-def _try_cell(cell: Cell, data: Path, runs: Path) -> tuple[Cell, str]:
+def _try_cell(cell: Cell, data: Path, runs: Path, init_from: Path | None) -> tuple[Cell, str]:
     """Run a cell; return its error, or ""."""
     try:
-        run_cell(cell, data, runs)
+        run_cell(cell, data, runs, init_from)
     except (LeadwiseError, OSError) as error:
         return cell, str(error)
     return cell, ""
 
 
-def run_cell(cell: Cell, data: Path, runs: Path) -> None:
+def run_cell(cell: Cell, data: Path, runs: Path, init_from: Path | None = None) -> None:
     """Train a cell's model and run it on validation and test fold, unless that is done.
 
     Raises
@@ -167,6 +184,7 @@ def run_cell(cell: Cell, data: Path, runs: Path) -> None:
         model, fold_folder(data, runs, folds, cell.records, whole=cell.validation, by=cell.by),
         LEADWISE_RECIPE=cell.path(runs) / "recipe.json", LEADWISE_CACHE=runs / "cache",
         **({"LEADWISE_VALIDATION": cell.validation} if cell.validation else {}),
+        **({"LEADWISE_INIT_FROM": init_from / cell.variant} if init_from else {}),
     )  # fmt: skip
     for fold in dict.fromkeys((*validation, cell.test)):
         records = fold_folder(data, runs, (fold,), by=cell.by)

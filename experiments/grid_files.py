@@ -16,7 +16,8 @@ from typing import Any
 
 from ecg import LeadwiseError
 from ecg.leads import LEAD_SETS
-from experiments.grids import GRIDS, Grid, find_grid
+from experiments.grid import Grid
+from experiments.grids import GRIDS, find_grid
 from experiments.outputs import MEASURES
 from experiments.runs import FOLDS
 from experiments.sections import SECTIONS

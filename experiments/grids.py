@@ -1,4 +1,4 @@
-"""Studies as grids: recipes × lead sets × folds × seeds.
+"""The studies of 12-lead systems, and all studies by name.
 
 Kang & Wen's studies (Physiol. Meas. 2022, section 7) exist at 500 Hz, as published, and for PTB-XL
 at 100 Hz as `…-100hz`, where an epoch takes a fifth of the time.  The published scores are those of
@@ -6,13 +6,14 @@ single runs without a seed, on a fifth of the Challenge's public records.  Only 
 can be compared with ours.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
+from experiments import grids2017
+from experiments.grid import Grid, variants
 from models import find
 from models.losses import constant_weights
 from models.recipe import Part, Recipe, part, vary
@@ -29,59 +30,6 @@ CONSTANT = {
     "schedule": part("constant"),
     "optimiser": part("adamw", lr=1e-3, weight_decay=0.01, amsgrad=True),
 }
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Named recipes, and the lead sets, folds and seeds that each is trained for.
-
-    Attributes
-    ----------
-    recipes : dict of str to Recipe
-        By variant, in the table's order; the first is the reference of gains.
-    leads : tuple of int
-        Sizes of the lead sets, one training each; (): one training for all lead sets of the recipe.
-    folds : tuple of pairs of str
-        Validation and test fold; all others are training folds.  Validation fold "": a quarter of
-        the training records is used for validation.  (): each fold is the test fold once.
-    by : str
-        Key of `experiments.runs.FOLDS`: how records are divided into folds.
-    records : int or None
-        Number of training records, the first ones; None: all.
-    measures : tuple of str
-        Keys of `experiments.outputs.MEASURES`; gains and published scores refer to the first.
-    sections : tuple of str
-        Keys of `experiments.sections.SECTIONS`: further tables of the report.
-    published : dict of (str, int) to float
-        Published score per variant and lead-set size.
-    source : str
-        Source of the published scores.
-    """
-
-    name: str
-    summary: str
-    recipes: Mapping[str, Recipe]
-    leads: tuple[int, ...] = (12,)
-    folds: tuple[tuple[str, str], ...] = (("8", "9"),)
-    by: str = "table"
-    seeds: tuple[int, ...] = (0,)
-    records: int | None = None
-    measures: tuple[str, ...] = ("challenge",)
-    sections: tuple[str, ...] = ()
-    published: Mapping[tuple[str, int], float] = field(default_factory=dict)
-    source: str = ""
-
-
-def variants(base: Recipe, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Recipe]:
-    """Make one recipe per set of changes; without changes it is the base itself."""
-    recipes = {}
-    for name, fields in changes.items():
-        recipe = vary(base, **fields)
-        if recipe != base:
-            summary = f"`{base.name}`, {name}"
-            recipe = vary(recipe, name=f"{base.name}-{name}", summary=summary)
-        recipes[name] = recipe
-    return recipes
 
 
 def network(backbone: str, layers: str) -> Part:
@@ -281,57 +229,6 @@ def leave_one_source_out(base: Recipe) -> Grid:
     )  # fmt: skip
 
 
-OF_2017: dict[str, Any] = {
-    "leads": (), "by": "class", "measures": ("accuracy", "f_measure", "af_f1"),
-    "sections": ("ensemble",),
-}  # fmt: skip
-
-
-def dualnet() -> Grid:
-    """Train ECG-DualNet's networks, as in the paper and as in its code, and our network."""
-    names = ("house", "s", "as-published", "l", "xl", "pp-s", "pp-as-published", "pp-l", "pp-xl")
-    accuracies = {"as-published": 0.8527, "l": 0.8514, "xl": 0.8612, "pp-as-published": 0.8174,
-                  "pp-l": 0.8449, "pp-xl": 0.8593}  # fmt: skip
-    return Grid(
-        "dualnet", "one lead, four classes: ours, and the paper's networks right and as published",
-        {name: find(f"dualnet-{name}") for name in names}, **OF_2017, seeds=(0, 1, 2),
-        published={(name, 1): value for name, value in accuracies.items()},
-        source="Reich & Kruk 2021: accuracy, the best of three runs, on records that also chose "
-        "the epoch",
-    )  # fmt: skip
-
-
-def dualnet_submission() -> Grid:
-    """Train on the paper's second split, of whose 500 test records 411 are public."""
-    names = {"xl": 0.8840, "pp-xl": 0.8800, "two-classes": 0.9800, "house": None}
-    return Grid(
-        "dualnet-submission", "the paper's second split, four classes and two",
-        {name: find(f"dualnet-{name}") for name in names},
-        **{**OF_2017, "folds": (("", "held"),), "by": "submission"},
-        published={(name, 1): value for name, value in names.items() if value},
-        source="Reich & Kruk 2021: accuracy after pre-training, the best of three runs, on the 500 "
-        "records that also chose the epoch",
-    )  # fmt: skip
-
-
-def dualnet_ablation(size: str) -> Grid:
-    """Remove DualNet's augmentation or one of its encoders, as the paper does.
-
-    Size S is trained on a CPU for few epochs, so it has a one-cycle schedule (the published rate
-    decays after a quarter of 100 epochs).  It has a further variant with the public code's faults.
-    """
-    names = ("", "-no-augmentation", "-no-signal", "-no-spectrogram")
-    recipes = {name[1:] or "whole": find(f"dualnet-{size}{name}") for name in names}
-    if size == "s":
-        recipes["as-published"] = find("dualnet-as-published")
-        cycle = {"one-cycle": {"schedule": part("one_cycle", warmup=0.2)}}
-        recipes = {name: variants(one, cycle)["one-cycle"] for name, one in recipes.items()}
-    return Grid(
-        f"dualnet-ablation-{size}", "without augmentation, signal or spectrogram encoder", recipes,
-        **OF_2017,
-    )  # fmt: skip
-
-
 def _of_12(published: Mapping[str, float]) -> dict[tuple[str, int], float]:
     return {(name, 12): score for name, score in published.items()}
 
@@ -343,7 +240,7 @@ def _all() -> Iterator[Grid]:
     for study in (losses, isibrno, isibrno_entries, ptbxl, few_leads, statements):
         yield study()
     yield leave_one_source_out(find(DEFAULT_RECIPE))
-    yield from (dualnet(), dualnet_submission(), dualnet_ablation("s"), dualnet_ablation("l"))
+    yield from grids2017.all_grids()
 
 
 GRIDS = {grid.name: grid for grid in _all()}
@@ -360,34 +257,3 @@ def find_grid(name: str) -> Grid:
     if name not in GRIDS:
         raise LeadwiseError(f"no study '{name}'; known are {', '.join(GRIDS)}")
     return GRIDS[name]
-
-
-def narrowed(
-    grid: Grid, *, only: Collection[str] | None = None, epochs: int | None = None, **fields: Any
-) -> Grid:
-    """Restrict a grid to variants, lead sets, folds, seeds or records.
-
-    Parameters
-    ----------
-    only : collection of str, optional
-        Names of variants.
-    epochs : int, optional
-        Maximum number of epochs.
-    **fields
-        New values of the grid's fields; None: unchanged.
-
-    Raises
-    ------
-    LeadwiseError
-        Unknown variant; the message lists the known ones.
-    """
-    for name in only or ():
-        if name not in grid.recipes:
-            raise LeadwiseError(f"{grid.name} has no '{name}'; it has {', '.join(grid.recipes)}")
-    recipes = {
-        name: vary(recipe, epochs=min(epochs or recipe.epochs, recipe.epochs))
-        for name, recipe in grid.recipes.items()
-        if not only or name in only
-    }
-    given = {name: value for name, value in fields.items() if value is not None}
-    return replace(grid, recipes=recipes, **given)

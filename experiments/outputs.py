@@ -163,7 +163,8 @@ def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) ->
     paths = pairs.outputs
     if "A" in {letter for group in groups for letter in group}:  # 2017's
         letters, _ = read_reference(records / REFERENCE)
-        names = tuple(name for name in names if name in letters)
+        known = {letter for group in groups for letter in group}  # "af_n" lacks O and ~
+        names = tuple(name for name in names if letters.get(name) in known)
         paths = [str(outputs / f"{name}.csv") for name in names]
         labels = label_matrix([[letters[name]] for name in names], tuple(classes))
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from experiments.cells import Cell, cells_done
-from experiments.grids import Grid
+from experiments.grid import Grid
 from experiments.outputs import Scored, read_scored
 from experiments.runs import fold_path
 from models.folder import ModelFolder, TrainedSet, read_model

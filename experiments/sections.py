@@ -15,7 +15,7 @@ import numpy as np
 from docs.generate import table
 from ecg.labels import CODES
 from experiments.charts import plot_reliability
-from experiments.grids import Grid
+from experiments.grid import Grid
 from experiments.outputs import (
     MEASURES,
     NO,

@@ -10,7 +10,7 @@ from docs.generate import table, write_tables
 from ecg import LeadwiseError
 from ecg.files import atomic_write
 from experiments.charts import plot_class_scores, plot_lines
-from experiments.grids import Grid
+from experiments.grid import Grid
 from experiments.outputs import MEASURES, NO, measured, paired_gain, signed, spread
 from experiments.results import Result, by_seed, read_results
 from experiments.sections import SECTIONS

@@ -16,7 +16,7 @@ marks those that the recipes `…-as-published` reproduce:
 | 9–11 | Icentia11k: rates, seeds, labels of crops | not in this package |
 | 12* | the loss is a quarter of the printed one | the printed one (`models.losses`) |
 | 13 | the validation loss applies softmax twice | the validation score chooses the epoch |
-| 14 | two classes: the augmentation is not used | it is used (`dualnet-two-classes`) |
+| 14* | two classes: the augmentation has probability 0.2 | 0.4, as in the text |
 | 15 | the epoch is chosen on the test records | it is chosen on validation records |
 | 16 | in the text only | – |
 | 17* | the band-pass starts from zero | from the steady state of the first sample |

@@ -11,7 +11,7 @@ import pytest
 from distributed import LocalCluster
 
 from experiments.cells import run_cells
-from experiments.grids import Grid, variants
+from experiments.grid import Grid, variants
 from models import find
 from models.recipe import part
 from tests.conftest import small

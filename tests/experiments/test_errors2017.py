@@ -15,7 +15,8 @@ from experiments import __main__ as command
 from experiments import runs as runs_module
 from experiments.cells import run_cells
 from experiments.errors import common_errors, rhythm, rhythm_rows
-from experiments.grids import OF_2017, Grid
+from experiments.grid import Grid
+from experiments.grids2017 import OF_2017
 from experiments.outputs import MEASURES, Scored, measured, read_scored
 from experiments.results import read_results
 from experiments.runs import by_class, by_submission, fold_path

@@ -8,8 +8,9 @@ import pytest
 from ecg import LeadwiseError
 from experiments import __main__ as command
 from experiments.cells import cells_of
+from experiments.grid import Grid
 from experiments.grid_files import FIELDS, grid_of
-from experiments.grids import GRIDS, Grid, find_grid
+from experiments.grids import GRIDS, find_grid
 from models import find
 from models.recipe import recipe_to_json, vary
 from tests.experiments.conftest import BASE, Ran

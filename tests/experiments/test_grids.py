@@ -6,7 +6,8 @@ import pytest
 
 from ecg import LeadwiseError
 from experiments.cells import Cell, cells_of, training_folds
-from experiments.grids import GRIDS, Grid, find_grid, narrowed
+from experiments.grid import Grid, narrowed
+from experiments.grids import GRIDS, find_grid
 from experiments.outputs import MEASURES
 from experiments.sections import SECTIONS
 from models import find
@@ -64,6 +65,19 @@ def test_the_papers_studies_are_all_there() -> None:
     assert drop == pytest.approx(0.036, abs=0.0005)  # the paper's section 6.1
     gain = [GRIDS["losses"].published[name, 12] for name in ("asymmetric", "weighted-bce")]
     assert gain[0] - gain[1] == pytest.approx(0.052)
+
+
+def test_the_study_of_dualnet_holds_the_papers_nine_networks() -> None:
+    """Its report, table 1: bold accuracies (fact sheet, section 11)."""
+    published = {
+        "s": 0.8527, "m": 0.8560, "l": 0.8514, "xl": 0.8612, "pp-s": 0.8174, "pp-m": 0.8259,
+        "pp-l": 0.8449, "pp-xl": 0.8593, "pp-130m": 0.8534,
+    }  # fmt: skip
+    grid = GRIDS["dualnet"]
+    assert grid.published == {(f"{name}-as-published", 1): one for name, one in published.items()}
+    for name in published:
+        assert grid.recipes[name] == find(f"dualnet-{name}")
+        assert grid.recipes[f"{name}-as-published"] == find(f"dualnet-{name}-as-published")
 
 
 def test_a_grid_is_recipes_by_lead_sets_by_folds_by_seeds() -> None:

@@ -13,7 +13,8 @@ from ecg.records import find_records
 from ecg.rules import RULES
 from experiments import sections
 from experiments.cells import cells_of, run_cells
-from experiments.grids import GRIDS, Grid
+from experiments.grid import Grid
+from experiments.grids import GRIDS
 from experiments.outputs import MEASURES, Scored, measured, paired_gain, rule_answers
 from experiments.results import Result, read_results
 from experiments.sections import SECTIONS, Side, cross_fitted, rule_rows

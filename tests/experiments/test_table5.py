@@ -6,7 +6,8 @@ import pytest
 
 from experiments import __main__ as command
 from experiments import table5
-from experiments.grids import GRIDS, Grid
+from experiments.grid import Grid
+from experiments.grids import GRIDS
 from experiments.table5 import PUBLISHED, Row, score, table
 from tests.experiments.conftest import TINY, Ran
 

@@ -28,7 +28,7 @@ SMALL_DUAL = {"widths": (8, 8, 32, 32, 32)}
 RESIDUAL = part("residual", blocks=(1, 1, 1, 1), head_dropout=0.3, widths=(8, 8, 16))
 EXPECTED = {
     "dualnet-house": guarded("dualnet-house", {"encoder": RESIDUAL, "latent": 32}),
-    "dualnet-published": guarded("dualnet-pp-as-published", {**SMALL_DUAL, "padded": 2240}),
+    "dualnet-published": guarded("dualnet-pp-s-as-published", {**SMALL_DUAL, "padded": 2240}),
     "dualnet-s": guarded("dualnet-s", SMALL_DUAL),
     "house-pair": guarded(
         "house-pair", {"blocks": (1, 1, 1), "widths": (8, 8, 16)}, mask="sources",

@@ -23,8 +23,8 @@ from tests.reference.fill import fill, named_tensors, signals
 
 AUTHORS = json.loads((Path(__file__).parents[1] / "data/oracle/dualnet2017.json").read_text())
 DUALNET: dict[str, dict[str, Any]] = {
-    "dualnet-as-published": {"published": True, "layers": 2},
-    "dualnet-pp-as-published": {"published": True, "layers": 2, "heads": 8, "axial": 3},
+    "dualnet-s-as-published": {"published": True, "layers": 2},
+    "dualnet-pp-s-as-published": {"published": True, "layers": 2, "heads": 8, "axial": 3},
     "dualnet-s": {"published": False, "layers": 2},
     "dualnet-s-no-signal": {"published": False, "layers": 0, "branches": "spectrogram"},
     "dualnet-s-no-spectrogram": {"published": False, "layers": 2, "branches": "signal"},

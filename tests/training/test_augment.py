@@ -251,7 +251,7 @@ def test_targets_move_with_the_signal(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(RECORDS) - set(MOVES)))
 def test_what_does_not_move_the_signal_leaves_the_targets(name: str) -> None:
-    recipes = [find(name) for name in ("dualnet-house", "dualnet-s", "dualnet-as-published")]
+    recipes = [find(name) for name in ("dualnet-house", "dualnet-s", "dualnet-s-as-published")]
     numbers = {each.name: each.options for recipe in recipes for each in recipe.augment}
     numbers |= {"lead_dropout": {"probability": 1}, "scale": {"spread": 1}}
     numbers |= {"single_lead": {"probability": 1}}

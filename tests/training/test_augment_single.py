@@ -14,7 +14,7 @@ LEADS = ("ECG",)
 # Of the recipes, with probability 1.
 NUMBERS = {
     each.name: {**each.options, "probability": 1.0}
-    for name in ("dualnet-house", "dualnet-s", "dualnet-as-published")
+    for name in ("dualnet-house", "dualnet-s", "dualnet-s-as-published")
     for each in reversed(find(name).augment)
 }
 NUMBERS["baseline_wander"]["amplitude"] = 0.3
