@@ -52,12 +52,15 @@ class FittedHead:
 
 @dataclass(frozen=True)
 class TrainedSet:
-    """The trained network of one lead set: weights file, its sha256, best epoch, fitted heads."""
+    """The trained network of one lead set: weights file, its sha256, best epoch, fitted heads.
+
+    Epoch 0 is unknown, as of imported weights.
+    """
 
     leads: Names
     file: str
     sha256: str
-    epoch: Annotated[int, Range(1, 1e6)]
+    epoch: Annotated[int, Range(0, 1e6)]
     heads: dict[str, FittedHead]
 
 

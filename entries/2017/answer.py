@@ -1,13 +1,16 @@
 #!/usr/bin/env python
 """Answer one record of the 2017 Challenge: append `RECORD,X` to answers.txt, X of N, A, O and ~.
 
-    python answer.py MODEL RECORD        (called by `next.sh RECORD`)
+    python answer.py [--probabilities FILE] MODEL RECORD       (called by `next.sh RECORD`)
+
+FILE gets `RECORD,P`, the probability of atrial fibrillation, which the Challenge did not ask for.
 
 A record that cannot be read is answered by ~ (too noisy), with the reason on stderr.  Without a
 usable model no answer is written and the status is 1: a file of ~ alone would hide the error.
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,8 +46,8 @@ def load(folder: Path) -> Model:
     return model
 
 
-def letter_of(model: Model, stem: str) -> str:
-    """Return the letter for the record `stem.hea` and `stem.mat`.
+def answer_of(model: Model, stem: str) -> tuple[str, float]:
+    """Return the letter and P(AF) for the record `stem.hea` and `stem.mat`.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def letter_of(model: Model, stem: str) -> str:
     prediction = model.predict(read_record(f"{stem}.hea"))
     for warning in prediction.warnings:
         print(f"Note: {warning}", file=sys.stderr)
-    return model.classes[int(prediction.labels.argmax())]
+    return model.classes[int(prediction.labels.argmax())], prediction.named()["A"]
 
 
 @quiet_pipe()
@@ -65,25 +68,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="model folder")
     parser.add_argument("record", metavar="RECORD", help="path of .hea and .mat, without ending")
+    parser.add_argument(
+        "--probabilities", type=Path, metavar="FILE",
+        help="append RECORD,P with the probability of atrial fibrillation to this file",
+    )  # fmt: skip
     options = parser.parse_args(argv)
     try:
         model = load(options.model)
     except LeadwiseError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    name, letter = Path(options.record).name, "~"
+    name, letter, probability = Path(options.record).name, "~", math.nan
     try:
-        letter = letter_of(model, options.record)
+        letter, probability = answer_of(model, options.record)
     except FAILURES as error:
         text = str(error).removeprefix(f"{name}: ")
         print(f"{name} is answered by ~ because it cannot be read: {text}", file=sys.stderr)
-    try:
-        with open(ANSWERS, "a", encoding="utf-8", newline="\n") as answers:
-            answers.write(f"{name},{letter}\n")
-    except OSError as error:
-        print(f"Error: {ANSWERS.resolve()}: cannot be written: {error.strerror}; run next.sh in a "
-              "folder that can be written", file=sys.stderr)  # fmt: skip
-        return 1
+    lines = {ANSWERS: f"{name},{letter}\n"}
+    if options.probabilities:
+        lines[options.probabilities] = f"{name},{probability:.4f}\n"
+    for path, line in lines.items():
+        try:
+            with open(path, "a", encoding="utf-8", newline="\n") as file:
+                file.write(line)
+        except OSError as error:
+            print(f"Error: {path.resolve()}: cannot be written: {error.strerror}; run next.sh in a "
+                  "folder that can be written", file=sys.stderr)  # fmt: skip
+            return 1
     return 0
 
 

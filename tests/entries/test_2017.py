@@ -65,6 +65,27 @@ def test_next_sh_appends_the_models_answer(here: Path, model_2017: Path) -> None
     assert (here / "answers.txt").read_text() == f"A00009,~\nA00002,{letter}\n"
 
 
+def test_next_sh_appends_the_probability_of_atrial_fibrillation(
+    here: Path, model_2017: Path
+) -> None:
+    settings = {"ENTRY_WEIGHTS": str(model_2017), "ENTRY_PROBABILITIES": "of af.txt"}
+    ended = run(ENTRY / "next.sh", "A00002", folder=here, **settings)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    expected = Model.load(model_2017, ("ECG",)).predict(read_record(here / "A00002.hea"))
+    assert 0 < expected.named()["A"] < 1
+    assert (here / "of af.txt").read_text() == f"A00002,{expected.named()['A']:.4f}\n"
+    assert (here / "answers.txt").read_text().startswith("A00002,")
+
+
+def test_an_unreadable_record_has_no_probability(
+    here: Path, model_2017: Path, entry_module: ModuleType
+) -> None:
+    (here / "A00001.mat").unlink()
+    assert entry_module.main(["--probabilities", "af.txt", str(model_2017), "A00001"]) == 0
+    assert (here / "answers.txt").read_text() == "A00001,~\n"
+    assert (here / "af.txt").read_text() == "A00001,nan\n"
+
+
 def test_next_sh_takes_one_record(here: Path) -> None:
     for words in ((), ("A00001", "A00002")):
         ended = run(ENTRY / "next.sh", *words, folder=here)
