@@ -19,7 +19,7 @@ from ecg.records import Reading, Record
 from ecg.rules import Finding
 from models.decision import decide
 from models.decode import decode
-from models.facts import facts_of, reads_facts
+from models.facts import read_facts
 from models.folder import ModelFolder, TrainedSet, load_network, read_model
 from models.inputs import lead_messages, prepare, unfit
 from models.network import SignalOutput, predict_signal
@@ -203,7 +203,7 @@ class Model:
             raise LeadwiseError(f"{record.name}: {reason}")
         reading = record.read()
         prepared = prepare(self.recipe, reading.signal, record.leads, trained.leads, record.fs)
-        facts = facts_of(record.header, reading.signal) if reads_facts(self.recipe) else None
+        facts = read_facts(self.recipe, record.header, reading.signal)
         return Inputs(trained, network, reading, prepared, facts)
 
     def predict(self, record: Record) -> Prediction:

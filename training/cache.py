@@ -33,7 +33,7 @@ from ecg.lock import locked
 from ecg.parallel import map_in_order
 from ecg.progress import count_one, log, progress_bar
 from ecg.records import Record
-from models.facts import facts_of, reads_facts
+from models.facts import read_facts, reads_facts
 from models.inputs import channels_per_lead, lead_messages, prepare
 from models.recipe import Head, Recipe, recipe_to_json
 from models.sample import NO_P, UNKNOWN
@@ -369,8 +369,9 @@ def prepare_record(record: Record, recipe: Recipe) -> Prepared:
         recipe, record.name, record.leads, cached_leads(recipe), inputs.missing
     )
     channels = np.clip(inputs.signal, -FLOAT16_LIMIT, FLOAT16_LIMIT).astype(np.float16)
-    facts = tuple(facts_of(record.header, reading.signal).tolist()) if reads_facts(recipe) else ()
-    return Prepared(channels, tuple(warnings), targets, facts)
+    facts = read_facts(recipe, record.header, reading.signal)
+    numbers = () if facts is None else tuple(facts.tolist())
+    return Prepared(channels, tuple(warnings), targets, numbers)
 
 
 def rows_of(recipe: Recipe, head: Head) -> int:

@@ -10,7 +10,7 @@ from ecg import LeadwiseError
 from ecg.labels import POLICIES
 from models import known_parts, lookup
 from models.decision import check_decision
-from models.facts import FACTS, reads_facts
+from models.facts import KINDS, reads_facts
 from models.inputs import channels_per_lead, check_transforms
 from models.network import build, outputs_of, skeleton
 from models.parts import check_numbers, reported
@@ -190,7 +190,8 @@ def _trial_dataset(
         dense[head.name] = MappedArrays(zeros.tobytes(), np.uint8, rows, lengths)
     codes = [[classes_of[row] for classes_of in classes.values()] for row in range(TRIAL_RECORDS)]
     taught = taught_labels(recipe, codes)
-    facts = np.zeros((TRIAL_RECORDS, len(FACTS)), np.float32) if reads_facts(recipe) else None
+    kind = reads_facts(recipe)
+    facts = np.zeros((TRIAL_RECORDS, len(KINDS[kind])), np.float32) if kind else None
     signals = MappedArrays(noise.tobytes(), np.float32, channels, lengths)
     return dataset_of(signals, labels, leads, recipe, None, dense, taught, facts)
 

@@ -26,6 +26,7 @@ Other differences: the network also returns logits in evaluation.  Ablated branc
 parameters.  Records are standardised with n, not n - 1.  Batches contain records of similar length,
 even where they are padded as published.  Classes have the Challenge's order N, A, O, ~.  Positions
 of windows and of attention are learned up to 60 s; later ones share the last position.
+`dualnet-house-rhythm` also reads numbers of the RR intervals (`models.facts`).
 """
 
 from models.dualnet2017.networks import NETWORKS, Network

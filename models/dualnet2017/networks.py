@@ -1,5 +1,7 @@
 """The network: latent vectors of a signal encoder and a spectrogram encoder, added."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -16,6 +18,7 @@ from models.dualnet2017.spectrogram import (
     frame_count,
     log_spectrogram,
 )
+from models.facts import RHYTHM
 from models.house2026 import Backbone
 from models.layers import FeatureMaps
 from models.recipe import Part
@@ -24,6 +27,7 @@ SPANS = ((140, 8), (70, 4), (35, 2))  # steps and bins of 60 s before blocks 3, 
 FRAMES = 2**5  # minimum, one step after five blocks; records below 3.3 s are padded
 BRANCHES = ("both", "signal", "spectrogram")
 PUBLISHED = ("norm", "attention")
+RHYTHM_UNITS = 32
 
 
 class Network(nn.Module):
@@ -98,13 +102,18 @@ class Network(nn.Module):
 
     def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map (batch, 1, samples), of which `length` are valid, to logits (batch, classes)."""
+        logits: torch.Tensor = self.head(self.latent_of(signal, length))
+        return logits
+
+    def latent_of(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Compute what the last layer reads: (batch, latent)."""
         length = length.clamp(max=self.padded) if self.padded else length
         latent = None if self.encoder is None else self.encode_signal(signal, length)
         if self.joint is not None:
             spectral = self.joint(self.encode_spectrogram(signal, length, latent))
             latent = spectral if latent is None else latent + spectral
-        logits: torch.Tensor = self.head(latent)
-        return logits
+        assert latent is not None
+        return latent
 
     def feature_maps(self) -> FeatureMaps:
         """Name the output of the last block, or of a convolutional encoder without blocks.
@@ -166,6 +175,33 @@ class Network(nn.Module):
         return hidden * mask, None if self.padded else mask.expand(-1, -1, -1, BINS)
 
 
+class RhythmNetwork(Network):
+    """The network, whose latent vector gets a sum of functions of the RR intervals' numbers.
+
+    Their last layer is initialised with 0, so that a network of the signal alone, from which a
+    training can begin, is changed only by what is learned.  Options are those of `Network`.
+    """
+
+    def __init__(self, in_channels: int, classes: int, **options: Any) -> None:
+        super().__init__(in_channels, classes, **options)
+        latent = self.head.in_features
+        self.rhythm = nn.Sequential(
+            nn.Linear(len(RHYTHM), RHYTHM_UNITS), nn.ReLU(), nn.Linear(RHYTHM_UNITS, latent)
+        )
+        for weights in self.rhythm[-1].parameters():
+            nn.init.zeros_(weights)
+
+    def forward(
+        self, signal: torch.Tensor, length: torch.Tensor, rhythm: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Map signals, lengths and numbers of `models.facts.RHYTHM` to logits (batch, classes)."""
+        latent = self.latent_of(signal, length)
+        if rhythm is not None:
+            latent = latent + self.rhythm(rhythm)
+        logits: torch.Tensor = self.head(latent)
+        return logits
+
+
 def _check(channels: int, encoder: str, branches: str, published: tuple[str, ...]) -> None:
     if channels != 1:
         raise LeadwiseError(f"this network reads one lead, not {channels}")
@@ -176,4 +212,4 @@ def _check(channels: int, encoder: str, branches: str, published: tuple[str, ...
             raise LeadwiseError(f"no {what} '{name}'; known are {', '.join(known)}")
 
 
-NETWORKS = {"dual": Network}
+NETWORKS = {"dual": Network, "dual_rhythm": RhythmNetwork}

@@ -226,6 +226,13 @@ HOUSE = vary(
     batch=32,
 )
 
+RHYTHM = vary(
+    HOUSE,
+    name="dualnet-house-rhythm",
+    summary="`dualnet-house`, which also reads numbers of the RR intervals",
+    network=part("dual_rhythm", **HOUSE.network.options),
+)
+
 PTBXL = vary(
     HOUSE,
     name="dualnet-house-ptbxl",
@@ -259,6 +266,7 @@ RECIPES = {
             pre_training(LARGEST, "dualnet-icentia"),
             pre_training(FAMILY["dualnet-pp-xl"], "dualnet-pp-icentia"),
             HOUSE,
+            RHYTHM,
             PTBXL,
         )
     },
