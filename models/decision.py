@@ -18,6 +18,7 @@ from models.typed import Range, suggestion
 DRAWS = 256  # label vectors per record; twice as many change the metric on fold 8 by 0.0005
 _AT_ONCE = 64  # records: limits memory, does not change results
 Odds = Annotated[float, Range(-1000, 1000)]  # fitted numbers are far inside
+Weight = Annotated[float, Range(0, 1000, above=True)]
 _GAIN = 1e-5  # smaller gains are float32 rounding errors, which depend on the other records
 
 
@@ -49,11 +50,17 @@ def near_ties(
     return labels
 
 
-def highest(probabilities: np.ndarray) -> np.ndarray:
-    """Label the class with the highest probability positive; of equal classes the first."""
+def highest(probabilities: np.ndarray, *, weights: Sequence[Weight] = ()) -> np.ndarray:
+    """Label the class with the highest probability positive; of equal classes the first.
+
+    With weights, one per class, the products of probability and weight are compared.
+    """
     _check_finite(probabilities)
+    if weights and len(weights) != probabilities.shape[1]:
+        raise LeadwiseError(f"{len(weights)} weights for {probabilities.shape[1]} classes")
+    weighted = probabilities * np.array(weights or 1.0)
     labels = np.zeros(probabilities.shape, dtype=bool)
-    labels[np.arange(len(labels)), probabilities.argmax(axis=1)] = True
+    labels[np.arange(len(labels)), weighted.argmax(axis=1)] = True
     return labels
 
 

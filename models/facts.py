@@ -106,4 +106,5 @@ def rhythm_of(signal: np.ndarray, fs: float) -> np.ndarray:
         (np.abs(changes) < 0.05).mean(),
         (centred[1:] * centred[:-1]).mean() / spread**2 if spread > 0 else 0.0, 0.0,
     ]  # fmt: skip
-    return np.clip(np.array(numbers, np.float32), -LIMIT, LIMIT)
+    clipped: np.ndarray = np.clip(np.array(numbers, np.float32), -LIMIT, LIMIT)
+    return clipped

@@ -15,6 +15,7 @@ CLASSES_OF_KIND = {"samples": "waves", "beats": "beats"}
 METRIC_OF_KIND = {"samples": "dice", "beats": "beat_f1"}
 OF_EXCLUSIVE = ("weighted_cross_entropy", "weighted_cross_entropy_as_coded")  # losses
 AF_METRICS = ("af_accuracy", "af_f1")
+ONE_CLASS = ("highest", "macro_f1")  # decisions of exclusive classes
 
 
 def check_combinations(recipe: Recipe) -> None:
@@ -103,15 +104,18 @@ def _of_record(recipe: Recipe, head: Head) -> Iterator[str]:
     elif head.rules != "off" and not {rule.codes[0] for rule in RULES.values()} & set(classes):
         yield f"no rule changes one of the classes '{head.classes}'; set rules to 'off'"
     if head.exclusive:
-        if head.decision in FITS and head.decision != "highest":
+        if head.decision in FITS and head.decision not in ONE_CLASS:
             yield f"exclusive classes need the decision 'highest', not '{head.decision}'"
         if head.rules != "off":
             yield "rules could leave none or several of exclusive classes; set rules to 'off'"
         if head.mask != "off":
             yield f"all labels of exclusive classes are known; set the mask '{head.mask}' to 'off'"
         return
-    if head.decision == "highest":
-        yield "the decision 'highest' gives each record one class; set exclusive, or use 'global'"
+    if head.decision in ONE_CLASS:
+        yield (
+            f"the decision '{head.decision}' gives each record one class; set exclusive, or use "
+            "'global'"
+        )
     loss = lookup(recipe, "LOSSES", head.loss.name)
     if head.loss.name in OF_EXCLUSIVE and loss is LOSSES[head.loss.name]:
         yield f"the loss '{head.loss.name}' needs exclusive classes; set exclusive, or use 'bce'"

@@ -55,6 +55,14 @@ def test_no_decision_answers_for_probabilities_that_are_not_finite(value: float)
         highest(probabilities)
 
 
+def test_the_highest_weighted_probability_is_the_label() -> None:
+    probabilities = np.array([[0.5, 0.3, 0.2], [0.8, 0.1, 0.1]])
+    labels = decide(part("highest", weights=(1.0, 2.0, 1.0)), probabilities)
+    assert labels.tolist() == [[False, True, False], [True, False, False]]
+    with pytest.raises(LeadwiseError, match="2 weights for 3 classes"):
+        highest(probabilities, weights=(1.0, 2.0))
+
+
 def test_the_highest_of_exclusive_classes_is_the_label_and_the_first_of_equal_ones() -> None:
     probabilities = np.array([[0.1, 0.6, 0.3], [0.2, 0.4, 0.4], [0.0, 0.0, 0.0]])
     labels = decide(part("highest"), probabilities)

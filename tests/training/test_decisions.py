@@ -5,9 +5,12 @@ import pytest
 
 from ecg.labels import CODES
 from models.decision import decide, logit, sigmoid
+from models.recipe import part
 from scoring.challenge import prepare
+from scoring.measures import count, f_measure, macro
 from training.decisions import (
     FITS,
+    GRID,
     best_index,
     class_thresholds,
     global_threshold,
@@ -91,6 +94,24 @@ def test_temperature_finds_the_slope_that_generated_the_labels(slope: float) -> 
     odds = rng.normal(-1, 1.5, (4000, 26))
     labels = rng.random(odds.shape) < 1 / (1 + np.exp(-slope * odds))
     assert temperature(1 / (1 + np.exp(-odds)), labels) == pytest.approx(slope, rel=0.02)
+
+
+def test_weights_of_exclusive_classes_raise_the_mean_f_measure() -> None:
+    """A rare class whose probability is half of what it should be against the frequent one."""
+    rng = np.random.default_rng(0)
+    labels = np.eye(2, dtype=bool)[(rng.random(2000) < 0.1).astype(int)]
+    odds = rng.normal(size=2000) + 2 * labels[:, 1] - 2.5
+    rare = sigmoid(odds)
+    probabilities = np.stack([1 - rare, rare], axis=1)
+    fitted = FITS["macro_f1"](probabilities, labels, ("N", "A"), 0)
+    before, after = (
+        float(macro(f_measure(count(labels, decide(decision, probabilities)))))
+        for decision in (part("highest"), fitted)
+    )
+    assert after > before + 0.05
+    assert fitted.options["weights"][1] > fitted.options["weights"][0]
+    thresholds = [macro(f_measure(count(labels, np.stack([rare < t, rare >= t], 1)))) for t in GRID]
+    assert after == pytest.approx(max(thresholds), abs=0.01)  # of two classes: a threshold
 
 
 def test_each_fit_decides_and_expected_metric_corrects_the_calibration() -> None:
