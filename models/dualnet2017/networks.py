@@ -194,11 +194,10 @@ class RhythmNetwork(Network):
     def forward(
         self, signal: torch.Tensor, length: torch.Tensor, rhythm: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """Map signals, lengths and numbers of `models.facts.RHYTHM` to logits (batch, classes)."""
-        latent = self.latent_of(signal, length)
-        if rhythm is not None:
-            latent = latent + self.rhythm(rhythm)
-        logits: torch.Tensor = self.head(latent)
+        """Map signals, lengths and `models.facts.RHYTHM` (none: too few beats) to logits."""
+        if rhythm is None:
+            rhythm = torch.eye(len(RHYTHM), device=signal.device)[-1:].expand(len(signal), -1)
+        logits: torch.Tensor = self.head(self.latent_of(signal, length) + self.rhythm(rhythm))
         return logits
 
 
