@@ -30,6 +30,7 @@ from experiments.export import export
 from experiments.grid import narrowed
 from experiments.grid_files import grid_of
 from experiments.grids import GRIDS, leave_one_source_out
+from experiments.soft import soften
 from experiments.statements import write_statements
 from experiments.tables import write_report
 from training.data import named_recipe
@@ -139,6 +140,9 @@ COMMANDS: dict[str, tuple[Any, str, str, dict[str, Any]]] = {
     "run": (run, "train the cells of a study and run them on their folds", "study data runs", RUN),
     "report": (report, "tables and pictures of a study", "study runs",
                {"validation": VALIDATION, "page": PAGE}),
+    "soften": (soften, "soft targets for DATA, from a study's networks on their test folds",
+               "study runs data",
+               {"share": _option(float, "of the probabilities, the rest of the label", 1.0)}),
     "export": (export, "make a model folder ready to publish", "model folder", {}),
     "compare": (compare.compare, "paired gains of one model's outputs over another's, overall and "
                 "per class; OUT_A, OUT_B: output folders, or folders of them, one per seed",

@@ -28,6 +28,35 @@ def dualnet() -> Grid:
     )  # fmt: skip
 
 
+def dualnet_ten_folds() -> Grid:
+    """Train ours ten times: one fold chooses the epoch, the next one is the test fold."""
+    folds = tuple((str(fold), str((fold + 1) % 10)) for fold in range(10))
+    return Grid(
+        "dualnet-ten-folds", "ours on ten folds, each tested once: scores on all records",
+        {"house": find("dualnet-house")},
+        **{**OF_2017, "folds": folds, "sections": ("out-of-fold",)},
+    )  # fmt: skip
+
+
+def dualnet_levers() -> Grid:
+    """Change one thing of ours at a time, to score higher than the authors."""
+    house = find("dualnet-house")
+    kept = tuple(each for each in house.augment if each.name != "invert")
+    changes: dict[str, dict[str, Any]] = {
+        "house": {},
+        "polarity": {"augment": (*kept, part("invert", probability=0.5))},
+        "upright": {"augment": kept},
+        "rhythm": {"network": find("dualnet-house-rhythm").network},
+        "macro-f1": {"decision": "macro_f1"},
+        "long": {"epochs": 5 * house.epochs},
+        "soft": {"targets": "soft"},
+    }
+    return Grid(
+        "dualnet-levers", "ours with one change each", variants(house, changes), **OF_2017,
+        seeds=(0, 1, 2),
+    )  # fmt: skip
+
+
 def dualnet_fine_tuning() -> Grid:
     """Fine-tune XL and ++XL, initialised from their pre-training on Icentia11k."""
     accuracies = {"xl-as-published": 0.8468, "pp-xl-as-published": 0.8481}
@@ -78,5 +107,6 @@ def dualnet_ablation(size: str) -> Grid:
 
 def all_grids() -> Iterator[Grid]:
     """Yield all studies of this file."""
-    yield from (dualnet(), dualnet_fine_tuning(), dualnet_submission())
+    yield from (dualnet(), dualnet_ten_folds(), dualnet_levers())
+    yield from (dualnet_fine_tuning(), dualnet_submission())
     yield from map(dualnet_ablation, ("s", "l"))

@@ -177,6 +177,24 @@ def read_scored(records: Path, outputs: Path, classes: Sequence[str] = CODES) ->
     return Scored(labels, answers.probabilities, decided, names, tuple(classes))
 
 
+def pooled(parts: Sequence[Scored]) -> Scored:
+    """Join the records of several folds.
+
+    Raises
+    ------
+    LeadwiseError
+        A record is in two of them, or their classes differ.
+    """
+    names = tuple(name for each in parts for name in each.names)
+    if len(set(names)) < len(names) or len({each.classes for each in parts}) > 1:
+        raise LeadwiseError("folds with common records or different classes cannot be joined")
+    labels, probabilities, outputs = (
+        np.concatenate([getattr(each, name) for each in parts])
+        for name in ("labels", "probabilities", "outputs")
+    )
+    return Scored(labels, probabilities, outputs, names, parts[0].classes)
+
+
 @cache
 def rule_answers(
     records: Path, names: tuple[str, ...], leads: tuple[str, ...], detector: str = "house"

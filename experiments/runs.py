@@ -27,6 +27,7 @@ from ecg.files import atomic_write
 from ecg.folders import find_headers
 from ecg.leads import LEAD_SETS
 from ecg.records import read_record
+from training.soft import FILE as SOFT
 from training.splits import read_folds
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -140,6 +141,8 @@ def fold_folder(
     rows = ["\t".join((name, *known[name])) for name in chosen]
     text = "\n".join(["record\tfold\tpatient", *rows]) + "\n"
     (draft / "folds.tsv").write_text(text, encoding="utf-8")
+    if (data / SOFT).exists():
+        shutil.copy(data / SOFT, draft)
     if (data / REFERENCE).exists():
         letters, _ = read_reference(data / REFERENCE)
         with open(draft / REFERENCE, "w", newline="", encoding="utf-8") as table:

@@ -23,6 +23,7 @@ from experiments.outputs import (
     Scored,
     measured,
     paired_gain,
+    pooled,
     rule_answers,
     signed,
 )
@@ -248,7 +249,24 @@ def ensemble(grid: Grid, results: Sequence[Result], _: Path) -> list[str]:
     return table(f"variant | leads | fold | seeds | {titles}", rows)
 
 
+def out_of_fold(grid: Grid, results: Sequence[Result], _: Path) -> list[str]:
+    """Score the test folds of each variant, lead set and seed as one set of records."""
+    groups: dict[tuple[str, int, int], list[Scored]] = {}
+    for result in results:
+        groups.setdefault((result.cell.variant, result.size, result.cell.seed), []).append(
+            result.test
+        )
+    rows = []
+    for (variant, size, seed), folds in groups.items():
+        joint = pooled(folds)
+        scores = " | ".join(str(measured(joint, name)) for name in grid.measures)
+        rows.append(f"{variant} | {size} | {seed} | {len(folds)} | {len(joint.names)} | {scores}")
+    titles = " | ".join(f"{MEASURES[name].title} (95 %)" for name in grid.measures)
+    return table(f"variant | leads | seed | test folds | records | {titles}", rows)
+
+
 SECTIONS: Mapping[str, Callable[[Grid, Sequence[Result], Path], list[str]]] = {
     "decisions": decisions, "calibration": calibration, "rules": rules,
     "rules-cross-fitted": rules_cross_fitted, "ensemble": ensemble,
+    "out-of-fold": out_of_fold,
 }  # fmt: skip

@@ -58,7 +58,8 @@ class Head:
     rules : str
         Key of `training.decisions.USES`: how clinical rules change these labels.
     targets : str
-        `labels`, or a key of the system's `TARGETS`: functions from the codes of all records to
+        `labels`; `soft` (`training.soft`: the data folder's probabilities in training); or a key
+        of the system's `TARGETS`: functions from the codes of all records to
         bool (records, columns), the labels of training (label engineering).  The network then has
         these columns in training, and the head's classes otherwise.
     metric : str
@@ -77,6 +78,11 @@ class Head:
     rules: str = "off"
     targets: str = "labels"
     metric: str = "challenge"
+
+    @property
+    def engineered(self) -> bool:
+        """Whether training has other columns than the head's classes (label engineering)."""
+        return self.targets not in ("labels", "soft")
 
     @property
     def dense(self) -> bool:

@@ -80,7 +80,7 @@ def _check_names(recipe: Recipe) -> None:
     lookup(recipe, "NETWORKS", recipe.network.name)
     decisions = {**known_parts(recipe, "DECISIONS"), **known_parts(recipe, "FITS", FITS)}
     for head in recipe.heads:
-        if head.targets != "labels":
+        if head.engineered:
             lookup(recipe, "TARGETS", head.targets, {})
         named += [
             ("mask", head.mask, (*MASKS, "no P") if head.kind == "samples" else MASKS),
@@ -157,7 +157,7 @@ def try_batch(recipe: Recipe) -> None:
                 columns = len(classes[head.name]) if head.dense else target.shape[1]
                 _check_output(recipe, head, outputs, columns, samples)
                 _try_loss(recipe, head, outputs[head.name], target)
-            if any(head.targets != "labels" for head in recipe.heads):
+            if any(head.engineered for head in recipe.heads):
                 outputs = outputs_of(
                     recipe, network.eval(), batch.signal, batch.length, batch.facts
                 )

@@ -44,9 +44,13 @@ def _of_recipe(recipe: Recipe) -> Iterator[str]:
         yield "mixup cannot mix classes per sample; remove it or the dense head"
     if "mixup" in names and recipe.pretraining.name != "none":
         yield "mixup changes the records that pretraining compares; remove one of them"
-    engineered = [head for head in recipe.heads if head.targets != "labels" or head.ruled]
-    if engineered and recipe.transfer.name == "distillation":
-        yield "distillation cannot mix probabilities with engineered labels; remove one of them"
+    engineered = [head for head in recipe.heads if head.engineered or head.ruled]
+    other_targets = engineered or any(head.targets == "soft" for head in recipe.heads)
+    if other_targets and recipe.transfer.name == "distillation":
+        yield (
+            "distillation cannot mix probabilities with engineered labels or soft targets; remove "
+            "one of them"
+        )
     if any(head.mask != "off" or head.exclusive for head in engineered):
         yield "label engineering needs the mask 'off' and classes that are not exclusive"
     if any(head.targets != "labels" and head.ruled for head in recipe.heads):

@@ -22,6 +22,7 @@ from models.sample import NO_P
 from training.cache import Cache
 from training.dataset import Dataset, dataset_of
 from training.settings import Settings
+from training.soft import soft_targets
 from training.splits import read_folds, split_by_fold, stratified_split
 
 
@@ -268,7 +269,11 @@ def split_data(
             mask = has_codes & (np.ones_like(labels[head.name]) if mask is None else mask)
         if mask is not None:
             known[head.name] = mask
-    return Data(cache, classes, labels, validation, known, taught_labels(recipe, codes))
+    taught = taught_labels(recipe, codes)
+    for head in (head for head in recipe.heads if head.targets == "soft"):
+        name = head.name
+        taught[name] = soft_targets(Path(folder), names, classes[name], labels[name])
+    return Data(cache, classes, labels, validation, known, taught)
 
 
 def taught_labels(recipe: Recipe, codes: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
@@ -280,7 +285,7 @@ def taught_labels(recipe: Recipe, codes: Sequence[Sequence[str]]) -> dict[str, n
     engineered = {
         head.name: lookup(recipe, "TARGETS", head.targets, {})(codes)
         for head in recipe.heads
-        if head.targets != "labels"
+        if head.engineered
     }
     partial = {}
     for head in (head for head in recipe.heads if head.ruled):
