@@ -95,7 +95,8 @@ def rhythm_of(signal: np.ndarray, fs: float) -> np.ndarray:
     """
     intervals = rr(detect(signal, fs), fs) if fs >= LOWEST_HZ else np.empty(0)
     if len(intervals) < FEWEST:
-        return np.eye(len(RHYTHM), dtype=np.float32)[-1]
+        too_few: np.ndarray = np.eye(len(RHYTHM), dtype=np.float32)[-1]
+        return too_few
     median = np.median(intervals)
     relative = intervals / median
     changes, spread = np.diff(relative), relative.std()

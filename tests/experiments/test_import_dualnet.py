@@ -14,7 +14,8 @@ import torch
 from ecg import LeadwiseError
 from ecg.records import find_records
 from experiments.export import export
-from experiments.import_dualnet import import_state, main
+from experiments.import_dualnet import main
+from models.dualnet2017.published import import_state
 from models.folder import load_network, read_model
 from models.model import Model
 from tests.reference.fill import fill, signals
