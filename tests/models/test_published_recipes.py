@@ -404,6 +404,10 @@ OURS = {
         {**ALONE, "augment": [HOUSE_AUGMENT[0], *HOUSE_AUGMENT[2:]], "classes": "all",
          "decision": "global", "rules": "off", "metric": "auroc"},
     ),
+    "dualnet-house-rhythm": (
+        "dualnet-house",
+        {"network": {**settings("dualnet-house")["network"], "name": "dual_rhythm"}},
+    ),
     "dualnet-house-ptbxl": (
         "dualnet-house",
         {"max_s": 10.0, "stride_s": 0.0, "loss": one("bce"), "augment": PTBXL_AUGMENT,
@@ -422,7 +426,7 @@ def test_a_recipe_of_ours_differs_from_the_shipped_one_as_described(name: str) -
 def test_every_recipe_of_the_published_systems_has_a_table() -> None:
     systems = ("isibrno2020", "revenger2021", "dualnet2017", "heartly2021")
     names = {name for name, recipe in recipes_by_name().items() if recipe.system in systems}
-    ours = {"dualnet-house", "dualnet-house-ptbxl", "heartly-leadwise"}
+    ours = {"dualnet-house", "dualnet-house-ptbxl", "dualnet-house-rhythm", "heartly-leadwise"}
     assert names - set(TABLES) == ours
 
 
