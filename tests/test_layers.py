@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "scoring": {"ecg", "datasets"},
     "models": {"ecg", "simulate"},
     "training": {"ecg", "datasets", "scoring", "models"},
-    "holter": {"ecg", "datasets", "models", "scoring", "simulate"},
+    "holter": {"ecg", "datasets", "leadwise", "models", "scoring", "simulate", "training"},
     "experiments": {
         "benchmarks",
         "datasets",

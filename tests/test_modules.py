@@ -11,8 +11,8 @@ import pytest
 from docs.generate import ROOT, pages
 from experiments.__main__ import COMMANDS
 
-ROOMS = ("benchmarks", "datasets", "docs", "ecg", "experiments", "leadwise", "models", "scoring",
-         "simulate", "training")  # fmt: skip
+ROOMS = ("benchmarks", "datasets", "docs", "ecg", "experiments", "holter", "leadwise", "models",
+         "scoring", "simulate", "training")  # fmt: skip
 
 
 def name_of(path: Path) -> str:
