@@ -143,9 +143,11 @@ class Network(nn.Module):
         padded = functional.pad(signal, (0, -samples % self.unet.reduction))
         encoded = self.unet.encode(padded)
         decoded = self.unet.decode(encoded)
+        # Lower levels have outputs for their losses alone.
+        supervised = [*decoded, encoded[-1]] if self.training else decoded[:1]
         levels = [
             head(features)[:, :, 0]
-            for head, features in zip(self.waves, [*decoded, encoded[-1]], strict=True)
+            for head, features in zip(self.waves, supervised, strict=self.training)
         ]
         waves, beats = levels[0][:, :, :samples], self.beats(decoded[0])[:, :, 0, :samples]
         bottleneck = encoded[-1][:, :, 0].transpose(1, 2)  # (batch, tokens, width)

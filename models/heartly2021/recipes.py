@@ -4,6 +4,11 @@ Open in the paper and chosen here: the batch, the lower rate and the cycles of t
 factors of the accumulation, amplitudes and probabilities of the augmentations, the losses of waves
 and beats, the length of the pretraining and the weight of its sum over 256 columns.  `-published`
 has Mish and Ranger; `-silu` is the entry, and `-madgrad` the optimiser that "converged faster".
+
+The paper does not name its kinds of noise: here white noise, baseline wander and hum.  Recorded
+noise of muscles and electrodes (NSTDB) is not among them, because recordings are not shipped.
+Barlow Twins compares the 16 records of a batch; more, which would estimate its correlations better,
+need a batch that is larger in the pretraining than after it.
 """
 
 from ecg.leads import LEAD_SETS

@@ -44,6 +44,20 @@ print(sorted({"sympy", "torch._dynamo"} & sys.modules.keys()))
     assert (completed.returncode, completed.stdout) == (0, "[]\n"), completed.stderr
 
 
+def test_prediction_computes_no_masks_of_lower_levels() -> None:
+    network = Network(2, CLASSES, **SMALL)
+    calls = []
+    for level, head in enumerate(network.waves):
+        head.register_forward_hook(lambda *_, level=level: calls.append(level))
+    signal, length = torch.randn(2, 2, 640), torch.tensor([640, 640])
+    assert len(network.train()(signal, length)["waves"]) == 7
+    assert calls == list(range(7))
+    calls.clear()
+    with torch.no_grad():
+        assert network.eval()(signal, length)["waves"].shape == (2, 4, 640)
+    assert calls == [0]
+
+
 def perfect(frames: int, *waves: tuple[int, int, int]) -> torch.Tensor:
     """Return probabilities of 0 and 1 for waves (class, onset, offset)."""
     mask = torch.zeros(frames, dtype=torch.int64)
