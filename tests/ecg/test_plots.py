@@ -219,6 +219,14 @@ def test_titles_have_at_most_80_characters(tmp_path, words, title, drawn):
     assert f">{drawn}</text>" in text_of(draw(tmp_path / "a.svg", record, title=title))
 
 
+def test_the_paper_has_equal_white_margins(tmp_path):
+    """At half the height, between the rows' letters and above the foot."""
+    image = imread(draw(tmp_path / "a.png", simulate(leads=("I", "II"))))
+    paper = np.flatnonzero((image[len(image) // 2, :, :3] < 1).any(axis=1))
+    assert paper[0] == pytest.approx(image.shape[1] - 1 - paper[-1], abs=2)
+    assert paper[0] > 10
+
+
 def test_names_are_drawn_as_they_are(tmp_path, words):
     record = simulate(leads=("I",))
     title = "a$b$c \x1b[31m 心電図 " + 200 * "x"

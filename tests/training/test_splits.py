@@ -199,6 +199,17 @@ def test_what_a_table_leaves_open_is_said(
     assert [line.startswith(f"Note: {tmp_path}/folds.tsv {note}") for line in lines] == [True]
 
 
+@pytest.mark.parametrize(
+    "rows", ["a\t1\tp\nb\t8\tq\n", "a\ttrain\tp\nb\ttest\tq\n", "a\t1\ta\nb\t8\tb\n"],
+    ids=["numbers", "words", "records as patients"],
+)  # fmt: skip
+def test_nothing_is_said_of_a_table_of_one_kind_of_folds_and_patients(
+    tmp_path: Path, rows: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checked(tmp_path, f"record\tfold\tpatient\n{rows}", "a", "b", fold=None)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_table_in_a_subfolder_is_not_used_and_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
