@@ -32,7 +32,7 @@ class Data:
 
     `labels` and `known` (records, classes) are those of each record head, by name.  All labels of a
     head without an entry in `known` are known.  `taught` (records, columns) are the labels of
-    training of heads with label engineering.  `classes` are those of all heads.
+    training of heads with label engineering or soft targets.  `classes` are those of all heads.
     """
 
     cache: Cache

@@ -43,7 +43,8 @@ class Dataset:
     known : dict of np.ndarray
         Which labels are known, bool (records, classes); all of a head without an entry.
     taught : dict of np.ndarray
-        Of heads with label engineering: bool (records, columns), the labels of training batches.
+        The labels of training batches (records, columns): bool of heads with label engineering,
+        float32 of those with soft targets.
     facts : np.ndarray of shape (records, facts), optional
         Of `models.facts`, if the network reads them.
     """

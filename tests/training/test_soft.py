@@ -9,7 +9,10 @@ from ecg import LeadwiseError
 from ecg.labels import AF_LETTERS
 from models import find
 from models.recipe import Head, vary
+from training.cache import open_cache
 from training.combinations import check_combinations
+from training.data import labelled_records, split_data
+from training.settings import Settings
 from training.soft import read_soft, soft_targets, write_soft
 
 TARGETS = {"A2": (0.1, 0.2, 0.3, 0.4), "A1": (0.7, 0.1, 0.2, 0.0)}
@@ -60,3 +63,25 @@ def test_soft_targets_are_allowed_for_exclusive_classes() -> None:
     assert not Head(targets="soft").engineered
     with pytest.raises(LeadwiseError, match="distillation cannot mix .* soft targets"):
         check_combinations(vary(find("house-taught"), targets="soft"))
+
+
+def test_training_batches_have_soft_targets_and_validation_the_labels(
+    folder_2017: Path, tmp_path: Path
+) -> None:
+    """One record of the reference is O with certainty in the table, whatever its label is."""
+    for path in folder_2017.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    write_soft(tmp_path, AF_LETTERS, {"A00001": (0.0, 0.0, 1.0, 0.0)})
+    recipe = vary(find("dualnet-house"), targets="soft", augment=())
+    records, _ = labelled_records(str(tmp_path), recipe.heads)
+    cache = open_cache(records, recipe, tmp_path / "cache", workers=1)
+    data = split_data(records, cache, str(tmp_path), recipe, Settings())
+    part = data.dataset(("ECG",), recipe)
+    index = [record.name for record in records].index("A00001")
+    trained = part.batch([index], np.random.default_rng(0)).targets["diagnosis"]
+    assert trained.tolist() == [[0, 0, 1, 0]]
+    validated = part.batch([index]).targets["diagnosis"]
+    assert validated.tolist() == [data.labels["diagnosis"][index].astype(float).tolist()]
+    others = np.delete(np.arange(len(records)), index)
+    np.testing.assert_array_equal(data.taught["diagnosis"][others],
+                                  data.labels["diagnosis"][others])  # fmt: skip
