@@ -106,7 +106,7 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
     for title, key in (("Longest RR", "longest_rr"), ("Shortest RR", "shortest_rr")):
         if told[key]:
             yield title, f"{told[key]['seconds']:.2f} s"
-    yield "Pauses of 2 s", f"{len(told['pauses']):,}"
+    yield "Pauses of 2 s or more", f"{len(told['pauses']):,}"
     for title, key in (("V runs", "runs"), ("V couplets", "couplets")):
         yield title, f"{len(told[key]['V']):,}"
     yield "Bigeminy", f"{len(told['bigeminy']):,}"

@@ -82,7 +82,9 @@ def _clusters(result: Result, certain: np.ndarray) -> Iterator[Row]:
     for look in result.looks:
         own = certain[result.clusters == look.number]
         doubt = float((1 - own).sum())
-        why = f"about {doubt:.0f} of its beats may have another label" if doubt else "reviewed"
+        why = f"about {doubt:.0f} of its beats may have another label"
+        if doubt < 0.5:
+            why = "its beats most likely have the right label" if doubt else "reviewed"
         row = Row("cluster", look.centre, len(own), look.label, why, look.number, float(own.mean()))
         rows.append((doubt, row))
     yield from (row for _, row in sorted(rows, key=lambda one: -one[0]))
