@@ -12,7 +12,7 @@ from typing import Any
 from ecg import LeadwiseError
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
-from experiments import grids2017
+from experiments import grids2017, grids_heartly
 from experiments.grid import Grid, variants
 from models import find
 from models.losses import constant_weights
@@ -241,6 +241,7 @@ def _all() -> Iterator[Grid]:
         yield study()
     yield leave_one_source_out(find(DEFAULT_RECIPE))
     yield from grids2017.all_grids()
+    yield grids_heartly.ablation()
 
 
 GRIDS = {grid.name: grid for grid in _all()}

@@ -1,6 +1,6 @@
 """Grids are data: what they change, and the published figures."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -78,6 +78,22 @@ def test_the_study_of_dualnet_holds_the_papers_nine_networks() -> None:
     for name in published:
         assert grid.recipes[name] == find(f"dualnet-{name}")
         assert grid.recipes[f"{name}-as-published"] == find(f"dualnet-{name}-as-published")
+
+
+def test_heartlys_ablation_changes_one_thing_at_a_time() -> None:
+    whole, *others = GRIDS["heartly-ablation"].recipes.values()
+    base = find("heartly-leadwise")
+    assert replace(whole, epochs=base.epochs) == base
+    changed = [
+        {field.name for field in fields(Recipe)
+         if getattr(one, field.name) != getattr(whole, field.name)} - {"name", "summary"}
+        for one in others
+    ]  # fmt: skip
+    assert changed == [{"heads"}, {"heads"}, {"heads"}, {"pretraining"}, {"fs", "network"}]
+    weights = [[head.weight for head in one.heads] for one in others[:2]]
+    first, waves, _ = (head.weight for head in base.heads)
+    assert weights == [[first, 1e-9, 1e-9], [first, waves, 1e-9]]
+    assert others[-1].crop_samples == 4096  # frames, as published
 
 
 def test_a_grid_is_recipes_by_lead_sets_by_folds_by_seeds() -> None:
