@@ -16,7 +16,7 @@ from models.recipe import Head, Recipe, part, vary
 from tests.conftest import mapped_arrays, small
 from training.dataset import dataset_of
 from training.evaluate import LeadSetRun
-from training.loop import _all_left_s, _backward, training_key
+from training.loop import _all_left_s, _backward, set_train_mode, training_key
 
 
 def stopping() -> Recipe:
@@ -122,6 +122,20 @@ def test_the_loss_is_the_weighted_sum_over_heads(precision: str) -> None:
         rel=tolerance,
     )
     torch.testing.assert_close(gradient, network.two.weight.grad, rtol=tolerance, atol=tolerance)
+
+
+def test_only_modules_whose_weights_are_all_frozen_stay_in_eval_mode() -> None:
+    def part_of() -> nn.Module:
+        return nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout(0.5))
+
+    network = nn.Sequential(part_of(), part_of(), nn.Dropout(0.5)).eval()
+    network[0].requires_grad_(False)
+    network[1][0].requires_grad_(False)
+    set_train_mode(network)
+    modes = {name: module.training for name, module in network.named_modules()}
+    assert [name for name, training in modes.items() if not training] == [
+        "0", "0.0", "0.1", "0.2", "1.0"
+    ]  # fmt: skip
 
 
 def test_the_key_of_a_training_holds_all_that_its_weights_depend_on() -> None:
