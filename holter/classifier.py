@@ -1,7 +1,8 @@
 """Normal, supraventricular or ventricular: gradient-boosted trees on the numbers of each beat.
 
-A model is a folder: `model.json` with names, origin and the sha256 of `trees-….safetensors`, which
-holds plain arrays.  Nothing is unpickled, and no library of trees is needed.
+A model is a folder: `classifier.json` has names, origin and the sha256 of
+`trees-….safetensors`, which holds plain arrays.  Nothing is unpickled, and no library of trees is
+needed.
 
 A tree has at most eight leaves.  Each split rules out the leaves of one side, and the first leaf
 that is left answers, so all trees are evaluated without branches: QuickScorer of Lucchese et al.,
@@ -176,7 +177,7 @@ def softmax(log_odds: np.ndarray) -> np.ndarray:
 
 
 def write_model(classifier: BeatClassifier, folder: Path) -> None:
-    """Write a model folder; `model.json` is written last.
+    """Write a model folder; `classifier.json` is written last.
 
     Raises
     ------
@@ -196,7 +197,7 @@ def write_model(classifier: BeatClassifier, folder: Path) -> None:
         "format": FORMAT, "file": name, "sha256": digest, "classes": CLASSES, "numbers": NAMES,
         "origin": classifier.origin,
     }  # fmt: skip
-    with atomic_write(folder / "model.json") as path:
+    with atomic_write(folder / "classifier.json") as path:
         path.write_text(readable(description) + "\n", encoding="utf-8")
 
 
@@ -211,23 +212,25 @@ def load(folder: str | Path) -> BeatClassifier:
     """
     folder = Path(folder)
     try:
-        description = read_json(folder / "model.json")
+        description = read_json(folder / "classifier.json")
     except FileNotFoundError as error:
         raise LeadwiseError(
-            f"{folder}: no model.json; give a folder that holter.training has written"
+            f"{folder}: no classifier.json; give a folder that holter.training has written"
         ) from error
     wanted = {"format": FORMAT, "classes": list(CLASSES), "numbers": list(NAMES)}
     fields = description if isinstance(description, dict) else {}
     for name, value in wanted.items():
         if fields.get(name) != value:
-            raise LeadwiseError(f"{folder}/model.json: {name} is not that of this version")
+            raise LeadwiseError(f"{folder}/classifier.json: {name} is not that of this version")
     file, digest = str(fields.get("file")), fields.get("sha256")
     if Path(file).name != file or not file.endswith(".safetensors"):
-        raise LeadwiseError(f"{folder}/model.json: file must name a .safetensors file beside it")
+        raise LeadwiseError(
+            f"{folder}/classifier.json: file must name a .safetensors file beside it"
+        )
     try:
         content = read_bytes(folder / file, LARGEST)
         if hashlib.sha256(content).hexdigest() != digest:
-            raise LeadwiseError(f"{folder / file}: differs from the sha256 in model.json")
+            raise LeadwiseError(f"{folder / file}: differs from the sha256 in classifier.json")
         trees = Trees(**load_arrays(content))
     except OSError as error:
         raise LeadwiseError(f"{folder / file}: cannot be read: {error.strerror}") from error

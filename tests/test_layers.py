@@ -49,6 +49,7 @@ MAY_IMPORT = {
         "datasets",
         "docs",
         "ecg",
+        "holter",
         "simulate",
         "scoring",
         "models",

@@ -113,24 +113,26 @@ def test_a_folder_gives_the_same_probabilities(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(LeadwiseError, match=r"no model\.json; give a folder that holter\.training"):
+    with pytest.raises(
+        LeadwiseError, match=r"no classifier\.json; give a folder that holter\.training"
+    ):
         load(tmp_path / "missing")
     good = tmp_path / "good"
     write_model(classifier(), good)
-    description = json.loads((good / "model.json").read_text())
+    description = json.loads((good / "classifier.json").read_text())
 
     def changed(message: str, **fields: object) -> None:
         folder = tmp_path / "changed"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(good, folder)
-        (folder / "model.json").write_text(json.dumps({**description, **fields}))
+        (folder / "classifier.json").write_text(json.dumps({**description, **fields}))
         with pytest.raises(LeadwiseError, match=message):
             load(folder)
 
     changed("numbers is not that of this version", numbers=["RR"])
     changed("classes is not that of this version", classes=["N", "V"])
     changed("file must name a .safetensors file beside it", file="../good/x.safetensors")
-    changed("differs from the sha256 in model.json", sha256="0" * 64)
+    changed("differs from the sha256 in classifier.json", sha256="0" * 64)
     changed("cannot be read: No such file", file="other.safetensors")
     file = good / description["file"]
     file.write_bytes(file.read_bytes()[:-1])
@@ -189,12 +191,13 @@ def patient(name: str, seed: int, simulated: bool = True) -> Patient:
 
 
 def test_each_class_has_the_weight_of_its_beats() -> None:
-    """Normal beats are thinned, others repeated; the shares of weight stay those of the beats."""
+    """Normal beats are thinned, others repeated; a class has the weight of its beats, S twice."""
     patients = [patient("a", 20), patient("b", 21, simulated=False)]
     chosen = choose(patients, 0)
     counts = np.bincount(np.concatenate([each.genuine.classes for each in patients]))
     weights = np.bincount(chosen.classes, chosen.weights)
-    np.testing.assert_allclose(weights / weights.sum(), counts / counts.sum())
+    expected = counts * np.array([1, 2, 1])
+    np.testing.assert_allclose(weights / weights.sum(), expected / expected.sum())
     assert chosen.weights.mean() == pytest.approx(1)
 
 

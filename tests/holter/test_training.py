@@ -29,7 +29,11 @@ def test_training_writes_a_model_and_its_validation(
         tp, fp, fn = (int(row[name]) for name in ("tp", "fp", "fn"))
         assert float(row["f1"]) == pytest.approx(2 * tp / max(1, 2 * tp + fp + fn), abs=1e-4)
     assert origin["validation_f1"]["V"] == pytest.approx(float(rows[1]["f1"]))
-    assert json.loads((tmp_path / "model" / "model.json").read_text())["classes"] == ["N", "S", "V"]
+    assert json.loads((tmp_path / "model" / "classifier.json").read_text())["classes"] == [
+        "N",
+        "S",
+        "V",
+    ]
 
 
 def test_a_folder_without_the_records_is_named(tmp_path: Path) -> None:
