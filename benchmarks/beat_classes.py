@@ -2,7 +2,7 @@
 
     python -m benchmarks.beat_classes MITDB
 
-MITDB is the folder of the WFDB records.  The command writes its tables to the pages of results.
+MITDB is the folder of the WFDB records.  The command writes the tables of docs/results/holter.md.
 Folds are by patient, except in the row that splits by beat.  The whole classifier is trained with
 three seeds, variants of it with the first one.  Classes count at the detected R peaks; fusion and
 unclassifiable beats and ventricular flutter count neither way.
@@ -65,7 +65,7 @@ def predict(cases: Sequence[Case], models: Sequence[BeatClassifier]) -> Probabil
 
 def unlike(beats: Description) -> Description:
     """Describe the same beats as if no two looked alike."""
-    return beats._replace(shapes=np.zeros_like(beats.shapes))
+    return beats._replace(sizes=np.arange(len(beats.sizes), dtype=np.float32))
 
 
 def changed(cases: Sequence[Case], change: Callable[[Patient], Patient]) -> list[Case]:
@@ -111,10 +111,8 @@ def parts(folder: Path, cases: list[Case], whole: list[list[BeatClassifier]]) ->
     trained: dict[str, Callable[[], Probabilities]] = {}
     for count in range(1, len(names)):
         columns = np.array([NAMES.index(name) for group in names[:count] for name in GROUPS[group]])
-        title = " + ".join(names[:count])
-        trained[f"numbers {title} alone"] = partial(
-            _validated, cases, partial(grow, columns=columns)
-        )
+        title = f"numbers: {', '.join(names[:count])}"
+        trained[title] = partial(_validated, cases, partial(grow, columns=columns))
     changes: dict[str, Callable[[Patient], Patient]] = {
         "without simulated rhythms": lambda patient: patient._replace(simulated=NONE),
         "without turned leads": lambda patient: patient._replace(turned=NONE),
