@@ -31,7 +31,7 @@ from training.optim import (
     set_rate,
     update_ema,
 )
-from training.pretraining import EMBEDDING, ViewLoss, record_head, view_loss_of
+from training.pretraining import EMBEDDING, ViewLoss, record_head, view_loss_of, with_others
 from training.state import (
     TrainingState,
     generator_of,
@@ -271,6 +271,8 @@ def _backward(
     """
     recipe = run.recipe
     totals: dict[str, float] = {}
+    if view_loss:
+        indices = with_others(recipe, indices, len(train_part), generator)
     mixed = run.precision == "bfloat16"
     for micro_batch in train_part.micro_batches(indices, run.recipe.crop_samples):
         with torch.autocast(run.device.type, torch.bfloat16, enabled=mixed):

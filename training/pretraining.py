@@ -5,10 +5,11 @@ views of the batch's records, drawn with different augmentation: `loss(first, se
 what the network returns as "embedding".  All other heads train as usual, on the first view.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
+import numpy as np
 import torch
 
 from ecg import LeadwiseError
@@ -24,8 +25,13 @@ ViewLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 def barlow(
     progress: float, *, share: Share, redundancy: float = 0.005,
     weight: Annotated[float, Range(0, 1e6, above=True)] = 1.0,
+    records: Annotated[int, Range(0, 1e6)] = 0,
 ) -> ViewLoss | None:  # fmt: skip
-    """Use `barlow_twins` times `weight` during the first `share` of the training."""
+    """Use `barlow_twins` times `weight` during the first `share` of the training.
+
+    Batches then have at least so many `records`, from which correlations are estimated
+    (`with_others`).
+    """
     if progress >= share:
         return None
     return partial(barlow_twins, redundancy=redundancy, weight=weight)
@@ -65,6 +71,26 @@ def view_loss_of(recipe: Recipe, progress: float) -> ViewLoss | None:
     """Give the loss that compares views at this point of a training, if any."""
     part = recipe.pretraining
     return PRETRAININGS[part.name](progress, **part.options)
+
+
+def with_others(
+    recipe: Recipe, indices: Sequence[int], records: int, generator: np.random.Generator
+) -> list[int]:
+    """Add random training records to a batch of the pretraining, up to its part's `records`.
+
+    Parameters
+    ----------
+    indices : sequence of int
+        Of the batch.
+    records : int
+        Of the training part.
+    """
+    fewer = recipe.pretraining.options.get("records", 0) - len(indices)
+    if fewer <= 0:
+        return list(indices)
+    others = np.setdiff1d(np.arange(records), indices)
+    drawn = generator.choice(others, min(fewer, len(others)), replace=False)
+    return [*indices, *drawn.tolist()]
 
 
 def record_head(recipe: Recipe) -> Head:

@@ -337,7 +337,9 @@ HEARTLY: Table = {
     "epochs": 180,
     "batch": 16,  # (11)
     "sampling": one("inverse_frequency", annotated=1, others=12_000),
-    "pretraining": one("barlow", share=0.2, redundancy=0.005, weight=0.00390625),  # (7), (11)
+    "pretraining": one(  # (7); (11): "batch >= 64"
+        "barlow", share=0.2, redundancy=0.005, weight=0.00390625, records=64
+    ),
     "accumulation": one("squares", at=[40 / 180, 80 / 180, 140 / 180]),
     "heads": [
         {**HEAD, "name": "diagnosis", "targets": "heartly",

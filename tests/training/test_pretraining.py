@@ -12,12 +12,13 @@ import team_code
 from ecg import LeadwiseError
 from models import find
 from models.recipe import Head, Recipe, part, vary
+from models.sample import Batch
 from tests.conftest import mapped_arrays, small
 from training.checks import check_recipe, try_batch
 from training.dataset import Dataset, dataset_of
 from training.evaluate import LeadSetRun
 from training.loop import _backward
-from training.pretraining import PRETRAININGS, barlow_twins, view_loss_of
+from training.pretraining import PRETRAININGS, barlow_twins, view_loss_of, with_others
 
 FIRST = torch.tensor([[1.0, 0], [0, 1], [-1, 0], [0, -1]])
 SECOND = torch.tensor([[1.0, 1], [0, 1], [-1, -1], [0, -1]])
@@ -118,6 +119,29 @@ def test_the_first_record_head_compares_two_views_and_the_others_train_as_usual(
     after = _backward(run, network, records, indices, np.random.default_rng(7), None)
     assert after["loss one"] != losses["loss one"]
     assert network.one.weight.grad is not None
+
+
+def test_batches_of_the_phase_have_more_records() -> None:
+    barlow = part("barlow", share=0.2, records=5)
+    run, records = run_and_records()
+    run = replace(run, recipe=replace(run.recipe, pretraining=barlow))
+    batches: list[list[int]] = []
+    draw = records.batch
+
+    def noted(indices: list[int], generator: np.random.Generator) -> Batch:
+        batches.append(indices)
+        return draw(indices, generator)
+
+    object.__setattr__(records, "batch", noted)
+    for view_loss in (view_loss_of(run.recipe, 0.0), None):
+        _backward(run, Small(), records, [4, 1, 2], np.random.default_rng(7), view_loss)
+    first, second, usual = batches
+    assert first == second
+    assert (first[:3], len(set(first)), usual) == ([4, 1, 2], 5, [4, 1, 2])
+    draws = np.random.default_rng(7)
+    assert with_others(run.recipe, [4, 1, 2], len(records), draws) == first
+    assert sorted(with_others(run.recipe, [0], 3, draws)) == [0, 1, 2]  # there are no more
+    assert with_others(run.recipe, [0, 1, 2, 3, 4, 5], 6, draws) == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_training_begins_with_the_phase(
