@@ -141,6 +141,11 @@ class Recipe:
         Seed of all random numbers.
     lead_sets : tuple of tuples of str
         One network is trained per lead set.
+    leave_out : tuple of Part
+        Which records a training leaves out, of `training.selection.SELECTIONS`.
+    split : Part
+        How records are divided into training and validation if no fold is named, of
+        `training.splits.SPLITS`.
     batch_of : tuple of (int, int)
         Size of a lead set, and records per training step for it, where they differ from `batch`.
     """
@@ -171,6 +176,8 @@ class Recipe:
     minutes: Annotated[float, Range(0, 1e9, above=True)] = 2600.0  # 43 of the 48 h with a GPU
     seed: Annotated[int, Range(0, 2**63 - 1)] = 0
     lead_sets: Annotated[tuple[Names, ...], Filled()] = tuple(LEAD_SETS.values())
+    leave_out: tuple[Part, ...] = ()
+    split: Part = Part("stratified")
     batch_of: tuple[tuple[Count, Count], ...] = ()
 
     @property

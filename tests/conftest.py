@@ -49,7 +49,11 @@ def small(recipe: Recipe) -> Recipe:
     sampling = recipe.sampling
     if "others" in sampling.options:  # records drawn per epoch, by the thousand
         sampling = part(sampling.name, **{**sampling.options, "others": 24})
-    return vary(recipe, network=network, sampling=sampling, batch=16, epochs=2)
+    # Simulated records are short, and of one source.
+    return vary(
+        recipe, network=network, sampling=sampling, batch=16, epochs=2, leave_out=(),
+        split=part("stratified"),
+    )  # fmt: skip
 
 
 def save_untrained(recipe: Recipe, network: nn.Module, folder: Path) -> Model:

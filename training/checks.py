@@ -28,6 +28,8 @@ from training.mapped import MappedArrays
 from training.optim import ACCUMULATIONS, MOMENTA, OPTIMISERS, SCHEDULES, STOPS, optimiser_of
 from training.pretraining import PRETRAININGS, check_embedding
 from training.sampling import SAMPLINGS
+from training.selection import SELECTIONS
+from training.splits import SPLITS
 from training.transfer import TRANSFERS, check_transfer
 
 TRIAL_S = 10.0  # length of the records of the trial batch, before the post-transforms
@@ -59,6 +61,9 @@ def check_recipe(recipe: Recipe) -> None:
     check_numbers(where, recipe.stop, STOPS[recipe.stop.name], 1)
     check_numbers(where, recipe.sampling, SAMPLINGS[recipe.sampling.name], 2)
     check_numbers(where, recipe.transfer, TRANSFERS[recipe.transfer.name].check, 1)
+    check_numbers(where, recipe.split, SPLITS[recipe.split.name], 4)
+    for one in recipe.leave_out:
+        check_numbers(where, one, SELECTIONS[one.name], 1)
     check_combinations(recipe)
     _try_schedule(recipe)
     check_transforms(recipe)
@@ -76,6 +81,8 @@ def _check_names(recipe: Recipe) -> None:
         ("accumulation", recipe.accumulation.name, ACCUMULATIONS),
         ("stop", recipe.stop.name, STOPS),
         ("transfer", recipe.transfer.name, TRANSFERS),
+        ("split", recipe.split.name, SPLITS),
+        *(("leave_out", one.name, SELECTIONS) for one in recipe.leave_out),
     ]
     lookup(recipe, "NETWORKS", recipe.network.name)
     decisions = {**known_parts(recipe, "DECISIONS"), **known_parts(recipe, "FITS", FITS)}

@@ -23,7 +23,7 @@ from training.cache import Cache
 from training.dataset import Dataset, dataset_of
 from training.settings import Settings
 from training.soft import soft_targets
-from training.splits import read_folds, split_by_fold, stratified_split
+from training.splits import SPLITS, read_folds, split_by_fold
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,8 @@ def split_data(
     else:
         patients = [folds.get(name, ("", name))[1] for name in names]
         strata = next(iter(labels.values()), np.zeros((len(names), 1), bool))
-        validation = stratified_split(strata, seed=recipe.seed, groups=patients)
+        split = SPLITS[recipe.split.name]
+        validation = split(strata, names, patients, recipe.seed, **recipe.split.options)
     log(f"{(~validation).sum()} training records, {validation.sum()} validation records.")
     _check_annotations(cache, validation, recipe.head.name)
     known = {}

@@ -31,6 +31,7 @@ from training.data import (
 from training.decisions import read_answers
 from training.evaluate import LeadSetRun, fit_heads
 from training.loop import train, training_key
+from training.selection import selected
 from training.settings import Settings, workers_of
 from training.splits import check_folds
 from training.summary import Result, summary_lines
@@ -107,7 +108,8 @@ def _train_lead_sets(
     precision = precision_of(settings.precision, device)
     records, left_out = labelled_records(data_folder, recipe.heads, settings.rename or ())
     records, unknown = with_known_leads(records, recipe)
-    left_out += unknown
+    records, unselected = selected(records, recipe)
+    left_out += [*unknown, *unselected]
     check_folds(data_folder, records, settings.validation)
     data_key = fingerprint(records, recipe)  # before reading, to detect later changes
     cache_folder, keep = (Path(settings.cache), True) if settings.cache else (state, False)

@@ -3,20 +3,23 @@
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from datasets.sources import labelled_classes, source_of
 from datasets.tables import Row, read_rows, record_name
 from ecg import LeadwiseError
 from ecg.progress import log
 from ecg.records import Record
+from models.recipe import Share
 
 SHARE = 0.25  # of validation records; Nejedly et al., CinC 2020, section 2
 # Tolerated deviation of a class: so many records, or this share of the class, whichever is more.
 TOLERATED_RECORDS, TOLERATED_SHARE = 2.0, 0.02
 _MOST_MOVES = 10_000
+_MOST_DRAWS = 1000  # of a source; each class of 20 records is missed by 1 % of them
 # Titles of columns in folds.tsv, small letters alone; each has one meaning.
 _TITLES = {
     "record": "record", "recordname": "record", "recordid": "record", "recording": "record",
@@ -252,3 +255,74 @@ def _corrected(counts: np.ndarray, chosen: np.ndarray, share: float) -> np.ndarr
             break
         chosen[best] = not chosen[best]
     return chosen
+
+
+def split_within_sources(
+    labels: np.ndarray, names: Sequence[str], *, share: float, seed: int = 0,
+    groups: Sequence[str] | None = None,
+) -> np.ndarray:  # fmt: skip
+    """Mark a share of the records of each source for validation, at random.
+
+    Kang & Wen 2022 draw until both sides hold every class that the source labels: those with 20
+    records (`datasets.sources`).  A source where no draw does keeps the last one.
+
+    Parameters
+    ----------
+    labels : np.ndarray of bool, shape (records, classes)
+    names : sequence of str
+        Names of the records, which tell the source.
+    share, seed, groups
+        As in `stratified_split`.
+
+    Returns
+    -------
+    np.ndarray of bool, shape (records,)
+        True: validation.
+
+    Raises
+    ------
+    LeadwiseError
+        No source has records of two groups.
+    """
+    sources = np.array([source_of(name) for name in names])
+    units = np.array(names if groups is None else groups)
+    validation = np.zeros(len(labels), bool)
+    for source, needed in labelled_classes(sources.tolist(), labels).items():
+        members = np.flatnonzero(sources == source)
+        own, unit_of = np.unique(units[members], return_inverse=True)
+        generator = np.random.default_rng((seed, *source.encode()))
+        for _ in range(_MOST_DRAWS if len(own) > 1 else 0):
+            order = generator.permutation(len(own))
+            sizes = np.bincount(unit_of)[order]
+            count = np.searchsorted(np.cumsum(sizes), share * len(members)) + 1
+            chosen = np.isin(unit_of, order[: min(count, len(own) - 1)])
+            sides = (labels[members][chosen], labels[members][~chosen])
+            if all(side[:, needed].any(0).all() for side in sides):
+                break
+        else:
+            log(f"Note: no split of {source} has each of its classes on both sides.")
+            chosen = np.zeros(len(members), bool) if len(own) < 2 else chosen
+        validation[members] = chosen
+    if not validation.any():
+        raise LeadwiseError(f"{len(labels)} usable records; a split needs two patients of a source")
+    return validation
+
+
+def _stratified(
+    labels: np.ndarray, names: Sequence[str], groups: Sequence[str], seed: int, *,
+    share: Share = SHARE,
+) -> np.ndarray:  # fmt: skip
+    return stratified_split(labels, share=share, seed=seed, groups=groups)
+
+
+def _within_sources(
+    labels: np.ndarray, names: Sequence[str], groups: Sequence[str], seed: int, *, share: Share
+) -> np.ndarray:
+    return split_within_sources(labels, names, share=share, seed=seed, groups=groups)
+
+
+# split(labels, names, groups, seed, **numbers) -> bool (records,), True: validation
+SPLITS: dict[str, Callable[..., np.ndarray]] = {
+    "stratified": _stratified,
+    "within_sources": _within_sources,
+}

@@ -29,7 +29,8 @@ from ecg.rules.measures import UNITS, Measurements, measure
 
 __all__ = ["RULES", "UNITS", "Constant", "Finding", "Measurements", "Rule", "judge", "measure"]
 
-PAPER = "Kang & Wen 2022, appendix A"
+PAPER = "Kang & Wen 2022, section 5"
+CODE = "Kang & Wen's public code"
 FITTED = "fitted on PTB-XL, folds 1 to 9"
 
 
@@ -189,7 +190,7 @@ _TABLE = (
         {"rate": Constant(100.75, "/min", FITTED), "irregularity": Constant(4, "%", FITTED)},
         ("rate", "irregularity"), (),
         lambda m, c: (m["rate"] > c["rate"]) & (m["irregularity"] <= c["irregularity"]),
-        PAPER + ": rate above 100/min",
+        CODE + ": rate above 100/min",
     ),
     Rule(
         "bradycardia", "Bradycardia", _codes("Brady", "SB"), _ANY,
@@ -197,7 +198,7 @@ _TABLE = (
         {"rate": Constant(50, "/min", FITTED)},
         ("rate",), (),
         lambda m, c: m["rate"] < c["rate"],
-        PAPER + ": rate below 60/min",
+        CODE + ": rate below 60/min",
     ),
     Rule(
         "sinus bradycardia", "Sinus bradycardia", _codes("SB"), _ANY,
@@ -241,7 +242,7 @@ _TABLE = (
         {"voltage": Constant(0.56, "mV", FITTED)},
         ("limb QRS",), (),
         lambda m, c: m["limb QRS"] < c["voltage"],
-        PAPER + ": 0.5 mV",
+        PAPER + ", and figure A3: 0.5 mV",
     ),
     Rule(
         "pacing", "Pacing rhythm", _codes("PR"), "any, at least 250 Hz",
@@ -255,10 +256,11 @@ _TABLE = (
     Rule(
         "PRWP", "Poor R wave progression", _codes("PRWP"), "V3",
         "the median R wave in V3 is at most {voltage} mV",
-        {"voltage": Constant(0.3, "mV", PAPER)},
+        {"voltage": Constant(0.3, "mV", CODE)},
         ("R in V3",), ("R in V1", "R in V2", "R in V4"),
         lambda m, c: m["R in V3"] <= c["voltage"],
-        PAPER + "; the published rule also answers yes if R decreases anywhere from V1 to V4",
+        CODE + ", whose rule also answers yes if R decreases anywhere from V1 to V4; left out: the "
+        "criterion of the paper, appendix B, that R does not increase normally from V1 to V6",
     ),
     Rule(
         "long PR", "Prolonged PR interval", _codes("IAVB", "LPR"), _ANY,

@@ -1,6 +1,9 @@
 """The rule detectors of Revenger 2021 as published, with their errors, for comparison only.
 
-Kang & Wen, Physiol. Meas. 43 (2022) 064007.  Where paper and code differ, we follow the code
+Kang & Wen, Physiol. Meas. 43 (2022) 064007, section 5, for axis and low voltages; appendix
+A shows labels that contradict them.  Rates, pacing and all numbers are from the public code, and so
+is the PRWP rule: the paper (appendix B) names the absence of the normal increase of R from V1 to
+V6.  Where paper and code differ, we follow the code
 (DeepPSP/cinc2021, utils/special_detectors.py); each docstring names its function.  The signal
 includes baseline wander, since the authors' "filtered" signal is not filtered.  We differ where
 their code raises an exception, as each docstring notes, and round float32 mV to a nanovolt, so that

@@ -7,6 +7,8 @@ schedule.
 
 - The loss is the paper's formula with its γ (0 and 0.2).  `revenger-as-published` has the loss of
   the published code, γ₊ = 1 as in its runs of November 2021.
+- Records below 8 s, those of INCART and those without a scored label are left out of training; a
+  fifth of each source is used for validation.
 - In training a record of up to 14 s is cut or padded to 10 s; of a longer one an epoch reads a
   window at random, where the published runs have one training item per window, 4 s apart.
 - In prediction a record is read whole, up to 30 minutes, as by the authors' `run_model`.  So are
@@ -56,6 +58,8 @@ BASE = Recipe(
     schedule=part("one_cycle"),
     augment=(part("mixup", alpha=0.3, share=0.6),),
     stop=part("patience", epochs=10, tolerance=0.001),
+    leave_out=(part("shorter", seconds=8.0), part("sources", names=("incart",)), part("unscored")),
+    split=part("within_sources", share=0.2),
     epochs=50,
     batch=64,
     heads=(

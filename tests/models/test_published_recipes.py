@@ -40,7 +40,8 @@ NOTHING = {
     "kind": "record", "mask": "off", "weight": 1.0, "exclusive": False, "rules": "off",
     "post_transforms": [], "stride_s": 0.0, "augment": [], "ema": 0.0, "stop": one("never"),
     "transfer": one("none"), "seed": 0, "sampling": one("all"), "targets": "labels",
-    "crop_s": 0.0, "accumulation": one("none"), "batch_of": [],
+    "crop_s": 0.0, "accumulation": one("none"), "batch_of": [], "leave_out": [],
+    "split": one("stratified"),
     "pretraining": one("none"),
 }  # fmt: skip
 
@@ -115,6 +116,12 @@ REVENGER: Table = {
     "schedule": one("one_cycle"),
     "augment": [one("mixup", alpha=0.3, share=0.6)],  # (a): Beta(0.3, 0.3); 0.6 of the batch
     "stop": one("patience", epochs=10, tolerance=0.001),
+    "leave_out": [  # (a): "shorter than 4000 samples", "without INCART", "without a scored label"
+        one("shorter", seconds=8.0),
+        one("sources", names=["incart"]),
+        one("unscored"),
+    ],
+    "split": one("within_sources", share=0.2),  # (a): 80/20 inside each source
     "epochs": 50,
     "batch": 64,
     "loss": one("asymmetric", gamma_positive=0, gamma_negative=0.2),  # equations 4 and 5

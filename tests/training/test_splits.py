@@ -13,7 +13,13 @@ from models import find
 from tests.conftest import small
 from training.run import train_folder
 from training.settings import Settings
-from training.splits import check_folds, read_folds, split_by_fold, stratified_split
+from training.splits import (
+    check_folds,
+    read_folds,
+    split_by_fold,
+    split_within_sources,
+    stratified_split,
+)
 
 
 def unbalanced(records: int = 1500, seed: int = 0) -> tuple[np.ndarray, list[str]]:
@@ -258,3 +264,36 @@ def test_folds_and_patients_of_a_spreadsheet_lose_their_decimals(tmp_path: Path)
 def test_a_quarter_of_the_records_validates() -> None:
     """Nejedly et al., CinC 2020, section 2."""
     assert stratified_split(np.ones((400, 1), bool)).sum() == 100
+
+
+def test_a_fifth_of_each_source_with_its_classes_on_both_sides() -> None:
+    """Kang & Wen: a class counts for a source from 20 records on."""
+    names = [f"A{n:04d}" for n in range(300)] + [f"E{n:05d}" for n in range(200)]
+    labels = np.zeros((500, 3), bool)
+    labels[:300, 0] = labels[300:320, 1] = True
+    labels[300:319, 2] = True  # 19 records: not a class of the source
+    for seed in range(8):
+        validation = split_within_sources(labels, names, share=0.2, seed=seed)
+        assert (validation[:300].sum(), validation[300:].sum()) == (60, 40)
+        assert 0 < labels[validation, 1].sum() < 20
+        again = split_within_sources(labels, names, share=0.2, seed=seed)
+        np.testing.assert_array_equal(again, validation)
+    assert (split_within_sources(labels, names, share=0.2, seed=0) != validation).any()
+
+
+def test_patients_stay_on_one_side_of_a_split_within_sources(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    names = [f"HR{n:05d}" for n in range(400)]
+    patients = [f"P{n // 4}" for n in range(400)]
+    labels = np.zeros((400, 2), bool)
+    labels[:, 0] = True
+    validation = split_within_sources(labels, names, share=0.2, groups=patients)
+    assert validation.sum() == 80
+    assert set(validation.reshape(100, 4).sum(1)) == {0, 4}
+    labels[:20, 1] = True
+    one_patient = ["P0"] * 20 + patients[20:]
+    split_within_sources(labels, names, share=0.2, groups=one_patient)
+    assert "no split of ptb-xl has each of its classes on both sides" in capsys.readouterr().err
+    with pytest.raises(LeadwiseError, match="20 usable records; a split needs two patients"):
+        split_within_sources(labels[:20], names[:20], share=0.2, groups=["P0"] * 20)
