@@ -25,6 +25,11 @@ def guarded(name: str, numbers: dict[str, Any], **changes: Any) -> Recipe:
 
 
 SMALL_DUAL = {"widths": (8, 8, 32, 32, 32)}
+# Revenger's recipes when format 2 was written: windows of 10 s in prediction too.
+WINDOWS: dict[str, Any] = {
+    "max_s": 10.0, "crop_s": 0.0, "stride_s": 4.0, "leave_out": (), "split": part("stratified"),
+}  # fmt: skip
+FIT = part("fit_length", tolerance=0.4)
 RESIDUAL = part("residual", blocks=(1, 1, 1, 1), head_dropout=0.3, widths=(8, 8, 16))
 EXPECTED = {
     "dualnet-house": guarded("dualnet-house", {"encoder": RESIDUAL, "latent": 32}),
@@ -40,11 +45,12 @@ EXPECTED = {
         lead_sets=TWELVE_AND_TWO,
     ),
     "revenger-reuse": guarded(
-        "revenger-branched-lw-reuse-100hz", {"width_divisor": 8}, lead_sets=TWELVE_AND_TWO
+        "revenger-branched-lw-reuse-100hz", {"width_divisor": 8}, lead_sets=TWELVE_AND_TWO,
+        decision="global", post_transforms=(part("z_score"), FIT), **WINDOWS,
     ),
     "revenger": guarded(
         "revenger-nc-se-100hz", {"width_divisor": 8}, decision="near ties",
-        lead_sets=(LEAD_SETS[3],),
+        lead_sets=(LEAD_SETS[3],), post_transforms=(part("record_z_score"), FIT), **WINDOWS,
         augment=(
             part("lead_dropout", probability=0.5), part("mixup", alpha=0.3, share=0.6),
             part("label_smoothing"), part("random_masking"),
