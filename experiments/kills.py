@@ -129,7 +129,7 @@ def sha256s(model: Path) -> list[str]:
 
 def left_over(model: Path) -> list[str]:
     """List the files that a finished model folder should not hold."""
-    known = ("model.json", "history.tsv", "problems.tsv", "training.png")
+    known = ("model.json", "history.tsv", "steps.tsv", "problems.tsv", "training.png")
     weights = {trained.file for trained in read_model(model).lead_sets}
     return [name for name in files(model) if name not in {*known, *weights}]
 

@@ -29,6 +29,8 @@ from training.decisions import (
 )
 from training.state import TrainingState
 
+SCORED = 500  # training records that are scored after each epoch, at most
+
 Weights = Mapping[str, torch.Tensor]
 
 
@@ -122,6 +124,8 @@ def score_head(
         return DENSE_METRICS[head.metric](predicted), math.nan
     rows = part.labelled(head.name)
     labels, predicted, threshold = part.labels[head.name][rows], predicted[rows], math.nan
+    if not rows.any():
+        return math.nan, math.nan
     if head.ruled:
         columns = head.learned(classes)
         labels, predicted = labels[:, columns], predicted[:, columns]
@@ -134,6 +138,26 @@ def score_head(
         threshold, _ = global_threshold(predicted, measure_of(labels, classes))
         outputs = predicted >= threshold
     return float(METRICS[head.metric](labels, outputs, predicted, classes)), threshold
+
+
+def scored_records(training: int, validation: int) -> np.ndarray:
+    """Choose the training records that are scored after each epoch, evenly spaced.
+
+    At most `SCORED`, and not more than validation records, so that this costs little.
+
+    Returns
+    -------
+    np.ndarray of int
+        Indices among the training records.
+    """
+    return np.linspace(0, training - 1, min(training, validation, SCORED)).astype(int)
+
+
+def training_score(run: LeadSetRun, network: torch.nn.Module, part: Dataset) -> float:
+    """Compute the first head's score of training records, as validation records are scored."""
+    head = run.recipe.head
+    predicted = predict(run, network, part)[head.name]
+    return score_head(run.recipe, head, predicted, part, run.classes[head.name])[0]
 
 
 def fit_heads(

@@ -20,7 +20,7 @@ from models.recipe import Recipe, recipe_to_json
 from models.sample import Batch
 from training.budget import FIRST_STEPS, TimeBudget, TooShort, TotalBudget
 from training.dataset import Dataset, batch_count
-from training.evaluate import LeadSetRun, predict, score_head
+from training.evaluate import LeadSetRun, predict, score_head, training_score
 from training.optim import (
     NORM_BATCHES,
     STOPS,
@@ -66,13 +66,15 @@ def training_key(
 
 
 def train(
-    run: LeadSetRun, train_part: Dataset, validation_part: Dataset, total: TotalBudget,
-    state_file: Path,
+    run: LeadSetRun, train_part: Dataset, validation_part: Dataset, scored_part: Dataset,
+    total: TotalBudget, state_file: Path,
 ) -> TrainingState:  # fmt: skip
     """Train a lead set's network, or continue an interrupted training.
 
     Parameters
     ----------
+    scored_part : Dataset
+        Training records that are scored after each epoch (`training.evaluate.scored_records`).
     total : TotalBudget
         Time budget of all lead sets; this one gets its share.
     state_file : Path
@@ -100,8 +102,9 @@ def train(
     steps = batch_count(train_part.epoch_records, recipe.batch)
     mean = float(np.minimum(train_part.lengths, recipe.crop_samples).mean())
     samples = mean * train_part.epoch_records / steps  # of a batch
+    evaluated = validation_part.lengths.sum() + scored_part.lengths.sum()
     budget = TimeBudget(
-        total, recipe.epochs, steps, float(validation_part.lengths.sum() / samples),
+        total, recipe.epochs, steps, float(evaluated / samples),
         min(steps, NORM_BATCHES) if recipe.ema else 0,
         done=state.epoch * steps + state.step, used=state.used_s,
     )  # fmt: skip
@@ -117,13 +120,14 @@ def train(
         if not state.epoch and budget.over and budget.hopeless:
             raise TooShort(_too_short(budget))
         state.epoch, state.step = state.epoch + 1, 0
+        state.step_losses += [float(f"{one['loss']:.6g}") for one in state.losses]
         losses, state.losses = _mean_losses(state.losses), []
         predicting = network
         if recipe.ema:
             batches = _norm_batches(run, train_part, state.epoch)
             predicting = ema_network(network, state.ema, batches)
         rate = float(optimiser.param_groups[0]["lr"])
-        _evaluate(run, predicting, validation_part, state, losses, rate)
+        _evaluate(run, predicting, validation_part, scored_part, state, losses, rate)
         budget.evaluated()
         if STOPS[recipe.stop.name](state.scores, **recipe.stop.options):
             budget.stop()
@@ -325,8 +329,8 @@ def _norm_batches(run: LeadSetRun, train_part: Dataset, epoch: int) -> Iterator[
 
 
 def _evaluate(
-    run: LeadSetRun, network: torch.nn.Module, validation_part: Dataset, state: TrainingState,
-    losses: Mapping[str, float], rate: float,
+    run: LeadSetRun, network: torch.nn.Module, validation_part: Dataset, scored_part: Dataset,
+    state: TrainingState, losses: Mapping[str, float], rate: float,
 ) -> None:  # fmt: skip
     """Score the validation records, add the epoch to the history, and copy the best weights."""
     predictions = predict(run, network, validation_part)
@@ -346,6 +350,7 @@ def _evaluate(
     state.history.append({
         "epoch": state.epoch, **losses, "score": score, "threshold": thresholds[first.name],
         "lr": rate, **{f"score {head.name}": scores[head.name] for head in others},
+        "training score": training_score(run, network, scored_part),
     })  # fmt: skip
     if score > best or not state.best:  # of equally good epochs the earlier one
         # Copies, because a state_dict refers to the weights themselves, which training changes.

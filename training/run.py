@@ -1,5 +1,6 @@
 """One training from start to end: read, split, train each lead set, fit decisions, save."""
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -29,7 +30,7 @@ from training.data import (
     with_known_leads,
 )
 from training.decisions import read_answers
-from training.evaluate import LeadSetRun, fit_heads
+from training.evaluate import LeadSetRun, fit_heads, scored_records
 from training.loop import train, training_key
 from training.selection import selected
 from training.settings import Settings, workers_of
@@ -45,8 +46,10 @@ from training.transfer import (
 )
 
 COLUMNS = ("epoch", "loss", "score", "threshold", "lr")
+DRAWN = 500  # points of the loss by step in the picture
 
 History = Mapping[str, Sequence[Mapping[str, float]]]  # of each lead set, one row per epoch
+Steps = Mapping[str, Sequence[float]]  # of each lead set, the loss of each step
 
 
 def train_folder(data_folder: str, model_folder: str, settings: Settings) -> None:
@@ -142,7 +145,7 @@ def _train_lead_sets(
     trained: list[TrainedSet] = []
     results: list[Result] = []
     first: FirstRun | None = None
-    history = {}
+    history, step_losses = {}, {}
     for leads in recipe.lead_sets:
         name = f"{len(leads)}-leads"
         state_file = state / f"{name}.safetensors"
@@ -161,8 +164,11 @@ def _train_lead_sets(
             initialised(run, pretrained), dataset.subset(train_indices), first
         )
         validation_part = dataset.subset(validation_indices)
+        scored = train_indices[scored_records(len(train_indices), len(validation_indices))]
         try:
-            ended = train(run, train_part, validation_part, budget, state_file)
+            ended = train(
+                run, train_part, validation_part, dataset.subset(scored), budget, state_file
+            )
         except TooShort as error:
             if not trained:
                 raise
@@ -175,9 +181,10 @@ def _train_lead_sets(
         trained.append(TrainedSet(leads, file, sha256, ended.best_epoch, heads))
         results.append(Result(name, ended.scores, ended.best_epoch, scores))
         history[f"{len(leads)} leads"] = ended.history
+        step_losses[f"{len(leads)} leads"] = ended.step_losses
         took = {"minutes": round(budget.spent_s / 60, 1)}
         write_model(ModelFolder(folder, recipe, data.classes, tuple(trained), {**about, **took}))
-        write_history(folder, history)
+        write_history(folder, history, step_losses)
         budget.finished(budget.spent_s - ended_s)
     return results
 
@@ -189,34 +196,46 @@ def _used_up(budget: TotalBudget) -> str:
     )
 
 
-def write_history(folder: Path, history: History) -> None:
-    """Write `history.tsv`, one row per epoch, and `training.png`.
+def write_history(folder: Path, history: History, step_losses: Steps) -> None:
+    """Write `history.tsv`, one row per epoch, `steps.tsv`, one per step, and `training.png`.
 
     Parameters
     ----------
     history : mapping
-        From the lead set's name (`12 leads`) to its rows.  Losses and scores of further heads have
-        columns of their own.
+        From the lead set's name (`12 leads`) to its rows.  Losses and scores of further heads, and
+        the score of some training records, have columns of their own.
+    step_losses : mapping
+        From the lead set's name to the loss of each batch.
     """
     rows = [row for rows in history.values() for row in rows]
     further = sorted({name for row in rows for name in row} - set(COLUMNS))
     columns = (*COLUMNS, *further)
     lines = ["\t".join(("lead_set", *columns))]
     for name, epochs in history.items():
-        lines += ["\t".join([name, *(f"{row[key]:.6g}" for key in columns)]) for row in epochs]
+        lines += [
+            "\t".join([name, *(f"{row.get(key, math.nan):.6g}" for key in columns)])
+            for row in epochs
+        ]
     with atomic_write(folder / "history.tsv") as draft:
         draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    plot_training(folder / "training.png", history)
+    lines = ["lead_set\tstep\tloss"]
+    for name, losses in step_losses.items():
+        lines += [f"{name}\t{step}\t{loss:.6g}" for step, loss in enumerate(losses, 1)]
+    with atomic_write(folder / "steps.tsv") as draft:
+        draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    plot_training(folder / "training.png", history, step_losses)
 
 
-def plot_training(path: Path, history: History) -> None:
-    """Draw loss and validation score by epoch, one line per lead set; mark the best epoch.
+def plot_training(path: Path, history: History, step_losses: Steps) -> None:
+    """Draw loss by step and epoch, and scores by epoch, one line per lead set.
+
+    The best epoch is marked; the score of training records is dashed.
 
     Parameters
     ----------
     path : Path
         .png, .svg or .pdf.
-    history : mapping
+    history, step_losses : mapping
         As for `write_history`.
     """
     from matplotlib.ticker import MaxNLocator
@@ -230,13 +249,23 @@ def plot_training(path: Path, history: History) -> None:
         scores = np.array([row["score"] for row in rows], float)
         line = {"color": colour, "linewidth": 1.6, "marker": "." if len(rows) < 3 else None}
         loss_axes.plot(epochs, [row["loss"] for row in rows], **line)
+        if losses := step_losses.get(name):
+            blocks = np.array_split(losses, min(DRAWN, len(losses)))
+            ends = np.cumsum([len(block) for block in blocks]) * epochs[-1] / len(losses)
+            by_step = [float(block.mean()) for block in blocks]
+            loss_axes.plot(ends, by_step, color=colour, linewidth=0.8, alpha=0.4)
         label = f"{name}: no score"
         if np.isfinite(scores).any():
             best = int(np.nanargmax(scores))
             label = f"{name}: {scores[best]:.3f}, epoch {epochs[best]:g}"
             score_axes.plot(epochs[best], scores[best], "o", color=colour, markersize=7)
         score_axes.plot(epochs, scores, label=label, **line)
-    for axes, title in ((loss_axes, "training loss"), (score_axes, "validation score")):
+        of_training = [row.get("training score", np.nan) for row in rows]
+        score_axes.plot(epochs, of_training, **{**line, "linestyle": "--", "linewidth": 1.0})
+    for axes, title in (
+        (loss_axes, "training loss"),
+        (score_axes, "score: validation, training dashed"),
+    ):
         axes.set(xlabel="epoch", title=title)
         axes.set_xlim(min(all_epochs) - 0.5, max(all_epochs) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

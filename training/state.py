@@ -27,8 +27,8 @@ class TrainingState:
     """The training of one lead set, after an epoch or within one.
 
     `key` holds all that the weights depend on; `network`, `best`, `optimiser` and `ema` are tensors
-    by name; `history` has one row per finished epoch.  `step` and `losses` are those of the
-    unfinished epoch.
+    by name; `history` has one row, and `step_losses` the loss of each step, of finished epochs.
+    `step` and `losses` are those of the unfinished epoch.
     """
 
     key: dict[str, str]
@@ -38,6 +38,7 @@ class TrainingState:
     finished: bool = False
     losses: list[dict[str, float]] = field(default_factory=list)
     history: list[dict[str, float]] = field(default_factory=list)
+    step_losses: list[float] = field(default_factory=list)
     best_epoch: int = 0
     network: dict[str, torch.Tensor] = field(default_factory=dict)
     best: dict[str, torch.Tensor] = field(default_factory=dict)

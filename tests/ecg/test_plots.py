@@ -246,22 +246,35 @@ def test_more_leads_than_a_picture_has_are_refused(tmp_path):
 
 def rows(scores):
     return [
-        {"epoch": epoch, "loss": 1 / epoch, "score": score, "threshold": 0.3, "lr": 1e-3}
+        {
+            "epoch": epoch,
+            "loss": 1 / epoch,
+            "score": score,
+            "threshold": 0.3,
+            "lr": 1e-3,
+            "training score": score + 0.1,
+        }
         for epoch, score in enumerate(scores, 1)
     ]
 
 
 def test_training_curves_name_the_best_epoch(tmp_path, words):
     history = {"12 leads": rows([0.1, 0.4, 0.35]), "2 leads": rows([0.2])}
-    plot_training(tmp_path / "a.svg", history)
+    steps = {"12 leads": [1 / n for n in range(1, 700)], "2 leads": [1.0]}
+    plot_training(tmp_path / "a.svg", history, steps)
     drawn = text_of(tmp_path / "a.svg")
-    for word in ("12 leads: 0.400, epoch 2", "2 leads: 0.200, epoch 1", "training loss"):
+    for word in (
+        "12 leads: 0.400, epoch 2",
+        "2 leads: 0.200, epoch 1",
+        "training loss",
+        "training dashed",
+    ):
         assert word in drawn
-    plot_training(tmp_path / "a.png", history)
+    plot_training(tmp_path / "a.png", history, steps)
     width, height = size_of(tmp_path / "a.png")
     assert (width, height) == (1500, 660)
 
 
 def test_training_curves_without_scores(tmp_path, words):
-    plot_training(tmp_path / "a.svg", {"12 leads": rows([np.nan, np.nan])})
+    plot_training(tmp_path / "a.svg", {"12 leads": rows([np.nan, np.nan])}, {})
     assert "12 leads: no score" in text_of(tmp_path / "a.svg")

@@ -45,7 +45,8 @@ def test_a_trained_folder_describes_itself(model_folder: Path) -> None:
     assert content["training"]["validation_records"] == 12
     names = {path.name for path in model_folder.iterdir()}
     files = {trained.file for trained in model.lead_sets}
-    assert names == files | {"model.json", "history.tsv", "problems.tsv", "training.png"}
+    written = {"model.json", "history.tsv", "steps.tsv", "problems.tsv", "training.png"}
+    assert names == files | written
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The loop: a training may end early, and continues after an interruption as if there was none."""
 
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -53,6 +54,13 @@ def test_a_training_that_stops_early_also_does_so_after_an_interruption(
     assert "2-leads: stopped early; the best score was in epoch " in log
     history = (tmp_path / "whole" / "history.tsv").read_text()
     assert len(history.splitlines()) == 1 + 3
+    head, *rows = [line.split("\t") for line in history.splitlines()]
+    losses = [float(row[head.index("loss")]) for row in rows]
+    assert all(math.isfinite(float(row[head.index("training score")])) for row in rows)
+    steps = (tmp_path / "whole" / "steps.tsv").read_text()
+    by_step = [float(line.split("\t")[2]) for line in steps.splitlines()[1:]]
+    of_epochs = np.array(by_step).reshape(3, -1)
+    np.testing.assert_allclose(of_epochs.mean(1), losses, rtol=1e-4)
 
     def stop(text: str) -> None:
         if "epoch 2 of" in text:
@@ -65,6 +73,7 @@ def test_a_training_that_stops_early_also_does_so_after_an_interruption(
     team_code.training_code(str(simulated_folder), str(tmp_path / "cut"))
     assert "2-leads: continues after epoch 2." in capsys.readouterr().err
     assert (tmp_path / "cut" / "history.tsv").read_text() == history
+    assert (tmp_path / "cut" / "steps.tsv").read_text() == steps
     (whole,), (cut,) = (read_model(tmp_path / name).lead_sets for name in ("whole", "cut"))
     assert cut == whole
     assert whole.heads["diagnosis"].decision.name == "near ties"

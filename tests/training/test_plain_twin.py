@@ -117,7 +117,7 @@ def both(
         run = LeadSetRun(
             NAME, {}, recipe, LEADS, CLASSES, torch.device("cpu"), init=first.state_dict()
         )
-        state = train(run, train_part, validation, TotalBudget(1e9, 1), file)
+        state = train(run, train_part, validation, train_part, TotalBudget(1e9, 1), file)
         assert load_state(file, {}).finished
         network = Masked(2, 3, **recipe.network.options)
         network.load_state_dict(first.state_dict())

@@ -20,20 +20,25 @@ def test_history_has_one_row_per_epoch_and_columns_for_further_heads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.run.plot_training", lambda *_: None)  # no picture
-    write_history(tmp_path, {"12 leads": [ROW, {**ROW, "epoch": 2}], "2 leads": [ROW]})
+    steps = {"12 leads": [0.75, 0.25, 0.5], "2 leads": [0.5]}
+    write_history(tmp_path, {"12 leads": [ROW, {**ROW, "epoch": 2}], "2 leads": [ROW]}, steps)
     assert (tmp_path / "history.tsv").read_text().splitlines() == [
         "lead_set\tepoch\tloss\tscore\tthreshold\tlr",
         "12 leads\t1\t0.5\t0.25\tnan\t0.001",
         "12 leads\t2\t0.5\t0.25\tnan\t0.001",
         "2 leads\t1\t0.5\t0.25\tnan\t0.001",
     ]
+    assert (tmp_path / "steps.tsv").read_text().splitlines() == [
+        "lead_set\tstep\tloss", "12 leads\t1\t0.75", "12 leads\t2\t0.25", "12 leads\t3\t0.5",
+        "2 leads\t1\t0.5",
+    ]  # fmt: skip
     two_heads = {**ROW, "loss diagnosis": 0.25, "loss waves": 0.125, "score waves": 0.75}
-    write_history(tmp_path, {"2 leads": [two_heads]})
+    write_history(tmp_path, {"2 leads": [two_heads]}, {})
     assert (tmp_path / "history.tsv").read_text().splitlines() == [
         "lead_set\tepoch\tloss\tscore\tthreshold\tlr\tloss diagnosis\tloss waves\tscore waves",
         "2 leads\t1\t0.5\t0.25\tnan\t0.001\t0.25\t0.125\t0.75",
     ]
-    assert [path.name for path in tmp_path.iterdir()] == ["history.tsv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.tsv", "steps.tsv"]
 
 
 def test_problems_list_records_that_are_left_out_and_warnings(tmp_path: Path) -> None:
