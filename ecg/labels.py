@@ -47,6 +47,8 @@ CLASSES = (
     ("59931005",),
 )
 CODES = tuple(codes[0] for codes in CLASSES)
+# 2020's 24 classes: all but BBB and PRWP, which 2021 added.  CLBBB counts as LBBB, as in 2021.
+CODES_2020 = tuple(code for code in CODES if code not in ("6374002", "365413008"))
 SINUS_RHYTHM = "426783006"
 WITHOUT_P = frozenset({"164889003", "164890007", "10370003"})  # AF, AFL, pacing rhythm
 # Revenger 2021's special classes, which its rules answer: Brady, LAD, LQRSV, PR and RAD.
@@ -195,6 +197,11 @@ def scored_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
     return CODES
 
 
+def scored_classes_2020(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
+    """Give the 24 classes of the 2020 Challenge, independent of the records' codes."""
+    return CODES_2020
+
+
 def all_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
     """Give all codes of the records in order; equivalent ones count once.
 
@@ -239,6 +246,7 @@ def beat_classes(codes: Sequence[Iterable[str]]) -> tuple[str, ...]:
 # How a recipe chooses its classes from the codes of the training records.
 POLICIES: dict[str, Callable[[Sequence[Iterable[str]]], tuple[str, ...]]] = {
     "scored": scored_classes,
+    "scored2020": scored_classes_2020,
     "network21+rules5": scored_classes,
     "all": all_classes,
     "af": af_classes,

@@ -164,7 +164,8 @@ def _with_classes(
     names = POLICIES[head.classes](codes)
     counts = label_matrix(codes, names).sum(1)
     if records and not counts.any():
-        known = "26 scored labels" if names == CODES else f"labels {', '.join(names)}"
+        scored = f"{len(names)} scored labels"
+        known = scored if set(names) <= set(CODES) else f"labels {', '.join(names)}"
         of_2017 = any(code in AF_LETTERS for own in codes for code in own)
         hint = " For 2017's labels use a recipe such as dualnet-house." if of_2017 else ""
         raise LeadwiseError(

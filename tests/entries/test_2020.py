@@ -13,6 +13,7 @@ import pytest
 import evaluate_model
 import run_model
 import team_code
+from ecg.labels import CODES_2020
 from ecg.leads import STANDARD
 from ecg.records import read_record, write_record
 from helper_code import load_header, load_recording
@@ -99,13 +100,14 @@ def test_the_driver_loads_a_trained_model(
     contract: ModuleType, simulated_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("training.data.find", lambda name: small(find("house-resnet")))
-    monkeypatch.setenv("LEADWISE_LEADS", "12")
+    monkeypatch.setattr("training.data.find", lambda name: small(find(name)))
     monkeypatch.setenv("LEADWISE_EPOCHS", "1")
     main = runpy.run_path(str(ENTRY / "train_model.py"))["main"]
     assert main([str(simulated_folder), str(tmp_path / "new" / "model")]) == 0
     assert capsys.readouterr().out == "Done.\n"
-    assert len(read_model(tmp_path / "new" / "model").lead_sets) == 1
+    trained = read_model(tmp_path / "new" / "model")
+    assert (trained.recipe.name, len(trained.lead_sets)) == ("isibrno-2020", 1)
+    assert trained.classes == {"diagnosis": CODES_2020}
     model = contract.load_12ECG_model(str(tmp_path / "new" / "model"))
     assert leads_of_prediction(model, simulated_folder, tmp_path) == STANDARD
     assert main([str(tmp_path / "none"), str(tmp_path / "model")]) == 1

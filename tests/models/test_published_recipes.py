@@ -77,6 +77,7 @@ LEADWISE = {  # ours, docs/recipes.md
 }
 ISIBRNO_CHANGES: dict[str, Table] = {
     "isibrno-published": {},
+    "isibrno-2020": {"classes": "scored2020"},  # section 2: 2020's 24 classes and metric
     "isibrno-entry1": {  # table 1: "Basic model with residual channels"
         "transforms": Z_SCORES,
         "network": one("cnn_gru_attention", **BASIC, **DROPOUT),

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from ecg.labels import CODES
+from ecg.labels import CODES, CODES_2020
 from models.decision import decide, logit, sigmoid
 from models.recipe import part
-from scoring.challenge import prepare
+from scoring import METRICS
+from scoring.challenge import challenge_metric, load_weights, prepare, rewards
 from scoring.measures import count, f_measure, macro
 from training.decisions import (
     FITS,
@@ -165,3 +166,17 @@ def test_the_metric_of_other_classes_is_the_mean_f_measure() -> None:
     outputs = np.array([[1, 0], [1, 0], [0, 0]], dtype=bool)
     assert measure(labels) == 1
     assert measure(outputs) == pytest.approx(0.5)  # F 1 and 0
+
+
+def test_models_of_2020s_classes_are_scored_by_its_metric() -> None:
+    """Its table has 27 codes, of which three pairs are one class; its rewards differ."""
+    assert set(CODES_2020) == {codes[0] for codes in load_weights(2020).classes}
+    assert len(CODES_2020) == 24
+    rng = np.random.default_rng(0)
+    labels, outputs = rng.random((2, 300, 24)) < 0.15
+    of_2020 = challenge_metric(labels, outputs, CODES_2020, 2020)
+    assert measure_of(labels, CODES_2020)(outputs) == pytest.approx(of_2020)
+    assert METRICS["challenge"](labels, outputs, outputs, CODES_2020) == pytest.approx(of_2020)
+    assert abs(challenge_metric(labels, outputs, CODES_2020, 2021) - of_2020) > 1e-3
+    fitted = FITS["expected_metric"](0.1 + 0.8 * labels, labels, CODES_2020, 0)
+    np.testing.assert_allclose(fitted.options["rewards"], rewards(CODES_2020, 2020))
