@@ -47,7 +47,8 @@ CLASSES = (
     ("59931005",),
 )
 CODES = tuple(codes[0] for codes in CLASSES)
-# 2020's 24 classes: all but BBB and PRWP, which 2021 added.  CLBBB counts as LBBB, as in 2021.
+# 2020's 24 classes: all but BBB and PRWP, which 2021 added.  Their weights are the same in both
+# years' tables, so the Challenge metric of these classes is 2020's.  CLBBB counts as LBBB.
 CODES_2020 = tuple(code for code in CODES if code not in ("6374002", "365413008"))
 SINUS_RHYTHM = "426783006"
 WITHOUT_P = frozenset({"164889003", "164890007", "10370003"})  # AF, AFL, pacing rhythm

@@ -11,16 +11,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from scoring import af
-from scoring.challenge import challenge_metric, year_of
+from scoring.challenge import challenge_metric
 from scoring.measures import accuracy, areas, count, f_measure, macro
 from scoring.segments import beat_f1, dice
 
 Metric = Callable[[np.ndarray, np.ndarray, np.ndarray, Sequence[str]], float]
 
 METRICS: dict[str, Metric] = {
-    "challenge": lambda labels, outputs, _, classes: challenge_metric(
-        labels, outputs, classes, year_of(classes)
-    ),
+    "challenge": lambda labels, outputs, _, classes: challenge_metric(labels, outputs, classes),
     "auroc": lambda labels, _, probabilities, __: float(macro(areas(labels, probabilities).auroc)),
     "auprc": lambda labels, _, probabilities, __: float(macro(areas(labels, probabilities).auprc)),
     "f_measure": lambda labels, outputs, _, __: float(macro(f_measure(count(labels, outputs)))),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ecg import LeadwiseError
-from ecg.labels import CODES_2020, SINUS_RHYTHM
+from ecg.labels import SINUS_RHYTHM
 from scoring.measures import (
     accuracy,
     areas,
@@ -108,17 +108,6 @@ def _finite(cell: str) -> float:
     except ValueError:
         return np.nan
     return value if np.isfinite(value) else np.nan
-
-
-def year_of(classes: Sequence[str]) -> int:
-    """Give the year whose metric scores a model of these classes: 2020's 24, else 2021.
-
-    Examples
-    --------
-    >>> year_of(CODES_2020), year_of(["164889003", "426783006"])
-    (2020, 2021)
-    """
-    return 2020 if tuple(classes) == CODES_2020 else 2021
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ from models.rules import (
     combine,
     findings_of,
 )
-from scoring.challenge import Prepared, prepare, rewards, year_of
+from scoring.challenge import Prepared, prepare, rewards
 from scoring.measures import count, f_measure, macro
 from training.budget import UNLIMITED, TotalBudget
 
@@ -57,7 +57,7 @@ def measure_of(labels: np.ndarray, classes: Sequence[str]) -> Measure:
     """Return the metric of outputs: Challenge metric, or for other classes macro F-measure."""
     if not set(classes) <= set(CODES):
         return lambda outputs: float(macro(f_measure(count(labels, outputs))))
-    prepared = prepare(labels, classes, year_of(classes))
+    prepared = prepare(labels, classes)
     return lambda outputs: float(prepared.metric(outputs))
 
 
@@ -181,7 +181,7 @@ def _fit_expected(
     subset = np.unique(np.linspace(0, len(labels) - 1, EXPECTED_ON).astype(int))
     probabilities, labels = probabilities[subset], labels[subset]
     measure = measure_of(labels, classes)
-    table = tuple(map(tuple, rewards(classes, year_of(classes)).tolist()))
+    table = tuple(map(tuple, rewards(classes).tolist()))
     most_likely = temperature(probabilities, labels)
     candidates = [
         part("expected_metric", slope=round(share * most_likely, 4), offset=offset, rewards=table)
@@ -303,7 +303,7 @@ def choose_modes(
     tuple of Part
         All rules whose class is among the classes, including those that are off.
     """
-    prepared = prepare(labels, classes, year_of(classes))
+    prepared = prepare(labels, classes)
     modes = {name: "off" for name, rule in RULES.items() if rule.codes[0] in classes}
     for _ in range(PASSES):
         before = dict(modes)
@@ -354,7 +354,7 @@ def fit_rules(
         In the order in which the rules are applied: mode, number of labels `added` and `removed`,
         and the Challenge metric `before` and `after` this rule.
     """
-    prepared = prepare(labels, classes, year_of(classes))
+    prepared = prepare(labels, classes)
     chosen = sorted(
         USES[use](outputs, answers, labels, classes), key=lambda rule: list(RULES).index(rule.name)
     )
