@@ -6,8 +6,10 @@ decision on the validation records, and combines its labels with clinical rules.
 a medical device.
 """
 
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +26,15 @@ from training.settings import read_settings
 Answers = tuple[Sequence[str], Sequence[int], Sequence[float]]
 
 
-def training_code(data_directory: str, model_directory: str) -> None:
+def training_code(data_directory: str, model_directory: str, recipe: str | None = None) -> None:
     """Train a network for each lead set and write the model folder.
 
     Settings are the environment variables of `training.settings`.
+
+    Parameters
+    ----------
+    recipe : str, optional
+        Recipe to train, unless LEADWISE_RECIPE names one; by default that of the settings.
 
     Raises
     ------
@@ -36,7 +43,10 @@ def training_code(data_directory: str, model_directory: str) -> None:
     """
     from training.run import train_folder  # prediction does not need it
 
-    train_folder(data_directory, model_directory, read_settings())
+    settings = read_settings()
+    if recipe and not os.environ.get("LEADWISE_RECIPE", "").strip():
+        settings = replace(settings, recipe=recipe)
+    train_folder(data_directory, model_directory, settings)
 
 
 def load_model(model_directory: str, leads: Sequence[str]) -> Model:

@@ -1,6 +1,6 @@
 """The 2020 Challenge's function for training: ISIBrno's entry, for 2020's classes and metric."""
 
-import os
+from team_code import training_code
 
 RECIPE = "isibrno-2020"  # unless LEADWISE_RECIPE names another
 
@@ -15,9 +15,4 @@ def train_12ECG_classifier(input_directory: str, output_directory: str) -> None:
     LeadwiseError
         The records cannot be trained on, or the model folder cannot be written.
     """
-    from training.run import train_folder  # slow, and `--help` does not need it
-    from training.settings import read_settings
-
-    chosen = os.environ.get("LEADWISE_RECIPE", "").strip() or RECIPE
-    settings = read_settings({**os.environ, "LEADWISE_RECIPE": chosen})
-    train_folder(input_directory, output_directory, settings)
+    training_code(input_directory, output_directory, RECIPE)
