@@ -25,7 +25,7 @@ from models.dualnet2017.recipes import FAMILY, as_published, pre_training, two_c
 from models.folder import FittedHead, ModelFolder, TrainedSet, write_model, write_weights
 from models.network import skeleton
 from models.recipe import Recipe, part, vary
-from models.typed import one_line, shown
+from models.typed import shown
 
 MOST_BYTES = 1 << 30  # ++130M has 512 MB
 SHOWN = 3  # faults in a message
@@ -88,8 +88,10 @@ def read_state(file: Path) -> dict[str, torch.Tensor]:
     except LeadwiseError:
         raise
     except (pickle.UnpicklingError, *FAILURES, EOFError, TypeError, AttributeError) as error:
-        text = one_line(error).split(". ")[0]
-        raise LeadwiseError(f"{file}: holds more than weights, or is damaged: {text}") from error
+        raise LeadwiseError(
+            f"{file}: holds more than weights, or is damaged; give the file that "
+            "torch.save(network.state_dict()) wrote"
+        ) from error
     if not isinstance(content, Mapping) or not all(
         isinstance(name, str) and isinstance(one, torch.Tensor) for name, one in content.items()
     ):
