@@ -42,7 +42,7 @@ CHANGES = {
     "isibrno-entry1": ("isibrno-entry2", {"network"}),
     "isibrno-entry2": ("isibrno-published", {"transforms"}),
     "isibrno-entry3": ("isibrno-entry2", {"network", "optimiser"}),
-    "isibrno-entry7": ("isibrno-published", {"network", "post_transforms"}),
+    "isibrno-entry7": ("isibrno-published", {"network"}),
     "isibrno-2020": ("isibrno-published", {"heads", "lead_sets"}),
 }
 STEPS = {30_000: 938, 2_500: 79, 2_570: 81, 1_250: 40, 125: 4, 1: 1}

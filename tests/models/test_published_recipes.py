@@ -89,7 +89,6 @@ ISIBRNO_CHANGES: dict[str, Table] = {
         "optimiser": one("adam", lr=1e-3, weight_decay=0),
     },
     "isibrno-entry7": {  # "Self-normalizing network"; Klambauer et al. 2017: alpha dropout 0.05
-        "post_transforms": [one("z_score")],  # theorem 1: inputs of mean 0 and variance 1
         "network": one("selu_cnn_gru_attention", **INCREASED, dropout=0.05, context_dropout=0.5),
     },
     "isibrno-class-thresholds": {"decision": "per class"},  # "individual threshold for each"

@@ -120,7 +120,8 @@ def test_a_budget_below_one_epoch_is_kept_and_the_needed_one_is_named_early(
         in early
     )
     needed = int(early.split("needs about ")[1].split()[0])
-    assert 6 <= needed <= 9, "5 + 5 × (60 + 20 + 3) s are 7 minutes, with the estimates 8.4"
+    # 5 + 5 × (60 + 20 + 3) s are 7 minutes; the plan also holds the scored training records.
+    assert 6 <= needed <= 10
     assert sum("does not hold one epoch" in text for text in rest) == 0, "once is enough"
     assert "fewer than 3 of 30 epochs" in rest[-1]
 
