@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
+import holter.classifier
 from ecg import LeadwiseError
 from holter.classifier import BeatClassifier, Trees, load, similarity, softmax, write_model
 from holter.growing import Beats, Patient, choose, ensemble, grow, trees_of
@@ -154,17 +155,24 @@ def test_arrays_that_are_no_trees_are_refused(tmp_path: Path) -> None:
 
 
 def test_reviewed_beats_teach_beats_like_them() -> None:
-    """A patient whose beats of one kind are V although the model holds them for N."""
-    generator = np.random.default_rng(7)
-    numbers, _ = beats(7, 200)
-    odd = numbers[:, 30] < -1
-    numbers[odd, 40] = 5 + generator.normal(size=odd.sum())
-    truth = np.where(odd, 2, classifier().log_odds(numbers).argmax(axis=1))
-    before = classifier().probabilities(described(numbers))
-    assert (before[odd].argmax(axis=1) != 2).all()
-    after = classifier().adapted(numbers[:100], truth[:100]).probabilities(described(numbers))
-    assert (after[100:].argmax(axis=1) == truth[100:]).mean() > 0.8
-    assert after[odd, 2].mean() > before[odd, 2].mean() + 0.3
+    """A patient whose beats that the model calls S are V."""
+    numbers, _ = beats(7, 300)
+    labels = classifier().log_odds(numbers).argmax(axis=1)
+    truth = np.where(labels == 1, 2, labels)
+    adapted = classifier().adapted(numbers[:150], truth[:150])
+    after = adapted.probabilities(described(numbers)).argmax(axis=1)
+    assert (labels[150:] == 1).sum() > 10
+    assert (labels[150:] == truth[150:]).mean() < 0.95
+    assert (after[150:] == truth[150:]).mean() > 0.97
+
+
+def test_of_many_reviewed_beats_some_adapt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holter.classifier, "MOST_REVIEWED", 40)
+    numbers, classes = beats(7, 300)
+    adapted = classifier().adapted(numbers, classes)
+    assert adapted.reviewed is not None
+    assert len(adapted.reviewed[0]) == 40
+    assert np.isfinite(adapted.log_odds(numbers)).all()
 
 
 def test_without_reviewed_beats_nothing_changes() -> None:
