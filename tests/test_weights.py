@@ -19,6 +19,7 @@ FOLDERS = sorted(path.parent for path in WEIGHTS.glob("*/model.json"))
 
 SHIPPED = {
     "dualnet2017": {("ECG",)},
+    "heartly2021": {LEAD_SETS[12]},
     "house2026": {LEAD_SETS[12], LEAD_SETS[2]},
     "isibrno2020": {LEAD_SETS[12], LEAD_SETS[2]},
 }
@@ -32,9 +33,9 @@ def test_shipped_lead_sets() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_a_model_was_trained_with_the_recipe_of_its_name(folder: Path) -> None:
-    """Apart from its texts, and epochs and lead sets, which its training was given."""
+    """Apart from its texts, and epochs, minutes and lead sets, which its training was given."""
     trained = read_model(folder).recipe
-    given = ("source", "summary", "epochs", "lead_sets")
+    given = ("source", "summary", "epochs", "minutes", "lead_sets")
     known = replace(
         recipes_by_name()[trained.name], **{name: getattr(trained, name) for name in given}
     )
