@@ -1,10 +1,11 @@
 """Whether trainings end within their time budget, alone or on a busy machine.
 
-    python -m benchmarks.budget [--minutes 1 2 3 4] [--recipes …] [--records 400] [--load]
+    python -m benchmarks.budget [--minutes 1 2 3 4] [--recipes …] [--records 400] [--load] [--write]
 
 Each recipe trains all its lead sets on simulated records of 10 s with each budget.  Used is the
 time from the start of the process to its end.  With `--load`, one busy process per core runs beside
-it.  Epochs are those of each lead set, in order; the last one may be incomplete.
+it.  Epochs are those of each lead set, in order; the last one may be incomplete.  `--write` puts
+the table into docs/results.
 """
 
 import multiprocessing
@@ -17,11 +18,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.common import machine, parse_options, print_table, run, run_process
+from benchmarks.common import ROOT, machine, parse_options, run, run_process, table_lines
+from docs.generate import write_tables
 from ecg import LeadwiseError
 from ecg.progress import quiet_pipe
 from simulate import write_records
 
+RESULTS = ROOT / "docs" / "results.md"
 RECIPES = ["house-pair", "isibrno-basic", "revenger-nc-se-100hz"]
 LIMIT = 1.05  # of the budget
 
@@ -30,16 +33,22 @@ LIMIT = 1.05  # of the budget
 def main() -> None:
     """Train with each budget and print a table."""
     options = parse_options(
-        __doc__, minutes=[1.0, 2.0, 3.0, 4.0], recipes=RECIPES, records=400, load=False
+        __doc__, minutes=[1.0, 2.0, 3.0, 4.0], recipes=RECIPES, records=400, load=False, write=False
     )
-    print(f"{machine('torch')}\n{'With' if options.load else 'Without'} load beside it.\n")
+    about = f"{machine('torch')}; {'with' if options.load else 'without'} a busy process per core."
+    print(f"{about}\n")
     late: list[str] = []
+    lines = [about, ""]
     with tempfile.TemporaryDirectory() as scratch, busy(options.load):
         data = Path(scratch, "data")
         data.mkdir()
         write_records(data, options.records, seed=1, duration_s=10.0, fs=500.0)
         columns = ("recipe", "budget, s", "used, s", "used / budget", "epochs")
-        print_table(columns, rows(data, options.recipes, options.minutes, late))
+        for line in table_lines(columns, rows(data, options.recipes, options.minutes, late)):
+            print(line, flush=True)
+            lines.append(line)
+    if options.write:
+        write_tables(RESULTS, {"budget": lines})
     if late:
         raise LeadwiseError(f"used more than {LIMIT:.2f} of the budget: {', '.join(late)}")
 
