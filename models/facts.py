@@ -90,8 +90,8 @@ def rhythm_of(signal: np.ndarray, fs: float) -> np.ndarray:
     --------
     >>> from simulate import simulate
     >>> record = simulate(["SB"], seed=1)
-    >>> rhythm_of(record.signal, record.fs).round(2)[[0, 5, 9]].tolist()
-    [0.43, 0.0, 0.0]
+    >>> [round(float(one), 2) for one in rhythm_of(record.signal, record.fs)[[0, 5, 9]]]
+    [0.47, 0.0, 0.0]
     """
     intervals = rr(detect(signal, fs), fs) if fs >= LOWEST_HZ else np.empty(0)
     if len(intervals) < FEWEST:

@@ -252,7 +252,7 @@ def test_the_loss_of_each_head_is_finite_and_falls(name: str) -> None:
     targets = {head.name: targets_of(recipe, head, length) for head in recipe.heads}
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
     losses = []
-    for _ in range(8):
+    for _ in range(12):
         outputs = outputs_of(recipe, network, signal, length)
         values = {}
         for head in recipe.heads:

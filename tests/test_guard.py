@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
 GOLDEN = DATA / "guard" / "golden" / "digests.json"
 RECIPES = sorted(path.stem for path in (DATA / "guard").glob("*.json"))
-SHIPPED = sorted(path.parent.name for path in (ROOT / "weights").glob("*/model.json"))
+# A model that was shipped later has no digest until one of the known processors computes it;
+# tests/test_weights.py compares its answers within 1e-4.
+SHIPPED = sorted(json.loads(GOLDEN.read_text())["shipped"])
 # One thread and instruction sets that all current x86 processors have, so that they agree.
 FIXED = {
     "OMP_NUM_THREADS": "1",

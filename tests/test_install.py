@@ -15,7 +15,7 @@ from simulate import write_records
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-ROOMS = ("datasets", "ecg", "models", "scoring", "simulate", "training", "weights")
+ROOMS = ("datasets", "ecg", "holter", "models", "scoring", "simulate", "training", "weights")
 PACKAGED = (*ROOMS, "leadwise", "pyproject.toml", "requirements.txt", "README.md", "LICENSE.txt",
             "AUTHORS.txt", *(path.name for path in ROOT.glob("*.py")))  # fmt: skip
 USE = """

@@ -163,7 +163,7 @@ def test_each_network_is_explained_or_tells_why_not(name: str, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     "name",
-    ["isibrno-basic", "isibrno-entry7", "house-lead-dropout", "revenger-as-published",
+    ["isibrno-2020", "isibrno-entry7", "house-lead-dropout", "revenger-as-published",
      "revenger-tresnet-n", "revenger-branched-lw", "dualnet-s", "dualnet-house", "dualnet-pp-s",
      "dualnet-s-no-signal", "heartly-leadwise"],
 )  # fmt: skip

@@ -33,7 +33,7 @@ def test_the_metric_of_every_recipe_fits_its_classes(name: str) -> None:
 
 @pytest.mark.parametrize("field", ["decision", "rules", "metric", "mask", "classes"])
 def test_the_error_for_an_unknown_name_lists_the_known_ones(field: str) -> None:
-    with pytest.raises(LeadwiseError, match=f"{field}:? (no )?'best'; known are"):
+    with pytest.raises(LeadwiseError, match=f"{field}:? (no )?'best'; (known|similar) are"):
         check_recipe(vary(PUBLISHED, **{field: "best"}))
 
 

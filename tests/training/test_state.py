@@ -29,7 +29,10 @@ def a_state() -> TrainingState:
     ema = {"a.weight": torch.randn(3, 4)}
     history = [{"epoch": 1, "score": 0.5}]
     losses = [{"loss": 0.25}, {"loss": 0.125}]
-    return TrainingState(KEY, 1, 2, 2.5, False, losses, history, 1, weights, best, moments, ema)
+    return TrainingState(
+        KEY, epoch=1, step=2, used_s=2.5, losses=losses, history=history, step_losses=[0.5, 0.25],
+        best_epoch=1, network=weights, best=best, optimiser=moments, ema=ema,
+    )  # fmt: skip
 
 
 def test_a_state_is_equal_after_a_round_trip(tmp_path: Path) -> None:
