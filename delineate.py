@@ -35,7 +35,7 @@ from ecg.plots import FORMATS, SHOWN_S, draw_record
 from ecg.progress import log, quiet_pipe
 from ecg.records import Record, read_record, summarise
 from leadwise import WEIGHTS
-from training.commands import Job, exit_status, find_jobs, parse_options
+from training.commands import Job, add_records, exit_status, find_jobs, parse_options
 from training.settings import read_settings
 
 if TYPE_CHECKING:
@@ -144,14 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Mark P, QRS and T waves and beats of records. Research use, not a medical "
         "device."
     )
-    parser.add_argument(
-        "records", metavar="RECORD_OR_FOLDER", nargs="+",
-        help="header, path without .hea, or folder of records, flat or nested",
-    )  # fmt: skip
-    parser.add_argument(
-        "--out", metavar="FOLDER", type=Path, required=True,
-        help="folder for NAME.LEAD, NAME.all, NAME.beats.tsv and intervals.tsv, created if absent",
-    )  # fmt: skip
+    add_records(parser, "NAME.LEAD, NAME.all, NAME.beats.tsv and intervals.tsv")
     parser.add_argument(
         "--model", metavar="MODEL", type=Path, default=MODEL,
         help="model folder of HeartlyAI 2021 (default: weights/heartly2021)",

@@ -16,7 +16,7 @@ from ecg.parallel import sleep_while_waiting
 from ecg.progress import quiet_pipe
 from holter.result import CLASSES
 from leadwise import WEIGHTS
-from training.commands import exit_status, find_jobs, parse_options
+from training.commands import add_records, exit_status, find_jobs, parse_options
 from training.settings import read_settings
 
 MODEL = WEIGHTS / "malt2021"
@@ -38,15 +38,8 @@ def analyse_command(words: Sequence[str]) -> int:
         "use, not a medical device. Finished recordings are not done again.",
         epilog=f"`python -m holter {RELABEL} --help`: rename the beats of a cluster.",
     )
-    parser.add_argument(
-        "records", metavar="RECORD_OR_FOLDER", nargs="+",
-        help="header, path without .hea, or folder of records, flat or nested",
-    )  # fmt: skip
-    parser.add_argument(
-        "--out", metavar="FOLDER", type=Path, required=True,
-        help="folder for NAME.atr, NAME.json, NAME.beats.tsv, NAME.review.tsv, NAME.html and "
-        "drawings, created if absent",
-    )  # fmt: skip
+    files = "NAME.atr, NAME.json, NAME.beats.tsv, NAME.review.tsv, NAME.html and drawings"
+    add_records(parser, files)
     parser.add_argument(
         "--model", metavar="MODEL", type=Path, default=MODEL,
         help="folder of a beat classifier (default: weights/malt2021)",

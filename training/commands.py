@@ -22,6 +22,18 @@ class Job(NamedTuple):
     name: str
 
 
+def add_records(parser: argparse.ArgumentParser, files: str) -> None:
+    """Add the arguments RECORD_OR_FOLDER and `--out`, the folder for these files."""
+    parser.add_argument(
+        "records", metavar="RECORD_OR_FOLDER", nargs="+",
+        help="header, path without .hea, or folder of records, flat or nested",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", metavar="FOLDER", type=Path, required=True,
+        help=f"folder for {files}, created if absent",
+    )  # fmt: skip
+
+
 def find_jobs(paths: Sequence[str], out: Path) -> tuple[list[Job], list[str]]:
     """List the records of some paths, and names of those that are left out.
 
