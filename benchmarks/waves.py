@@ -214,14 +214,21 @@ def limits_of(waves: Waves, kind: str, side: str) -> np.ndarray:
     return np.sort(samples[samples != ABSENT])
 
 
+def wave_cells(leads: Comparison) -> list[str]:
+    """Format Dice and F1 of the worse side of P, QRS and T."""
+    f1 = {limit: row(leads.limits[limit]).f1 for limit in LIMITS}
+    lower = (100 * min(f1[kind, side] for side in SIDES) for kind in WAVES)
+    return [
+        " / ".join(f"{share:.3f}" for share in leads.dice.values()),
+        " / ".join(f"{share:.1f}" for share in lower),
+    ]
+
+
 def goal_cells(scores: Scores) -> list[str]:
     """Format Dice, F1 of the worse side, SD of fused limits, and mean absolute interval errors."""
-    f1 = {limit: row(scores.leads.limits[limit]).f1 for limit in LIMITS}
-    lower = (100 * min(f1[kind, side] for side in SIDES) for kind in WAVES)
     sd = (row(scores.fused.limits[limit]).sd_ms for limit in GOAL_LIMITS)
     return [
-        " / ".join(f"{share:.3f}" for share in scores.leads.dice.values()),
-        " / ".join(f"{share:.1f}" for share in lower),
+        *wave_cells(scores.leads),
         " / ".join(f"{one:.1f}" for one in sd),
         " / ".join(f"{one:.1f}" for one in np.nanmean(np.abs(scores.errors_ms), axis=0)),
     ]

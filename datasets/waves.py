@@ -6,6 +6,7 @@ OUT gets one folder per source, and `folds.tsv` (record, fold, patient) for all:
   lacks most classes of the Challenge (docs/transfer.md).
 - `qtdb`: waves of both leads together, in NAME.all with the parts in which all waves are marked.
 - `mitdb`: beats of DS1.  Its waves are not marked, thus unknown.
+- `simulated`: waves and beats of `python -m simulate OUT --annotations`, without codes.
 - `ptbxl`: a link to a data folder of diagnoses with its own folds.tsv (`python -m datasets.ptbxl`).
 
 Headers are written; signals and other annotations are links.  Names start with the source, because
@@ -26,11 +27,11 @@ from datasets.mitbih import DS1, read_mitbih
 from datasets.qtdb import patient_of, read_qtdb
 from datasets.tables import read_rows
 from ecg import LeadwiseError
-from ecg.annotation_files import BEATS_EXTENSION, write_annotations
+from ecg.annotation_files import BEATS_EXTENSION, annotation_files, write_annotations
 from ecg.files import atomic_write, make_folder
 from ecg.headers import Message
 from ecg.progress import quiet_pipe
-from ecg.records import Record, summarise
+from ecg.records import Record, find_records, summarise
 
 VALIDATION = "9"
 FOLDS = 5  # of the other records with marks, by patient
@@ -86,6 +87,18 @@ def lay_out_mitbih(source: Path, out: Path) -> tuple[list[Row], list[Message]]:
     return rows, problems
 
 
+def lay_out_simulated(source: Path, out: Path) -> tuple[list[Row], list[Message]]:
+    """Lay out simulated records, each of a patient of its own."""
+    records, problems = find_records(source)
+    rows = []
+    for record in records:
+        _write(record, out, record.name)
+        for extension in annotation_files(record.stem, record.leads):
+            _link(Path(f"{record.stem}.{extension}"), out / f"{record.name}.{extension}")
+        rows.append(Row(record.name, "", record.name))
+    return rows, problems
+
+
 def lay_out_folder(source: Path, out: Path) -> tuple[list[Row], list[Message]]:
     """Link a data folder, and read its folds.tsv.
 
@@ -108,19 +121,18 @@ def _write(record: Record, out: Path, name: str) -> None:
     """Write the header as it was read, under another name, and link the signal."""
     header, lines = record.header, record.header.lines
     (file,) = set(lines.files)
+    signal = f"{name}{Path(file).suffix}"
     text = [f"{name} {len(header.leads)} {header.fs:.10g} {record.samples}"]
     fields = (lines.formats, lines.gains, lines.baselines, lines.units)
     of_leads = zip(*fields, lines.firsts, lines.checksums, header.leads, strict=True)
     for form, gain, baseline, unit, first, checksum, lead in of_leads:
-        text.append(
-            f"{name}.dat {form} {gain:g}({baseline})/{unit} 0 0 {first} {checksum} 0 {lead}"
-        )
+        text.append(f"{signal} {form} {gain:g}({baseline})/{unit} 0 0 {first} {checksum} 0 {lead}")
     age = "NaN" if math.isnan(header.age) else f"{header.age:g}"
     text += [f"# Age: {age}", f"# Sex: {header.sex.capitalize()}"]
     make_folder(out)
     with atomic_write(out / f"{name}.hea") as draft:
         draft.write_text("\n".join(text) + "\n", encoding="utf-8")
-    _link(Path(record.stem).parent / file, out / f"{name}.dat")
+    _link(Path(record.stem).parent / file, out / signal)
 
 
 def _link(source: Path, target: Path) -> None:
@@ -148,7 +160,7 @@ def lay_out(out: Path, fold: str, sources: dict[str, Path]) -> Iterator[str]:
     fold : str
         Of LUDB's development records.
     sources : dict of str to Path
-        Folders of ludb, qtdb, mitdb and ptbxl, or some of them.
+        Folders of ludb, qtdb, mitdb, simulated and ptbxl, or some of them.
 
     Raises
     ------
@@ -162,6 +174,7 @@ def lay_out(out: Path, fold: str, sources: dict[str, Path]) -> Iterator[str]:
         "ludb": partial(lay_out_ludb, fold=fold),
         "qtdb": lay_out_qtdb,
         "mitdb": lay_out_mitbih,
+        "simulated": lay_out_simulated,
         "ptbxl": lay_out_folder,
     }
     for name, source in sources.items():
@@ -185,13 +198,14 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--ludb", type=Path, help="folder of LUDB: waves")
     parser.add_argument("--qtdb", type=Path, help="folder of QTDB: waves")
     parser.add_argument("--mitdb", type=Path, help="folder of MIT-BIH: beats of DS1")
+    parser.add_argument("--simulated", type=Path, help="simulated records: waves and beats")
     parser.add_argument("--ptbxl", type=Path, help="data folder with folds.tsv: diagnoses")
     parser.add_argument(
         "--fold", default=VALIDATION,
         help="validation fold, which gets LUDB's development records (default: %(default)s)",
     )  # fmt: skip
     options = parser.parse_args(words)
-    names = ("ludb", "qtdb", "mitdb", "ptbxl")
+    names = ("ludb", "qtdb", "mitdb", "simulated", "ptbxl")
     sources = {name: path for name in names if (path := getattr(options, name))}
     if not sources:
         parser.error("name at least one source")

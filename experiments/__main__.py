@@ -24,7 +24,7 @@ from typing import Any
 
 from ecg import LeadwiseError
 from ecg.progress import quiet_pipe
-from experiments import compare, curves, errors, kills, rules, table5, transfer
+from experiments import compare, curves, errors, kills, rules, table5, transfer, wave_rules
 from experiments.cells import cells_of, run_cells
 from experiments.export import export
 from experiments.grid import narrowed
@@ -166,6 +166,8 @@ COMMANDS: dict[str, tuple[Any, str, str, dict[str, Any]]] = {
                      "answers", "ptbxl out published", {}),
     "rules-elsewhere": (rules.elsewhere, "tables of docs/rules.md on other records; WAVES: folders "
                         "mitdb and ludb; SAMPLES: of the Challenge, 500 Hz", "waves samples", {}),
+    "rules-waves": (wave_rules.report, "long PR and QT by a network's marks; MARKS: folders that "
+                    "delineate.py wrote", "ptbxl marks+", {"page": PAGE}),
     "rules-pictures": (rules.pictures, "one record per rule", "ptbxl out samples", {}),
     "transfer": (transfer.report, "models on other hospitals' records", "samples ludb models+",
                  {"ptbxl": _option(_path, "test records of PTB-XL, for comparison"),

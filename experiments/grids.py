@@ -242,6 +242,7 @@ def _all() -> Iterator[Grid]:
     yield leave_one_source_out(find(DEFAULT_RECIPE))
     yield from grids2017.all_grids()
     yield grids_heartly.ablation()
+    yield grids_heartly.beats()
 
 
 GRIDS = {grid.name: grid for grid in _all()}

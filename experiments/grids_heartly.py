@@ -1,33 +1,57 @@
-"""Ablations of HeartlyAI 2021: its tasks, its pretraining and its sampling rate."""
+"""Studies of HeartlyAI 2021: tasks, data, pretraining and rate; classes of beats by patient."""
 
 from dataclasses import replace
 
 from experiments.grid import Grid, variants
+from experiments.wave_sections import OFF
 from models import find
 from models.recipe import part, vary
 
-EPOCHS = 8  # a small budget
-OFF = 1e-9  # weight of a loss: its gradients are far below those of others and below Adam's ε
+# A small budget.
+EPOCHS, BATCH = 4, 16
+SAMPLING = part("inverse_frequency", annotated=2, others=400, power=0.5)
+OF_BEATS = part("inverse_frequency", annotated=10, others=100, power=0.5)
 
 
 def ablation() -> Grid:
     """Train variants of `heartly-leadwise` on a folder of `python -m datasets.waves … --fold 8`.
 
-    Fold 9 scores diagnoses.  A folder without QTDB shows what its marks add.
+    Fold 9 scores diagnoses, LUDB's development records waves.  The folder has simulated records;
+    one variant alone learns from them.
     """
-    base = vary(find("heartly-leadwise"), epochs=EPOCHS)
+    base = vary(
+        find("heartly-leadwise"), epochs=EPOCHS, batch=BATCH, sampling=SAMPLING,
+        leave_out=(part("sources", names=("simulated",)),),
+    )  # fmt: skip
     diagnosis, waves, beats = base.heads
-    no_waves, no_beats = (replace(head, weight=OFF) for head in (waves, beats))
+    no_diagnosis, no_waves, no_beats = (replace(head, weight=OFF) for head in base.heads)
     fs, network = 2 * base.fs, base.network.options
     recipes = variants(base, {
         "whole": {},
         "diagnosis-alone": {"heads": (diagnosis, no_waves, no_beats)},
+        "waves-alone": {"heads": (waves, no_diagnosis, no_beats)},  # the first chooses the epoch
         "without-beats": {"heads": (diagnosis, waves, no_beats)},
         "without-no-p": {"heads": (diagnosis, replace(waves, mask="off"), beats)},
+        "without-qtdb": {"leave_out": (part("sources", names=("simulated", "qtdb")),)},
+        "with-simulated": {"leave_out": ()},
         "barlow": {"pretraining": part("barlow", share=0.2, weight=1 / network["width"])},
         "500-hz": {"fs": fs, "network": part(base.network.name, **{**network, "fs": fs})},
     })  # fmt: skip
     return Grid(
-        "heartly-ablation", f"tasks, pretraining and rate of HeartlyAI, {EPOCHS} epochs each",
-        recipes, leads=(), seeds=(0, 1, 2),
+        "heartly-ablation", f"tasks, data, pretraining and rate of HeartlyAI, {EPOCHS} epochs each",
+        recipes, leads=(), sections=("marks",),
+    )  # fmt: skip
+
+
+def beats() -> Grid:
+    """Train `heartly-leadwise` on a folder of `python -m datasets.waves … --fold 8`.
+
+    The folder has LUDB, MIT-BIH, whose five folds of patients are the test folds, and diagnoses in
+    other folds.
+    """
+    recipe = vary(find("heartly-leadwise"), epochs=EPOCHS, batch=BATCH, sampling=OF_BEATS)
+    return Grid(
+        "heartly-beats", f"classes of beats by patient, {EPOCHS} epochs each",
+        {"whole": recipe}, leads=(), folds=tuple(("8", str(fold)) for fold in range(1, 6)),
+        measures=(), sections=("beats-out-of-fold",),
     )  # fmt: skip

@@ -124,7 +124,7 @@ def best_numbers(
     names = list(GRIDS[rule.name])
     best = max(
         itertools.product(*GRIDS[rule.name].values()),
-        key=lambda numbers: _f1(
+        key=lambda numbers: f1_of(
             labels[subset], rule.answers(columns, dict(zip(names, numbers, strict=True))) == 1
         ),
     )
@@ -142,7 +142,8 @@ def cross_fitted(rule: Rule, table: Table, labels: np.ndarray, folds: np.ndarray
     return answers
 
 
-def _f1(labels: np.ndarray, outputs: np.ndarray) -> float:
+def f1_of(labels: np.ndarray, outputs: np.ndarray) -> float:
+    """Compute F1; 0 without a label and an output."""
     total = int(labels.sum() + outputs.sum())
     return 2 * int((labels & outputs).sum()) / total if total else 0.0
 
@@ -213,22 +214,23 @@ def report(ptbxl: Path, out: Path, published: Path) -> None:
 
 def _compared(labels: np.ndarray, ours: np.ndarray, other: np.ndarray, folds: np.ndarray) -> str:
     low, high = difference(labels, ours, other)
-    first, second, nine = _f1(labels, ours), _f1(labels, other), folds == 9
+    first, second, nine = f1_of(labels, ours), f1_of(labels, other), folds == 9
     return (
         f"{first:.3f} | {second:.3f} | {first - second:+.3f} ({low:+.3f} to {high:+.3f}) | "
-        f"{_cases(labels, ours)} | {_cases(labels, other)} | "
-        f"{_f1(labels[nine], ours[nine]):.3f} | {_f1(labels[nine], other[nine]):.3f}"
+        f"{cases(labels, ours)} | {cases(labels, other)} | "
+        f"{f1_of(labels[nine], ours[nine]):.3f} | {f1_of(labels[nine], other[nine]):.3f}"
     )
 
 
-def _cases(labels: np.ndarray, outputs: np.ndarray) -> str:
+def cases(labels: np.ndarray, outputs: np.ndarray) -> str:
+    """Format the numbers of true positives, false positives and false negatives."""
     return f"{(labels & outputs).sum()} {(~labels & outputs).sum()} {(labels & ~outputs).sum()}"
 
 
 def _alone(labels: np.ndarray, ours: np.ndarray) -> str:
     unknown = int((ours == -1).sum())
-    f1 = f"{_f1(labels, ours == 1):.3f}" if labels.any() and unknown < len(ours) else NO
-    return f"{labels.sum()} | {f1} | {_cases(labels, ours == 1)} | {unknown}"
+    f1 = f"{f1_of(labels, ours == 1):.3f}" if labels.any() and unknown < len(ours) else NO
+    return f"{labels.sum()} | {f1} | {cases(labels, ours == 1)} | {unknown}"
 
 
 def _fitted_rows(rule: Rule, table: Table, labels: np.ndarray) -> Iterator[str]:
@@ -248,7 +250,7 @@ def _noise_rows(rule: Rule, table: Table, labels: np.ndarray, ours: np.ndarray) 
         clear = ~denied & ~affirmed
         yield (
             f"{rule.name} | {denied.sum()} of {labels.sum()} | {affirmed.sum()} | "
-            f"{_f1(labels, ours == 1):.3f} | {_f1(labels[clear], ours[clear] == 1):.3f}"
+            f"{f1_of(labels, ours == 1):.3f} | {f1_of(labels[clear], ours[clear] == 1):.3f}"
         )
 
 

@@ -28,6 +28,7 @@ from experiments.outputs import (
     signed,
 )
 from experiments.results import Result, by_seed
+from experiments.wave_sections import beats_out_of_fold, marks
 from models.decision import logit, sigmoid
 from models.recipe import Part, part
 from models.rules import MODES, PUBLISHED, REPLACE, combine, detector_of
@@ -268,5 +269,5 @@ def out_of_fold(grid: Grid, results: Sequence[Result], _: Path) -> list[str]:
 SECTIONS: Mapping[str, Callable[[Grid, Sequence[Result], Path], list[str]]] = {
     "decisions": decisions, "calibration": calibration, "rules": rules,
     "rules-cross-fitted": rules_cross_fitted, "ensemble": ensemble,
-    "out-of-fold": out_of_fold,
+    "out-of-fold": out_of_fold, "marks": marks, "beats-out-of-fold": beats_out_of_fold,
 }  # fmt: skip

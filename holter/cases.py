@@ -4,7 +4,7 @@ A detected R peak within 150 ms of a marked beat has its class.  Fusion and uncl
 count neither way, nor do peaks without a beat in ventricular flutter.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,13 +31,21 @@ SIMULATIONS, TURNS = 2, 4  # variants of a record with other rhythms, and with o
 MOST_TURNED = {"odd": 150, "N": 100, "S": 80, "V": 120}  # beats per variant with other leads
 
 
-class Case(NamedTuple):
-    """An annotated recording.
+class Truth(NamedTuple):
+    """What is marked at detected R peaks.
 
     `classes` has an index of `CLASSES`, `EXTRA` or `NEITHER` per beat; `early` marks beats of the
     first five minutes; `missed` counts marked beats without an R peak, (2, classes), before and
     after five minutes.
     """
+
+    classes: np.ndarray
+    early: np.ndarray
+    missed: np.ndarray
+
+
+class Case(NamedTuple):
+    """An annotated recording; `classes`, `early` and `missed` are those of `Truth`."""
 
     name: str
     beats: Description
@@ -57,26 +65,32 @@ def read_case(stem: Path) -> Case:
     """
     record = read_record(stem.with_suffix(".hea"))
     table = read_table(record)
-    marks = read_marks(f"{stem}.atr")
-    samples = np.array([mark.sample for mark in marks if mark.symbol in AAMI], int)
-    names = [AAMI[mark.symbol] for mark in marks if mark.symbol in AAMI]
-    codes = np.array([CLASSES.index(one) if one in CLASSES else NEITHER for one in names], int)
-    pairs = match(samples, table.peaks, TOLERANCE_MS * record.fs / 1000)
-    classes = np.full(len(table), EXTRA)
-    classes[in_flutter(table.peaks, marks)] = NEITHER
-    classes[pairs[:, 1]] = codes[pairs[:, 0]]
-    lost = codes >= 0
-    lost[pairs[:, 0]] = False
-    later = (samples >= REVIEWED_S * record.fs).astype(int)
-    missed = np.zeros((2, len(CLASSES)), int)
-    np.add.at(missed, (later[lost], codes[lost]), 1)
+    truth = marked_classes(read_marks(f"{stem}.atr"), table.peaks, record.fs)
+    classes = truth.classes
     beats = describe_table(table)
     generator = np.random.default_rng(list(record.name.encode()))
     simulated = [_simulated(record.signal, table, classes, generator) for _ in range(SIMULATIONS)]
     turned = [_turned(table, classes, generator, single=turn == 0) for turn in range(TURNS)]
     genuine = Beats(beats.numbers, classes)
     patient = Patient(record.name, genuine, _joined(simulated), _joined(turned))
-    return Case(record.name, beats, classes, table.peaks < REVIEWED_S * record.fs, missed, patient)
+    return Case(record.name, beats, *truth, patient)
+
+
+def marked_classes(marks: Sequence[Mark], peaks: np.ndarray, fs: float) -> Truth:
+    """Give detected R peaks the classes of the marked beats, and count the missed ones."""
+    samples = np.array([mark.sample for mark in marks if mark.symbol in AAMI], int)
+    names = [AAMI[mark.symbol] for mark in marks if mark.symbol in AAMI]
+    codes = np.array([CLASSES.index(one) if one in CLASSES else NEITHER for one in names], int)
+    pairs = match(samples, peaks, TOLERANCE_MS * fs / 1000)
+    classes = np.full(len(peaks), EXTRA)
+    classes[in_flutter(peaks, marks)] = NEITHER
+    classes[pairs[:, 1]] = codes[pairs[:, 0]]
+    lost = codes >= 0
+    lost[pairs[:, 0]] = False
+    later = (samples >= REVIEWED_S * fs).astype(int)
+    missed = np.zeros((2, len(CLASSES)), int)
+    np.add.at(missed, (later[lost], codes[lost]), 1)
+    return Truth(classes, peaks < REVIEWED_S * fs, missed)
 
 
 def in_flutter(peaks: np.ndarray, marks: Iterable[Mark]) -> np.ndarray:

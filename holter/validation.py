@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from holter.cases import EXTRA, Case
+from holter.cases import EXTRA, Case, Truth
 from holter.classifier import CLASSES, BeatClassifier
 from holter.growing import Patient, grow
 from scoring.calibration import calibration_error
@@ -81,8 +81,9 @@ def cross_validate(
 
 
 def agreement(
-    cases: Sequence[Case], labels: Sequence[np.ndarray], name: str, since_review: bool = False
-) -> Agreement:
+    cases: Sequence[Case | Truth], labels: Sequence[np.ndarray], name: str,
+    since_review: bool = False,
+) -> Agreement:  # fmt: skip
     """Count how labels agree with the marked classes.
 
     Parameters

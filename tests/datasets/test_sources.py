@@ -11,7 +11,8 @@ from datasets.sources import labelled_classes, source_of
     [("A0001", "cpsc2018"), ("Q0398", "cpsc-extra"), ("I0002", "incart"), ("S0549", "ptb"),
      ("HR21837", "ptb-xl"), ("E10344", "georgia"), ("JS00001", "chapman-shaoxing"),
      ("JS10646", "chapman-shaoxing"), ("JS10647", "ningbo"), ("JS45551", "ningbo"),
-     ("SIM00007", "simulated"), ("X1", "unknown"), ("a0001", "unknown"), ("100", "unknown")],
+     ("SIM00007", "simulated"), ("ludb7", "ludb"), ("mitdb101", "mit-bih"), ("sel36", "qtdb"),
+     ("sele0104", "qtdb"), ("X1", "unknown"), ("a0001", "unknown"), ("100", "unknown")],
 )  # fmt: skip
 def test_a_name_gives_the_source(name: str, source: str) -> None:
     assert source_of(name) == source

@@ -10,6 +10,7 @@ import wfdb
 from datasets.ludb import DEVELOPMENT
 from datasets.waves import Row, main, with_folds
 from ecg.records import find_records
+from simulate import write_records
 from training.splits import read_folds
 
 GENUINE = Path(__file__).parents[1] / "data" / "genuine"
@@ -62,6 +63,21 @@ def test_records_keep_signals_marks_and_patients(tmp_path: Path, sources: dict[s
     assert folds["ludb2"][0] in "12345"
     assert folds["sel116"] == folds["mitdb116"]
     assert folds["HR00001"] == ("3", "15")
+
+
+def test_simulated_records_have_marks_and_no_codes(tmp_path: Path) -> None:
+    source, out = tmp_path / "simulated", tmp_path / "out"
+    write_records(source, 2, annotations=True)
+    assert main([str(out), "--simulated", str(source)]) == 0
+    before, after = (find_records(folder)[0] for folder in (source, out))
+    assert [record.name for record in after] == ["SIM00001", "SIM00002"]
+    for one, other in zip(before, after, strict=True):
+        assert one.header.codes
+        assert not other.header.codes
+        np.testing.assert_array_equal(one.signal, other.signal)
+        assert len(other.annotations().waves) == len(one.annotations().waves) > 20
+        assert len(other.annotations().beats) == len(one.annotations().beats) > 5
+    assert {fold for fold, _ in read_folds(out).values()} == {"1", "2"}
 
 
 def test_folders_of_other_sources_are_errors(

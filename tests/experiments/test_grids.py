@@ -10,6 +10,7 @@ from experiments.grid import Grid, narrowed
 from experiments.grids import GRIDS, find_grid
 from experiments.outputs import MEASURES
 from experiments.sections import SECTIONS
+from experiments.wave_sections import OFF
 from models import find
 from models.recipe import Recipe, recipe_from_json, recipe_to_json
 from training.checks import check_recipe
@@ -83,17 +84,27 @@ def test_the_study_of_dualnet_holds_the_papers_nine_networks() -> None:
 def test_heartlys_ablation_changes_one_thing_at_a_time() -> None:
     whole, *others = GRIDS["heartly-ablation"].recipes.values()
     base = find("heartly-leadwise")
-    assert replace(whole, epochs=base.epochs) == base
+    names = ("epochs", "batch", "sampling", "leave_out")
+    assert replace(whole, **{name: getattr(base, name) for name in names}) == base
     changed = [
         {field.name for field in fields(Recipe)
          if getattr(one, field.name) != getattr(whole, field.name)} - {"name", "summary"}
         for one in others
     ]  # fmt: skip
-    assert changed == [{"heads"}, {"heads"}, {"heads"}, {"pretraining"}, {"fs", "network"}]
-    weights = [[head.weight for head in one.heads] for one in others[:2]]
-    first, waves, _ = (head.weight for head in base.heads)
-    assert weights == [[first, 1e-9, 1e-9], [first, waves, 1e-9]]
+    assert changed == [{"heads"}] * 4 + [{"leave_out"}] * 2 + [{"pretraining"}, {"fs", "network"}]
+    learned = [[head.name for head in one.heads if head.weight > OFF] for one in others[:4]]
+    every = [head.name for head in base.heads]
+    assert learned == [["diagnosis"], ["waves"], ["diagnosis", "waves"], every]
+    assert all({head.name for head in one.heads} == set(every) for one in others)
     assert others[-1].crop_samples == 4096  # frames, as published
+
+
+def test_heartlys_folds_of_beats_are_those_of_the_patients() -> None:
+    grid = GRIDS["heartly-beats"]
+    known = {"1", "2", "3", "4", "5", "6", "8"}
+    cells = cells_of(grid)
+    assert [cell.test for cell in cells] == ["1", "2", "3", "4", "5"]
+    assert training_folds(cells[0], known) == ("2", "3", "4", "5", "6")
 
 
 def test_a_grid_is_recipes_by_lead_sets_by_folds_by_seeds() -> None:
