@@ -15,6 +15,7 @@ from ecg.files import make_folder
 from ecg.parallel import sleep_while_waiting
 from ecg.progress import quiet_pipe
 from holter.result import CLASSES
+from holter.steps import OF_PAIR, STEPS
 from leadwise import WEIGHTS
 from training.commands import add_records, exit_status, find_jobs, parse_options
 from training.settings import read_settings
@@ -42,7 +43,13 @@ def analyse_command(words: Sequence[str]) -> int:
     add_records(parser, files)
     parser.add_argument(
         "--model", metavar="MODEL", type=Path, default=MODEL,
-        help="folder of a beat classifier (default: weights/malt2021)",
+        help="folder of a beat classifier, of holter.training or holter.pair_training (default: "
+        "weights/malt2021)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--without", metavar="STEP,…", default="",
+        help="steps to leave out; " + "; ".join(f"{name}: {text}" for name, text in STEPS.items())
+        + f". {', '.join(OF_PAIR)} are steps of pairs of networks",
     )  # fmt: skip
     parser.add_argument("--leads", metavar="LEAD,…", help="leads to use (default: all)")
     parser.add_argument(
@@ -65,6 +72,9 @@ def analyse_command(words: Sequence[str]) -> int:
     options = parse_options(parser, words)
     if options.jobs < 1:
         parser.error("--jobs must be at least 1")
+    without = tuple(dict.fromkeys(filter(None, options.without.split(","))))
+    if unknown := [step for step in without if step not in STEPS]:
+        parser.error(f"--without: no step {unknown[0]}; steps are {', '.join(STEPS)}")
 
     def process() -> tuple[list[str], int]:
         jobs, failed = find_jobs(options.records, options.out)
@@ -74,7 +84,9 @@ def analyse_command(words: Sequence[str]) -> int:
 
         leads = tuple(filter(None, (options.leads or "").split(",")))
         rename = read_settings().rename or ()
-        settings = Settings(options.model, leads, rename, options.overwrite, options.reviewed)
+        settings = Settings(
+            options.model, leads, rename, options.overwrite, options.reviewed, without
+        )
         records = len(jobs) + len(failed)
         failed += analyse_all(jobs, settings, processes=options.jobs, cluster=options.cluster)
         return failed, records

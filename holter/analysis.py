@@ -1,19 +1,22 @@
 """The pipeline of one recording: R peaks, noise, windows, labels, clusters."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
 from ecg.beats import detect_long
 from ecg.records import Record
 from holter.activity import Activity, Meter, noise
-from holter.clusters import find_clusters
+from holter.clusters import Cluster, find_clusters
 from holter.events import find_gaps, overlap
 from holter.parts import choose_rows, read_parts
-from holter.result import Look, Result, label_of
+from holter.result import Heat, Look, Result, label_of
 from holter.table import PART_S, BeatTable, read_table
 
-Classifier = Callable[[BeatTable], np.ndarray]  # probabilities of N, S and V, (beats, 3)
+# Probabilities of N, S and V, (beats, 3); a row of zeros is no beat.
+Classifier = Callable[[BeatTable], np.ndarray]
+# Grad-CAM of some beats and their labels, (some, leads, 300).
+Explain = Callable[[BeatTable, Sequence[int], Sequence[str]], np.ndarray]
 
 
 def analyse(
@@ -22,6 +25,8 @@ def analyse(
     leads: Sequence[str] = (),
     *,
     model: dict[str, str] | None = None,
+    explain: Explain | None = None,
+    without: Collection[str] = (),
     part_s: float = PART_S,
     advance: Callable[[int], object] = int,
 ) -> Result:
@@ -33,6 +38,10 @@ def analyse(
         Leads to use, by name; () for all.
     model : dict of str to str, optional
         Name and sha256 of the classifier, for the report.
+    explain : callable, optional
+        Explains the beat most like the mean of each cluster.
+    without : collection of str
+        Steps of `holter.steps.OF_ALL` that are left out.
     part_s : float
         Seconds of the recording in memory; the result does not depend on it.
     advance : callable
@@ -49,17 +58,35 @@ def analyse(
     table = read_table(record, leads, clear, part_s=part_s, advance=advance)
     table = table.take(np.flatnonzero(table.usable.any(axis=1)))
     probabilities = np.asarray(classify(table), float)
+    beats = probabilities.any(axis=1)
+    if not beats.all():
+        table, probabilities = table.take(np.flatnonzero(beats)), probabilities[beats]
     clusters = np.zeros(len(table), int)
-    looks = []
-    for found in find_clusters(table, label_of(probabilities)):
-        clusters[found.members] = found.number
-        looks.append(Look(found.number, found.label, found.centre, found.mean, found.spread))
+    found = find_clusters(table, label_of(probabilities), without)
+    for one in found:
+        clusters[one.members] = one.number
+    looks = [
+        Look(one.number, one.label, one.centre, one.mean, one.spread, heat)
+        for one, heat in zip(found, explained(table, found, explain), strict=True)
+    ]
     return Result(
         table.name, table.fs, activity.samples, table.leads, model or {}, table.peaks,
         probabilities, clusters, tuple(looks),
         find_gaps(table.peaks, activity, record.fs, stretches), stretches,
         left_out=len(peaks) - len(table),
     )  # fmt: skip
+
+
+def explained(
+    table: BeatTable, found: Sequence[Cluster], explain: Explain | None
+) -> Sequence[Heat | None]:
+    """Explain the label of each cluster's most typical beat."""
+    if not (explain and found):
+        return [None] * len(found)
+    centres, labels = [one.centre for one in found], [one.label for one in found]
+    beats = np.where(table.usable[centres][..., None], table.windows[centres], np.nan)
+    heats = explain(table, centres, labels)
+    return [Heat(*one) for one in zip(labels, beats.astype(np.float32), heats, strict=True)]
 
 
 def scan(

@@ -10,7 +10,6 @@ that is left answers, so all trees are evaluated without branches: QuickScorer o
 2015.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,18 +20,16 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save
 
 from ecg import LeadwiseError
-from ecg.files import atomic_write, read_bytes
+from holter.model_folder import read_folder, write_folder
 from holter.numbers import NAMES, Description, average_alike, describe
 from holter.table import BeatTable
-from models.json_file import read_json, readable
 
 CLASSES = ("N", "S", "V")
-FORMAT = 1
+FORMAT, DESCRIPTION = 1, "classifier.json"
 LEAVES = 8  # bits of a byte
 PART = 1024  # beats whose leaves are in memory
 ALIKE_PART, MOST_LOG_ODDS = 0.8, 8.0  # of the beats alike in the log-odds of V; largest of one beat
 BLOCK = 128  # beats whose comparisons stay in the processor's cache
-LARGEST = 64 << 20  # bytes of a file of trees
 LOWEST_BIT = np.array([(byte & -byte).bit_length() - 1 for byte in range(256)], np.int8)
 ADAPTING_STEPS = 1000  # chosen on DS1: fewer adapt less, F1 rises up to here
 ADAPTING_RATE = 4.0  # the largest that is stable: the Hessian of the cross-entropy is at most 1/2
@@ -191,20 +188,8 @@ def write_model(classifier: BeatClassifier, folder: Path) -> None:
         A file cannot be written.
     """
     content = save(dict(classifier.trees._asdict()))
-    digest = hashlib.sha256(content).hexdigest()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LeadwiseError(f"{folder}: cannot be made: {error.strerror}") from error
-    name = f"trees-{digest[:8]}.safetensors"
-    with atomic_write(folder / name) as path:
-        path.write_bytes(content)
-    description = {
-        "format": FORMAT, "file": name, "sha256": digest, "classes": CLASSES, "numbers": NAMES,
-        "origin": classifier.origin,
-    }  # fmt: skip
-    with atomic_write(folder / "classifier.json") as path:
-        path.write_text(readable(description) + "\n", encoding="utf-8")
+    fields = {"format": FORMAT, "classes": CLASSES, "numbers": NAMES, "origin": classifier.origin}
+    write_folder(folder, DESCRIPTION, "trees", content, fields)
 
 
 def load(folder: str | Path) -> BeatClassifier:
@@ -216,35 +201,14 @@ def load(folder: str | Path) -> BeatClassifier:
         It is no such folder, its files do not belong together, or this version of the numbers is
         another one than the model was trained on.
     """
-    folder = Path(folder)
-    try:
-        description = read_json(folder / "classifier.json")
-    except FileNotFoundError as error:
-        raise LeadwiseError(
-            f"{folder}: no classifier.json; give a folder that holter.training has written"
-        ) from error
     wanted = {"format": FORMAT, "classes": list(CLASSES), "numbers": list(NAMES)}
-    fields = description if isinstance(description, dict) else {}
-    for name, value in wanted.items():
-        if fields.get(name) != value:
-            raise LeadwiseError(f"{folder}/classifier.json: {name} is not that of this version")
-    file, digest = str(fields.get("file")), fields.get("sha256")
-    if Path(file).name != file or not file.endswith(".safetensors"):
-        raise LeadwiseError(
-            f"{folder}/classifier.json: file must name a .safetensors file beside it"
-        )
+    stored = read_folder(Path(folder), DESCRIPTION, wanted, "holter.training")
     try:
-        content = read_bytes(folder / file, LARGEST)
-        if hashlib.sha256(content).hexdigest() != digest:
-            raise LeadwiseError(f"{folder / file}: differs from the sha256 in classifier.json")
-        trees = Trees(**load_arrays(content))
-    except OSError as error:
-        raise LeadwiseError(f"{folder / file}: cannot be read: {error.strerror}") from error
+        trees = Trees(**load_arrays(stored.content))
     except (SafetensorError, TypeError) as error:
-        raise LeadwiseError(f"{folder / file}: not the arrays of trees: {error}") from error
-    _check(trees, folder / file)
-    origin = fields.get("origin")
-    return BeatClassifier(trees, origin if isinstance(origin, dict) else {}, str(digest))
+        raise LeadwiseError(f"{stored.path}: not the arrays of trees: {error}") from error
+    _check(trees, stored.path)
+    return BeatClassifier(trees, stored.origin, stored.sha256)
 
 
 def _check(trees: Trees, path: Path) -> None:

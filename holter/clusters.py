@@ -5,11 +5,12 @@ clusters by cosine similarity; they give neither k nor the limit.  Ours: k = 8 p
 50 samples of network 1, limit 0.95, at most ten clusters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from holter.steps import CLUSTERS, MERGING
 from holter.table import HALF, BeatTable
 
 REACH = 50  # samples at 250 Hz before the R peak, and from it on, that are compared
@@ -51,28 +52,32 @@ class Cluster(NamedTuple):
     spread: np.ndarray
 
 
-def find_clusters(table: BeatTable, labels: np.ndarray) -> list[Cluster]:
+def find_clusters(
+    table: BeatTable, labels: np.ndarray, without: Collection[str] = ()
+) -> list[Cluster]:
     """Group the beats of a recording.
 
     Parameters
     ----------
     labels : np.ndarray of str, shape (beats,)
         N, S or V; other beats, and those without a usable lead, are in no cluster.
+    without : collection of str
+        `CLUSTERS`: all beats of a label are one cluster; `MERGING`: clusters are not merged.
 
     Returns
     -------
     list of Cluster
-        At most ten.
+        At most ten, unless they are not merged.
     """
-    looks = unit_beats(table)
+    looks, grouped = unit_beats(table), one_group if CLUSTERS in without else k_means
     groups = []
     for label in ("N", "S", "V"):
         members = np.flatnonzero((labels == label) & table.usable.any(axis=1))
         groups += [
             Group(label, looks[members[own]].mean(axis=0), members[own])
-            for own in k_means(looks[members])
+            for own in grouped(looks[members])
         ]
-    groups = merge(groups)
+    groups = groups if MERGING in without else merge(groups)
     groups.sort(key=lambda group: ("NSV".index(group.label), -len(group.members), group.members[0]))
     return [_described(number, group, table, looks) for number, group in enumerate(groups, 1)]
 
@@ -91,6 +96,11 @@ def unit_beats(table: BeatTable) -> np.ndarray:
         norms = np.sqrt((cut**2).sum(axis=(1, 2), keepdims=True))
         looks[some] = cut / np.maximum(norms, 1e-9)
     return looks.reshape(len(table), len(table.leads) * 2 * REACH)
+
+
+def one_group(looks: np.ndarray) -> list[np.ndarray]:
+    """Put all beats into one group, as `k_means` gives them; none without any."""
+    return [np.arange(len(looks))] if len(looks) else []
 
 
 def k_means(looks: np.ndarray) -> list[np.ndarray]:

@@ -18,7 +18,7 @@ from ecg.annotation_bytes import encode
 from ecg.beat_table import table_text
 from ecg.files import atomic_write
 from holter.events import Episode, Gaps, Interval
-from holter.result import CLASSES, Look, Result
+from holter.result import CLASSES, Heat, Look, Result
 from holter.review import COLUMNS as REVIEW_COLUMNS
 from holter.review import cells, review
 
@@ -121,11 +121,25 @@ def to_json(result: Result) -> dict[str, Any]:
             {"number": look.number, "label": look.label,
              "beats": int((result.clusters == look.number).sum()), "example": at(look.centre),
              "mean_mv": [numbers(lead, 3) for lead in look.mean],
-             "spread_mv": [numbers(lead, 3) for lead in look.spread]}
+             "spread_mv": [numbers(lead, 3) for lead in look.spread],
+             **({"heat": _heat_json(look.heat)} if look.heat else {})}
             for look in result.looks
         ],
         "trend": trend,
     }  # fmt: skip
+
+
+def _heat_json(heat: Heat) -> dict[str, Any]:
+    return {
+        "label": heat.label, "beat_mv": [numbers(lead, 3) for lead in heat.beat],
+        "heat": [numbers(lead, 2) for lead in heat.heat],
+    }  # fmt: skip
+
+
+def _heat_from(told: dict[str, Any] | None) -> Heat | None:
+    if told is None:
+        return None
+    return Heat(told["label"], np.array(told["beat_mv"], float), np.array(told["heat"], float))
 
 
 def numbers(values: np.ndarray, digits: int) -> list[float | None]:
@@ -170,7 +184,8 @@ def _from_json(told: dict[str, Any], beats: list[dict[str, str]]) -> Result:
 
     looks = tuple(
         Look(one["number"], one["label"], one["example"]["beat"] - 1,
-             np.array(one["mean_mv"], float), np.array(one["spread_mv"], float))
+             np.array(one["mean_mv"], float), np.array(one["spread_mv"], float),
+             _heat_from(one.get("heat")))
         for one in told["clusters"]
     )  # fmt: skip
     joined = np.array([row["rr_ms"] != "" for row in beats[1:]], bool)

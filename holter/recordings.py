@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ecg import FAILURES, LeadwiseError, failure_text
 from ecg.files import make_folder, read_bytes
@@ -14,13 +14,17 @@ from ecg.leads import Rename
 from ecg.parallel import map_unordered
 from ecg.progress import log, progress_bar
 from ecg.records import read_record
-from holter.analysis import Classifier, analyse
-from holter.classifier import load
+from holter.analysis import Classifier, Explain, analyse
+from holter.classifier import BeatClassifier, load
 from holter.files import write_files
 from holter.parts import choose_rows
 from holter.report import write_report
 from holter.reviewed import with_reviewed
+from holter.steps import OF_PAIR, PAIR_FILE, VENTRICULAR
 from training.commands import Job
+
+if TYPE_CHECKING:
+    from holter.pair import BeatPair
 
 
 class Settings(NamedTuple):
@@ -29,7 +33,7 @@ class Settings(NamedTuple):
     Attributes
     ----------
     model : Path
-        Folder of `holter.classifier`.
+        Folder of `holter.classifier` or of `holter.pair`.
     leads : tuple of str
         Leads to use, by name; () for all.
     rename : tuple of (str, str)
@@ -38,6 +42,8 @@ class Settings(NamedTuple):
         Whether an existing NAME.atr is replaced, and kept as NAME.atr.bak.
     reviewed : Path, optional
         Annotation file of reviewed beats, of the only recording.
+    without : tuple of str
+        Steps of `holter.steps` that are left out.
     """
 
     model: Path
@@ -45,6 +51,15 @@ class Settings(NamedTuple):
     rename: Rename = ()
     overwrite: bool = False
     reviewed: Path | None = None
+    without: tuple[str, ...] = ()
+
+
+class Loaded(NamedTuple):
+    """A model ready for use; `told` identifies it in the results."""
+
+    classify: Classifier
+    explain: Explain | None
+    told: dict[str, str]
 
 
 def analyse_all(
@@ -75,7 +90,7 @@ def analyse_all(
             f"{settings.reviewed}: reviewed beats are of one recording, not of {len(jobs)}; "
             "analyse it alone"
         )
-    load(settings.model)  # before any work
+    load_model(settings)  # before any work
     failed = []
     with progress_bar("Holter", len(jobs), "record") as bar:
         here = processes == 1 and not cluster
@@ -115,16 +130,19 @@ def analyse_one(
     """
     stem = job.folder / job.header.stem
     record = read_record(job.header, settings.rename)
-    classify, model = load_classifier(settings)
+    model = prepare(settings)
     leads = [record.leads[row] for row in choose_rows(record, settings.leads)]
     annotation = Path(f"{stem}.atr")
     if annotation.exists() and not settings.overwrite:
-        check_finished(stem, {"model": model, "leads": leads})
+        check_finished(stem, {"model": model.told, "leads": leads})
         return "is finished"
 
     twice = 2 * max(1, record.samples)
     tell = (lambda samples: advance(samples / twice)) if advance else int
-    result = analyse(record, classify, settings.leads, model=model, advance=tell)
+    result = analyse(
+        record, model.classify, settings.leads, model=model.told, explain=model.explain,
+        without=settings.without, advance=tell,
+    )  # fmt: skip
     make_folder(job.folder)
     write_report(result, stem)
     if annotation.exists():
@@ -134,21 +152,54 @@ def analyse_one(
     return f"{len(result):,} beats ({counts}) in {len(result.looks)} clusters"
 
 
-def load_classifier(settings: Settings) -> tuple[Classifier, dict[str, str]]:
+def load_model(settings: Settings) -> "BeatClassifier | BeatPair":
+    """Load the trees, or the pair of networks without the steps that are left out.
+
+    Raises
+    ------
+    LeadwiseError
+        The model cannot be read, or lacks what the settings ask for.
+    """
+    of_pair = [step for step in settings.without if step in OF_PAIR]
+    if not is_pair(settings.model):
+        if of_pair:
+            raise LeadwiseError(
+                f"{settings.model}: is no pair of networks and has no step {of_pair[0]}; leave "
+                "it out of --without, or give another --model"
+            )
+        return load(settings.model)
+    if settings.reviewed:
+        raise LeadwiseError(
+            f"{settings.model}: a pair of networks cannot be adapted to reviewed beats; give a "
+            "--model of holter.training, or no --reviewed"
+        )
+    from holter.pair import load_pair  # with torch
+
+    return load_pair(settings.model).leaving_out(of_pair)
+
+
+def is_pair(folder: Path) -> bool:
+    """Tell whether a model folder is a pair of networks."""
+    return (folder / PAIR_FILE).is_file()
+
+
+def prepare(settings: Settings) -> Loaded:
     """Load the model, adapted by reviewed beats if they are given; and what identifies it.
 
     Raises
     ------
     LeadwiseError
-        Model or annotation file cannot be read.
+        Model or annotation file cannot be read, or the model lacks what the settings ask for.
     """
-    model = load(settings.model)
+    model = load_model(settings)
     told = {"name": settings.model.resolve().name, "sha256": model.sha256}
-    if not settings.reviewed:
-        return model, told
-    classify = with_reviewed(model, settings.reviewed)
-    told["reviewed"] = hashlib.sha256(read_bytes(settings.reviewed)).hexdigest()
-    return classify, told
+    if settings.without:
+        told["without"] = ", ".join(settings.without)
+    if settings.reviewed:
+        told["reviewed"] = hashlib.sha256(read_bytes(settings.reviewed)).hexdigest()
+        return Loaded(with_reviewed(cast(BeatClassifier, model), settings.reviewed), None, told)
+    explains = is_pair(settings.model) and VENTRICULAR not in settings.without
+    return Loaded(model, cast("BeatPair", model).heat if explains else None, told)
 
 
 def check_finished(stem: Path, expected: dict[str, object]) -> None:

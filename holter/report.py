@@ -1,6 +1,9 @@
-"""The report: NAME.html, which needs no other file; NAME.trend.svg and NAME.clusters.svg."""
+"""The report: NAME.html, which needs no other file, and its drawings.
 
-from collections.abc import Iterator
+They are NAME.trend.svg, NAME.clusters.svg and, for a pair of networks, NAME.heat.svg.
+"""
+
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
@@ -9,7 +12,7 @@ from ecg.files import atomic_write
 from holter.files import to_json
 from holter.result import Result
 from holter.review import COLUMNS, cells, review
-from holter.svg import STYLE, alone, clusters, trend
+from holter.svg import STYLE, alone, clusters, heats, trend
 
 SHOWN = 100  # rows of the list that the page has
 PAGE = """
@@ -45,17 +48,21 @@ def write_report(result: Result, stem: Path) -> None:
     LeadwiseError
         A file cannot be written.
     """
-    of_trend, of_clusters = trend(result), clusters(result)
+    of_trend, of_clusters, of_heat = trend(result), clusters(result), heats(result)
     texts = {
         "trend.svg": alone([of_trend]), "clusters.svg": alone(of_clusters),
-        "html": page(result, of_trend, of_clusters),
+        "html": page(result, of_trend, of_clusters, of_heat),
     }  # fmt: skip
+    if of_heat:
+        texts["heat.svg"] = alone(of_heat)
+    else:
+        Path(f"{stem}.heat.svg").unlink(missing_ok=True)  # of an earlier model
     for ending, text in texts.items():
         with atomic_write(f"{stem}.{ending}") as draft:
             draft.write_text(text, encoding="utf-8")
 
 
-def page(result: Result, of_trend: str, of_clusters: list[str]) -> str:
+def page(result: Result, of_trend: str, of_clusters: list[str], of_heat: Sequence[str] = ()) -> str:
     """Write the page as HTML."""
     name = escape(result.name)
     width = 130 + 90 * len(result.leads)
@@ -82,11 +89,23 @@ def page(result: Result, of_trend: str, of_clusters: list[str]) -> str:
 beats of a cluster have the wrong label:
 <code>python -m holter relabel FOLDER/{name} --cluster NUMBER LABEL</code></p>
 <div class="looks">{figures}</div>
-<h2>What to look at first</h2>
+{_heat_section(of_heat)}<h2>What to look at first</h2>
 <div class="wide"><table>{"".join(_rows(result))}</table></div>
 <p class="quiet">{name}.review.tsv has all rows. Leads {escape(", ".join(result.leads))};
 {result.fs:g} Hz. Model: {model or "not stated"}. Leadwise {__version__}.</p>
 </body></html>
+"""
+
+
+def _heat_section(of_heat: Sequence[str]) -> str:
+    if not of_heat:
+        return ""
+    figures = "".join(f"<figure>{drawing}</figure>" for drawing in of_heat)
+    return f"""<h2>Where the network looked</h2>
+<p class="quiet">The most typical beat of each cluster, 0.6 s to either side of the R peak, each
+lead as network 2 reads it. The stronger the colour of a point, the more it raised the network's own
+answer, N or V (Grad-CAM). Heat tells what the network used, not whether the answer is right.</p>
+<div class="looks">{figures}</div>
 """
 
 

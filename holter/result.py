@@ -16,6 +16,17 @@ def label_of(probabilities: np.ndarray) -> np.ndarray:
     return np.asarray(np.array(CLASSES)[probabilities.argmax(axis=1)])
 
 
+class Heat(NamedTuple):
+    """Where a network looked in a beat: `beat` in mV and `heat` from 0 to 1, (leads, 300).
+
+    `label` is the answer that the heat explains; unusable leads are NaN.
+    """
+
+    label: str
+    beat: np.ndarray
+    heat: np.ndarray
+
+
 class Look(NamedTuple):
     """How the beats of a cluster look.
 
@@ -27,6 +38,8 @@ class Look(NamedTuple):
         The beat most like the mean.
     mean, spread : np.ndarray of float, shape (leads, 300)
         Mean and standard deviation in mV at 250 Hz; NaN for a lead that no beat has.
+    heat : Heat, optional
+        Of the beat `centre`, if the model is a pair of networks.
     """
 
     number: int
@@ -34,6 +47,7 @@ class Look(NamedTuple):
     centre: int
     mean: np.ndarray
     spread: np.ndarray
+    heat: Heat | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,10 @@ from holter.review import clock
 
 STYLE = """
 :root { --paper: #ffffff; --ink: #1d2129; --quiet: #6b7280; --line: #e3e5e9; --noise: #d9dce2;
-  --n: #2563a8; --s: #b26a00; --v: #c62828; }
+  --n: #2563a8; --s: #b26a00; --v: #c62828; --heat: #e8a200; }
 @media (prefers-color-scheme: dark) { :root { --paper: #16181d; --ink: #e6e8ec; --quiet: #9aa2ae;
-  --line: #30343c; --noise: #3d424c; --n: #6cabf0; --s: #e8a33d; --v: #f2716b; } }
+  --line: #30343c; --noise: #3d424c; --n: #6cabf0; --s: #e8a33d; --v: #f2716b;
+  --heat: #ffd84d; } }
 svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); }
 svg .title { fill: var(--ink); font-weight: 600; }
 svg .grid { stroke: var(--line); } svg .noise { fill: var(--noise); }
@@ -25,6 +26,8 @@ svg .N { stroke: var(--n); } svg .S { stroke: var(--s); } svg .V { stroke: var(-
 svg .P { stroke: var(--ink); } svg .spread { stroke: none; fill-opacity: 0.2; }
 svg .spread.N { fill: var(--n); } svg .spread.S { fill: var(--s); }
 svg .spread.V { fill: var(--v); }
+svg .beat { stroke: var(--quiet); stroke-width: 1; }
+svg .heat { stroke: var(--heat); stroke-width: 5; stroke-linecap: round; }
 """
 WIDTH, LEFT, RIGHT, HIGH = 1000, 110, 20, 170  # px of the trend
 TOP, ROW = 16, 18
@@ -32,6 +35,7 @@ BOX, BOX_HIGH, HEAD = 220, 150, 24  # px of a cluster
 SHOWN = slice(60, 240)  # samples of a window that are drawn: 0.36 s to either side
 LARGE = 0.005  # share of all beats of a cluster that chooses the scale
 LEAST_MV = 1.0  # height of a cluster's picture
+HEAT_LEVELS = 8  # strengths of colour; heat below half of the lowest has none
 TICKS_S = (60, 300, 600, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 MOST_TICKS = 12
 
@@ -119,6 +123,47 @@ def clusters(result: Result) -> list[str]:
     shown = (lead[SHOWN] for look in large for lead in look.mean if np.isfinite(lead).all())
     height_mv = max([LEAST_MV, *(1.2 * float(np.ptp(lead)) for lead in shown)])
     return [cluster(look, result.leads, sizes[look.number], height_mv) for look in result.looks]
+
+
+def heats(result: Result) -> list[str]:
+    """Draw where the network looked in the most typical beat of each cluster."""
+    shown = [look for look in result.looks if look.heat]
+    ranges = [
+        1.1 * float(np.ptp(lead)) for look in shown if look.heat for lead in look.heat.beat
+        if np.isfinite(lead).all()
+    ]  # fmt: skip
+    height_mv = max([LEAST_MV, *ranges])
+    return [heat(look, result, height_mv) for look in shown]
+
+
+def heat(look: Look, result: Result, height_mv: float) -> str:
+    """Draw a beat of each lead; the stronger a point's colour, the more heat it has."""
+    assert look.heat is not None
+    parts = []
+    scale = (BOX_HIGH - 16) / height_mv
+    leads = zip(result.leads, look.heat.beat, look.heat.heat, strict=True)
+    for row, (lead, beat, own) in enumerate(leads):
+        left = BOX * row
+        if np.isfinite(beat).all():
+            across = left + 6 + (BOX - 12) * np.linspace(0, 1, len(beat))
+            middle = (beat.max() + beat.min()) / 2
+            y = (HEAD + BOX_HIGH / 2 - scale * (beat - middle)).clip(HEAD, HEAD + BOX_HIGH)
+            level = np.rint(own * HEAT_LEVELS).astype(int)
+            for strength in range(1, HEAT_LEVELS + 1):
+                points = zip(across[level == strength], y[level == strength], strict=True)
+                dots = "".join(f"M{at:.1f} {high:.1f}h0" for at, high in points)
+                shade = f'class="heat" stroke-opacity="{strength / HEAT_LEVELS:g}"'
+                parts.append(f'<path {shade} d="{dots}"/>' if dots else "")
+            parts.append(_path(zip(across.tolist(), y.tolist(), strict=True), "beat"))
+        else:
+            parts.append(_text(left + BOX / 2, HEAD + BOX_HIGH / 2, "not usable", "middle"))
+        parts.append(_text(left + 6, HEAD + 12, lead, "start"))
+    at = clock(result.peaks[look.centre] / result.fs)
+    text = f"{look.number}: {look.heat.label} at {at}"
+    parts.append(_text(6, 16, text, "start", "title"))
+    parts.append(_text(BOX * len(result.leads) - 6, 16, f"{height_mv:.1f} mV", "end"))
+    label = f"Heat of cluster {text}"
+    return _svg(BOX * len(result.leads), HEAD + BOX_HIGH + 8, label, parts)
 
 
 def alone(drawings: Sequence[str]) -> str:

@@ -1,11 +1,11 @@
 """Cross-validation over patients: folds, counts per class and record, calibration, coverage."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from holter.cases import EXTRA, Case, Truth
+from holter.cases import EXTRA, Case
 from holter.classifier import CLASSES, BeatClassifier
 from holter.growing import Patient, grow
 from scoring.calibration import calibration_error
@@ -50,7 +50,24 @@ def _f1(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> np.ndarray:
     return np.asarray(2 * tp / np.maximum(1, 2 * tp + fp + fn))
 
 
-def split(cases: Sequence[Case], seed: int) -> np.ndarray:
+class Labelled(Protocol):
+    """Anything with the marked classes of its beats."""
+
+    @property
+    def classes(self) -> np.ndarray: ...  # noqa: D102
+
+
+class Counted(Labelled, Protocol):
+    """What `agreement` reads of a case."""
+
+    @property
+    def early(self) -> np.ndarray: ...  # noqa: D102
+
+    @property
+    def missed(self) -> np.ndarray: ...  # noqa: D102
+
+
+def split(cases: Sequence[Labelled], seed: int) -> np.ndarray:
     """Assign each patient to a fold, (patients,); those with most S and V are spread first.
 
     Patients in order of their shares of all S and V beats are taken by fives, and each five is
@@ -81,9 +98,8 @@ def cross_validate(
 
 
 def agreement(
-    cases: Sequence[Case | Truth], labels: Sequence[np.ndarray], name: str,
-    since_review: bool = False,
-) -> Agreement:  # fmt: skip
+    cases: Sequence[Counted], labels: Sequence[np.ndarray], name: str, since_review: bool = False
+) -> Agreement:
     """Count how labels agree with the marked classes.
 
     Parameters

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from holter.clusters import Group, find_clusters, k_means, merge
+from holter.steps import CLUSTERS, MERGING
 from holter.table import BeatTable, read_table
 from tests.holter.test_table import simulated
 
@@ -106,3 +107,11 @@ def test_every_beat_of_a_record_is_in_one_cluster() -> None:
     assert len(clusters) <= 10
     members = np.sort(np.concatenate([cluster.members for cluster in clusters]))
     np.testing.assert_array_equal(members, np.arange(len(table)))
+
+
+def test_k_means_and_merging_can_be_left_out() -> None:
+    table = of_shapes(300, 20)
+    labels = np.full(len(table), "N")
+    (one,) = find_clusters(table, labels, [CLUSTERS])
+    np.testing.assert_array_equal(one.members, np.arange(320))
+    assert len(find_clusters(table, labels, [MERGING])) == 8
