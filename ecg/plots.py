@@ -329,8 +329,7 @@ def draw_record(
     words += [f"{record.fs:g} Hz", f"{duration_s:g} s"]
     if not len(r_peaks) and not (marks and len(marks.beats)):
         words.append("no R peaks found" if found else "rate too low for R peaks")
-    header = Path(f"{record.stem}.hea")
-    if header.exists() and b"simulated" in read_bytes(header).lower():
+    if is_simulated(record):
         words.append("simulated")
     classes = ", ".join(map(class_name, record.header.codes))
     path = folder / f"{record.name}.png"
@@ -340,6 +339,12 @@ def draw_record(
         seconds=seconds, start_s=start_s, r_peaks=r_peaks, marks=marks,
     )  # fmt: skip
     return path
+
+
+def is_simulated(record: Record) -> bool:
+    """Tell whether the record's header says that it is simulated."""
+    header = Path(f"{record.stem}.hea")
+    return header.exists() and b"simulated" in read_bytes(header).lower()
 
 
 def _marks(record: Record, folder: Path | None) -> Annotations | None:

@@ -22,7 +22,7 @@ import torch
 
 from ecg import LeadwiseError
 from ecg.labels import class_name, label_matrix
-from ecg.plots import SHOWN_S, plot_record
+from ecg.plots import SHOWN_S, is_simulated, plot_record
 from ecg.records import Record
 from models.inputs import post_transform, window_bounds
 from models.layers import FeatureMaps
@@ -226,7 +226,8 @@ def draw(
     """Draw the heat of classes over a record; yield the paths of the pictures.
 
     A record longer than ten seconds is drawn where it has most heat.  The note below the title
-    tells whether the header has the class, and if its heat is 0 everywhere.
+    tells whether the header has the class, if its heat is 0 everywhere, and if the record is
+    simulated.
 
     Parameters
     ----------
@@ -254,6 +255,8 @@ def draw(
             note += f"; hottest {SHOWN_S:g} s of {len(heat) / record.fs:g} s"
         if not heat.any():
             note += "; no part of the record raised it"
+        if is_simulated(record):
+            note += "; simulated"
         path = folder / f"{record.name}-{re.sub(r'[^A-Za-z0-9~+-]+', '_', name)}.png"
         plot_record(
             path, signal[:, first : first + shown], record.leads, record.fs,

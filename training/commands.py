@@ -88,7 +88,7 @@ def set_settings(parser: argparse.ArgumentParser, given: Mapping[str, str | None
 def parse_options(
     parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> argparse.Namespace:
-    """Add the options that `run_model.py` and `delineate.py` share, and parse the command line.
+    """Add the options of all commands that process records, and parse the command line.
 
     `--rename` sets its environment variable.  Options that are invalid end the command.
     """

@@ -20,7 +20,7 @@ from models.malt2021 import BeatNetwork
 from models.model import Model
 from models.network import build, outputs_of, pad
 from models.recipe import Recipe, part, vary
-from simulate import simulate
+from simulate import COMMENTS, simulate
 from tests.conftest import draw_norms, save_untrained, small
 
 SAMPLES = Path("tests/data/challenge-samples")
@@ -287,6 +287,20 @@ def test_a_network_without_the_method_is_named(
     monkeypatch.delattr(Pooled, "feature_maps")
     with pytest.raises(LeadwiseError, match="pooled: its network has no method feature_maps"):
         feature_maps(pooled[0])
+
+
+def test_a_picture_of_a_simulated_record_says_so(
+    pooled: tuple[Model, Pooled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = []
+    monkeypatch.setattr("models.explain.plot_record", lambda *_, note, **__: notes.append(note))
+    model, _ = pooled
+    made = record_for(model.recipe)
+    for comments in ((), COMMENTS):
+        write_record(tmp_path, "R1", made.signal, made.leads, made.fs, comments=comments)
+        record = read_record(tmp_path / "R1.hea")
+        list(draw(model, record, {model.classes[0]: 0.5}, tmp_path))
+    assert ["simulated" in note for note in notes] == [False, True]
 
 
 def test_a_long_record_is_drawn_where_it_is_hot(
