@@ -8,9 +8,9 @@ from models import find
 from models.recipe import part, vary
 
 # A small budget.
-EPOCHS, BATCH = 4, 16
+EPOCHS, BATCH = 3, 16
 SAMPLING = part("inverse_frequency", annotated=2, others=400, power=0.5)
-OF_BEATS = part("inverse_frequency", annotated=10, others=100, power=0.5)
+OF_BEATS = part("inverse_frequency", annotated=8, others=100, power=0.5)
 
 
 def ablation() -> Grid:

@@ -57,12 +57,12 @@ def test_constants_are_chosen_on_fold_8_and_the_table_is_written(tmp_path: Path)
     page.write_text("<!-- rules-waves -->\n<!-- /rules-waves -->\n", encoding="utf-8")
     (tmp_path / "tables").mkdir()
     lines = report(data, [marks], page)
-    found = {tuple(line.strip("| ").split(" | ")[:3]): line.strip("| ").split(" | ")[3:]
-             for line in lines[2:]}  # fmt: skip
-    unchanged = found["long PR", "marks", "unchanged: pq 208, P 0.5"]
-    chosen = found["long PR", "marks", "of fold 8: pq 230, P 0"]
-    assert chosen[0] == "1.000"
-    assert chosen[2] == "0.000"
+    rows = [line.strip("| ").split(" | ") for line in lines[2:]]
+    found = {tuple(row[:4]): row[4:] for row in rows}
+    unchanged = found["long PR", "of the code", "marks", "pq 208, P 0.5"]
+    chosen = found["long PR", "of fold 8", "marks", "pq 230, P 0"]
+    assert [chosen[0], chosen[3]] == ["1.000", "0.000"]
     assert unchanged[0] < "1.000"
+    assert {row[6] == "–" for row in rows if row[2] == "average beat"} == {True}
     assert len(found) == 8
     assert lines[2] in page.read_text(encoding="utf-8")
