@@ -24,7 +24,7 @@ from typing import Any
 
 from ecg import LeadwiseError
 from ecg.progress import quiet_pipe
-from experiments import compare, curves, errors, kills, rules, table5, transfer, wave_rules
+from experiments import compare, curves, errors, kills, rules, table4, table5, transfer, wave_rules
 from experiments.cells import cells_of, run_cells
 from experiments.export import export
 from experiments.grid import narrowed
@@ -151,9 +151,14 @@ COMMANDS: dict[str, tuple[Any, str, str, dict[str, Any]]] = {
                "pictures and a table in OUT", "data outputs out", {}),
     "statements": (write_statements, "data folder with PTB-XL's statements; TABLE: records.tsv or "
                    "ptbxl_database.csv", "data table folder", {}),
-    "table5": (table5.table, "Kang & Wen's table 5: sizes, speeds, scores", "runs?",
+    "table4": (table4.table4, "Kang & Wen's table 4: their rules and ours counted; OUT: of "
+               "`rules-measure`; PUBLISHED: their answers", "ptbxl out published", {"page": PAGE}),
+    "appendix-a": (table4.figures, "Kang & Wen's figures A1 to A3, of those records that RECORDS "
+                   "holds", "records folder", {}),
+    "table5": (table5.table5, "Kang & Wen's table 5: sizes, speeds, scores, rank correlation",
+               "runs?",
                {"batch": _option(positive_int, "records per batch", 8),
-                "rounds": _option(int, "steps to measure; 0: no speeds", 5)}),
+                "rounds": _option(int, "steps to measure; 0: no speeds", 5), "page": PAGE}),
     "matrix": (errors.draw_matrix, "mean probabilities per label", "records outputs picture", {}),
     "contradictions": (errors.draw_contradictions, "pictures of the records that contradict a "
                        "model most", "records outputs folder",

@@ -1,28 +1,32 @@
 """Table 5 of Kang & Wen 2022, all 22 rows: parameters, speeds, and scores of finished cells.
 
 Speeds are measured by `benchmarks.networks` on random records of 12 × 5000; the published ones are
-an RTX 3080's.
+an RTX 3080's.  Published scores are the best on the authors' validation part, ours those of the
+test fold, so their order is compared: Spearman's rank correlation.
 """
 
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import mean
 from typing import NamedTuple
+
+import numpy as np
 
 from benchmarks.common import machine
 from benchmarks.networks import records_per_s
-from docs.generate import table as markdown_table
-from ecg.files import atomic_write
+from docs.generate import table, write_tables
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from experiments.cells import cells_done
+from experiments.grid import Grid
 from experiments.grids import GRIDS, network
-from experiments.outputs import measured, spread
-from experiments.results import results_of
+from experiments.outputs import NO, measured, spread
+from experiments.results import Result, results_of
 from models import find
 from models.network import build
-from models.recipe import Part
+from models.recipe import Part, Recipe
 
 SAMPLES = 5000  # 10 s at 500 Hz
 
@@ -63,70 +67,138 @@ PUBLISHED = (
     Row("branched-lw", "1", 2.33, 0.654, 357, 536),
     Row("branched-lw", "lstm-se-2", 7.46, 0.699, 134, 360),
 )
-# The studies of these rows; the first one that has a row gives its score.
+# The studies of these rows, by falling budget; the first one that has a row gives its score.
 STUDIES = tuple(
-    GRIDS[f"{name}{rate}"]
-    for rate in ("", "-100hz")
+    GRIDS[f"{name}{budget}"]
+    for budget in ("", "-100hz", "-small")
     for name in ("eight-way", "ablation-i", "ablation-ii", "ablation-iii")
 )
-HEAD = (
+SIZES = (
     "backbone | layers | parameters | published | training, records/s | published | "
-    "prediction, records/s | published | score | published"
+    "prediction, records/s | published"
 )
+SCORES = "backbone | layers | study | records × epochs | Challenge metric | AUROC | published"
+LEAST = 4  # rows of a rank correlation
 
 
-def table(runs: Path | None, *, batch: int, rounds: int) -> Iterator[str]:
-    """Make the table row by row, and write it to RUNS/table5.md if RUNS is given.
+def table5(runs: Path | None, *, batch: int, rounds: int, page: Path | None) -> Iterator[str]:
+    """Make the tables of sizes and of scores, and the rank correlations.
 
     Parameters
     ----------
+    runs : Path, optional
+        Its finished cells give the scores.
     batch, rounds : int
         Batch size; number of training steps to measure, 0: none.  Predictions: three times as many.
+    page : Path, optional
+        Its tables `table5-sizes` (if measured) and `table5` (if RUNS is given) are replaced.
     """
-    lines = []
-    for line in _lines(runs, batch, rounds):
-        yield line
-        lines.append(line)
-    if runs:
-        with atomic_write(runs / "table5.md") as draft:
-            draft.write_text("\n".join([*lines, ""]), encoding="utf-8")
-
-
-def _lines(runs: Path | None, batch: int, rounds: int) -> Iterator[str]:
     load = os.getloadavg()[0]
-    yield (
-        f"{machine()}, load {load:.1f}; batch {batch}, best of {rounds} steps; published: RTX 3080"
-    )
+    yield f"{machine()}, load {load:.1f}; batch {batch}, best of {rounds} steps"
     yield ""
-    yield from markdown_table(HEAD, [])
+    sizes = table(SIZES, [size_row(row, batch, rounds) for row in PUBLISHED])
+    yield from sizes
+    yield ""
+    scores = score_lines(runs)
+    yield from scores
+    if page:
+        write_tables(page, {"table5-sizes": sizes} if rounds else {})
+        write_tables(page, {"table5": scores} if runs else {})
+
+
+def recipe_of(row: Row) -> Recipe:
+    """Make a recipe with a row's network."""
+    return replace(find("revenger-nc-se"), network=network(row.backbone, row.layers))
+
+
+def size_row(row: Row, batch: int, rounds: int) -> str:
+    """Count a network's parameters and measure its speeds."""
+    net = build(recipe_of(row), LEAD_SETS[12], {"diagnosis": CODES})
+    parameters = sum(weights.numel() for weights in net.parameters())
+    speeds = [NO, NO]
+    if rounds:
+        pair = records_per_s(net, 12, SAMPLES, len(CODES), batch=batch, rounds=rounds)
+        speeds = [f"{speed:.3g}" for speed in pair]
+    return (
+        f"{row.backbone} | {row.layers} | {parameters:,} | {row.millions:.3g} M | "
+        f"{speeds[0]} | {row.training} | {speeds[1]} | {row.inference}"
+    )
+
+
+def score_lines(runs: Path | None) -> list[str]:
+    """Make the table of scores, and a line on the order of the rows of each budget."""
+    rows, by_budget = [], dict[str, list[tuple[float, float, float]]]()
     for row in PUBLISHED:
-        recipe = replace(find("revenger-nc-se"), network=network(row.backbone, row.layers))
-        net = build(recipe, LEAD_SETS[12], {"diagnosis": CODES})
-        parameters = sum(weights.numel() for weights in net.parameters())
-        speeds = ["–", "–"]
-        if rounds:
-            pair = records_per_s(net, 12, SAMPLES, len(CODES), batch=batch, rounds=rounds)
-            speeds = [f"{speed:.3g}" for speed in pair]
-        yield (
-            f"| {row.backbone} | {row.layers} | {parameters:,} | {row.millions:.3g} M | "
-            f"{speeds[0]} | {row.training} | {speeds[1]} | {row.inference} | "
-            f"{score(recipe.network, runs)} | {row.score:.3f} |"
-        )
+        results = finished(recipe_of(row).network, runs)
+        start = f"{row.backbone} | {row.layers}"
+        if results:
+            cell = results[0].cell
+            budget = f"{cell.records or 'all'} × {cell.epochs}"
+            values = [[measured(one.test, name) for one in results]
+                      for name in ("challenge", "auroc")]  # fmt: skip
+            texts = [spread([v.value for v in of]) if len(of) > 1 else str(of[0]) for of in values]
+            rows.append(f"{start} | {cell.grid} | {budget} | {' | '.join(texts)} | {row.score:.3f}")
+            means = [mean(value.value for value in of) for of in values]
+            by_budget.setdefault(budget, []).append((row.score, means[0], means[1]))
+        else:
+            studies = studies_of(recipe_of(row).network)
+            grid, name = next(study for study in studies if study[0].records)  # the small one
+            command = f"`python -m experiments run {grid.name} DATA RUNS --only {name}`"
+            rows.append(f"{start} | open: {command} | {NO} | {NO} | {NO} | {row.score:.3f}")
+    return [*table(SCORES, rows), *order_lines(by_budget)]
 
 
-def score(part: Part, runs: Path | None) -> str:
-    """Return the score of a network's cells, or the command that trains one."""
-    studies = [(grid, name) for grid in STUDIES for name, recipe in grid.recipes.items()
-               if recipe.network == part]  # fmt: skip
-    for grid, name in studies:
-        done = [cell for cell in (cells_done(runs, grid.name) if runs else [])
+def order_lines(by_budget: dict[str, list[tuple[float, float, float]]]) -> Iterator[str]:
+    """Compare the published order with those by Challenge metric and AUROC, for each budget."""
+    for budget, scores in by_budget.items():
+        if len(scores) >= LEAST:
+            published, *ours = np.array(scores).T
+            texts = [
+                f"{name} {rank_correlation(published, own)}"
+                for name, own in zip(("Challenge metric", "AUROC"), ours, strict=True)
+            ]
+            yield ""
+            yield (
+                f"Rank correlation with the published scores, {len(scores)} rows of {budget}: "
+                f"{'; '.join(texts)}."
+            )
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> str:
+    """Describe Spearman's rank correlation, its 95 % interval and its p value.
+
+    The interval is Fisher's, with the variance of Fieller, Hartley & Pearson 1957; p is that of
+    SciPy.
+
+    Examples
+    --------
+    >>> rank_correlation(np.arange(8.0), np.array([1.0, 0, 2, 4, 3, 5, 7, 6]))
+    '0.93 (0.63 to 0.99), p = 0.00086'
+    """
+    from scipy.stats import spearmanr
+
+    value, p = spearmanr(first, second)
+    center = np.arctanh(np.clip(value, -0.9999, 0.9999))
+    low, high = np.tanh(center + np.array([-1.96, 1.96]) * np.sqrt(1.06 / (len(first) - 3)))
+    return f"{value:.2f} ({low:.2f} to {high:.2f}), p = {p:.2g}"
+
+
+def studies_of(part: Part) -> list[tuple[Grid, str]]:
+    """Find the studies and variants with a network."""
+    return [(grid, name) for grid in STUDIES for name, recipe in grid.recipes.items()
+            if recipe.network == part]  # fmt: skip
+
+
+def finished(part: Part, runs: Path | None) -> list[Result]:
+    """Read the results with 12 leads of the first study that has finished a network."""
+    if not runs:
+        return []
+    for grid, name in studies_of(part):
+        done = [cell for cell in cells_done(runs, grid.name)
                 if cell.variant == name and cell.leads == (12,)]  # fmt: skip
-        if runs and done:
-            values = [measured(result.test) for cell in done for result in results_of(cell, runs)]
-            text = spread([value.value for value in values]) if len(done) > 1 else str(values[0])
-            return f"{text}, {grid.name}, {done[0].epochs} epochs at most"
-    grid, name = studies[0]
-    return f"open: `python -m experiments run {grid.name} DATA RUNS --only {name}`"
+        if done:
+            return [result for cell in done for result in results_of(cell, runs)]
+    return []
 
 
 if __name__ == "__main__":
