@@ -17,6 +17,8 @@ SLOPE_S, SHARP_S = 0.04, 0.01
 NOISE_SHARE = 1.0  # of the usual QRS complex: a lead is noisy if half of the steps are sharper
 NOISE_S = 2.0  # around a step
 SHORTEST_NOISE_S = 1.0
+TRUST_S = 5.0  # to either side of a step, in which beats are compared with artefacts
+FEWEST_ARTEFACTS = 3  # of noise that is no sharper than QRS complexes
 QRS_S = 0.1  # to either side of the R peak
 QUIET_SHARE = 0.35  # of the slope of the usual QRS complex
 
@@ -89,11 +91,21 @@ def usual(measure: np.ndarray, step: int, peaks: np.ndarray, fs: float) -> np.nd
     return np.asarray(np.median(near, axis=1))
 
 
-def noise(activity: Activity, peaks: np.ndarray, fs: float) -> np.ndarray:
+def noise(
+    activity: Activity, peaks: np.ndarray, fs: float, beats: np.ndarray | None = None
+) -> np.ndarray:
     """Find the stretches in which no lead can be read: missing, flat or noisy.
 
-    A lead is noisy where, within two seconds, half of the steps are sharper than its usual
-    QRS complex.
+    A lead is noisy where, within two seconds, half of the steps are sharper than its usual QRS
+    complex, unless most R peaks within five seconds are beats.  All leads are noisy where at least
+    three R peaks, and half of them, are artefacts.
+
+    Parameters
+    ----------
+    peaks : np.ndarray of int, shape (peaks,)
+        R peaks in samples, ascending.
+    beats : np.ndarray of bool, shape (peaks,), optional
+        Which R peaks are beats, not artefacts; default: unknown.
 
     Returns
     -------
@@ -110,10 +122,24 @@ def noise(activity: Activity, peaks: np.ndarray, fs: float) -> np.ndarray:
     level = usual(activity.sharp, activity.step, peaks, fs)
     with np.errstate(invalid="ignore"):
         noisy = middle > NOISE_SHARE * level[:, None]
-    bad = (half | noisy | np.isnan(level)[:, None]).all(axis=0)
+    unread = half | np.isnan(level)[:, None]
+    if beats is None:
+        bad = (unread | noisy).all(axis=0)
+    else:
+        middles = (np.arange(len(unread[0])) + 0.5) * activity.step
+        near = [np.searchsorted(peaks, middles + side * TRUST_S * fs) for side in (-1, 1)]
+        right, all_of = (np.diff(_count(of)[near], axis=0)[0] for of in (beats, beats | True))
+        doubtful, artefacts = 2 * right <= all_of, all_of - right
+        bad = (unread | (noisy & doubtful)).all(axis=0)
+        bad |= doubtful & (artefacts >= FEWEST_ARTEFACTS)
     limits = np.flatnonzero(np.diff(bad.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
     limits = np.minimum(limits * activity.step, activity.samples)
     return np.asarray(limits[np.diff(limits, axis=1)[:, 0] >= SHORTEST_NOISE_S * fs])
+
+
+def _count(chosen: np.ndarray) -> np.ndarray:
+    """Count the chosen ones before each place, (len(chosen) + 1,)."""
+    return np.concatenate([[0], np.cumsum(chosen)])
 
 
 def quiet_gaps(

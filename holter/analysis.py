@@ -1,6 +1,7 @@
 """The pipeline of one recording: R peaks, noise, windows, labels, clusters."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from holter.table import PART_S, BeatTable, read_table
 
 # Probabilities of N, S and V, (beats, 3); a row of zeros is no beat.
 Classifier = Callable[[BeatTable], np.ndarray]
+# Which R peaks are beats, not artefacts: bool (beats,).
+Gate = Callable[[BeatTable], np.ndarray]
 # Grad-CAM of some beats and their labels, (some, leads, 300).
 Explain = Callable[[BeatTable, Sequence[int], Sequence[str]], np.ndarray]
 
@@ -25,6 +28,7 @@ def analyse(
     leads: Sequence[str] = (),
     *,
     model: dict[str, str] | None = None,
+    gate: Gate | None = None,
     explain: Explain | None = None,
     without: Collection[str] = (),
     part_s: float = PART_S,
@@ -38,6 +42,8 @@ def analyse(
         Leads to use, by name; () for all.
     model : dict of str to str, optional
         Name and sha256 of the classifier, for the report.
+    gate : callable, optional
+        Tells artefacts from beats, before the classifier.
     explain : callable, optional
         Explains the beat most like the mean of each cluster.
     without : collection of str
@@ -52,15 +58,12 @@ def analyse(
     LeadwiseError
         The record has none of the leads, cannot be read, or has a rate below 100 Hz.
     """
-    peaks, activity = scan(record, leads, part_s=part_s, advance=advance)
-    stretches = noise(activity, peaks, record.fs)
-    clear = peaks[~overlap(peaks, peaks + 1, stretches)]
-    table = read_table(record, leads, clear, part_s=part_s, advance=advance)
-    table = table.take(np.flatnonzero(table.usable.any(axis=1)))
+    table, activity, stretches, peaks = find_beats(
+        record, leads, gate, part_s=part_s, advance=advance
+    )
     probabilities = np.asarray(classify(table), float)
     beats = probabilities.any(axis=1)
-    if not beats.all():
-        table, probabilities = table.take(np.flatnonzero(beats)), probabilities[beats]
+    table, probabilities = table.keep(beats), probabilities[beats]
     clusters = np.zeros(len(table), int)
     found = find_clusters(table, label_of(probabilities), without)
     for one in found:
@@ -73,7 +76,7 @@ def analyse(
         table.name, table.fs, activity.samples, table.leads, model or {}, table.peaks,
         probabilities, clusters, tuple(looks),
         find_gaps(table.peaks, activity, record.fs, stretches), stretches,
-        left_out=len(peaks) - len(table),
+        left_out=peaks - len(table),
     )  # fmt: skip
 
 
@@ -87,6 +90,40 @@ def explained(
     beats = np.where(table.usable[centres][..., None], table.windows[centres], np.nan)
     heats = explain(table, centres, labels)
     return [Heat(*one) for one in zip(labels, beats.astype(np.float32), heats, strict=True)]
+
+
+class Found(NamedTuple):
+    """Beats of a recording, its activity and noise, and the number of R peaks before the gate."""
+
+    table: BeatTable
+    activity: Activity
+    noise: np.ndarray
+    peaks: int
+
+
+def find_beats(
+    record: Record,
+    leads: Sequence[str] = (),
+    gate: Gate | None = None,
+    *,
+    part_s: float = PART_S,
+    advance: Callable[[int], object] = int,
+) -> Found:
+    """Find the beats: R peaks that a usable lead has, outside noise, which the gate lets pass.
+
+    Raises
+    ------
+    LeadwiseError
+        As for `analyse`.
+    """
+    peaks, activity = scan(record, leads, part_s=part_s, advance=advance)
+    table = read_table(record, leads, peaks, part_s=part_s, advance=advance)
+    table = table.keep(table.usable.any(axis=1))
+    beats = gate(table) if gate else None
+    stretches = noise(activity, table.peaks, record.fs, beats)
+    clear = ~overlap(table.peaks, table.peaks + 1, stretches)
+    table = table.keep(clear if beats is None else clear & beats)
+    return Found(table, activity, stretches, len(peaks))
 
 
 def scan(

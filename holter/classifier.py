@@ -37,7 +37,7 @@ MOST_REVIEWED = 3000  # beats that adapt the model; of more, evenly spaced ones
 
 
 class Trees(NamedTuple):
-    """Trees of one ensemble; tree t adds to the class `t % len(CLASSES)`.
+    """Trees of one ensemble; tree t adds to the class `t % classes`.
 
     A beat goes to the right of a split if its number exceeds the threshold.
     """
@@ -46,7 +46,7 @@ class Trees(NamedTuple):
     thresholds: np.ndarray  # float32 (trees, 7): infinite for splits that a tree lacks
     kept: np.ndarray  # uint8 (trees, 7): the leaves that remain for beats to the right
     values: np.ndarray  # float32 (trees, 8): log-odds per leaf
-    baseline: np.ndarray  # float32 (3,): log-odds before all trees
+    baseline: np.ndarray  # float32 (classes,): log-odds before all trees
 
     def leaves(self, numbers: np.ndarray) -> np.ndarray:
         """Find the leaf of each beat in each tree: numbers (beats, numbers) to (beats, trees)."""
@@ -62,8 +62,8 @@ class Trees(NamedTuple):
     def log_odds(self, leaves: np.ndarray) -> np.ndarray:
         """Add up the values of leaves (beats, trees): log-odds (beats, classes)."""
         values = self.values[np.arange(len(self.values)), leaves]
-        rounds = len(self.values) // len(CLASSES)
-        sums = values.reshape(len(leaves), rounds, len(CLASSES)).sum(axis=1)
+        classes = len(self.baseline)
+        sums = values.reshape(len(leaves), len(self.values) // classes, classes).sum(axis=1)
         return np.asarray(self.baseline + sums)
 
 
@@ -207,20 +207,20 @@ def load(folder: str | Path) -> BeatClassifier:
         trees = Trees(**load_arrays(stored.content))
     except (SafetensorError, TypeError) as error:
         raise LeadwiseError(f"{stored.path}: not the arrays of trees: {error}") from error
-    _check(trees, stored.path)
+    check_trees(trees, stored.path, len(CLASSES))
     return BeatClassifier(trees, stored.origin, stored.sha256)
 
 
-def _check(trees: Trees, path: Path) -> None:
+def check_trees(trees: Trees, path: Path, classes: int) -> None:
     """Raise an error unless shapes, types and indices are those of trees."""
     count = len(trees.values)
     splits, types = (count, LEAVES - 1), ("int16", "float32", "uint8", "float32", "float32")
-    shapes = (splits, splits, splits, (count, LEAVES), (len(CLASSES),))
+    shapes = (splits, splits, splits, (count, LEAVES), (classes,))
     right = all(
         array.shape == shape and array.dtype == kind
         for array, shape, kind in zip(trees, shapes, types, strict=True)
     )
-    if not (right and count and count % len(CLASSES) == 0):
+    if not (right and count and count % classes == 0):
         raise LeadwiseError(f"{path}: shapes or types are not those of trees")
     if not ((trees.features >= 0) & (trees.features < len(NAMES))).all():
         raise LeadwiseError(f"{path}: a split reads a number that does not exist")

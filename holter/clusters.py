@@ -74,7 +74,7 @@ def find_clusters(
     for label in ("N", "S", "V"):
         members = np.flatnonzero((labels == label) & table.usable.any(axis=1))
         groups += [
-            Group(label, looks[members[own]].mean(axis=0), members[own])
+            Group(label, looks[members[own]].mean(axis=0, dtype=np.float32), members[own])
             for own in grouped(looks[members])
         ]
     groups = groups if MERGING in without else merge(groups)
@@ -83,11 +83,11 @@ def find_clusters(
 
 
 def unit_beats(table: BeatTable) -> np.ndarray:
-    """Give each beat without its mean and with norm 1: float32 (beats, leads · 100).
+    """Give each beat without its mean and with norm 1: float16 (beats, leads · 100).
 
     Unusable leads are 0.
     """
-    looks = np.zeros((len(table), len(table.leads), 2 * REACH), np.float32)
+    looks = np.zeros((len(table), len(table.leads), 2 * REACH), np.float16)
     for first in range(0, len(table), BATCH):
         some = slice(first, first + BATCH)
         cut = table.windows[some, :, HALF - REACH : HALF + REACH].astype(np.float32)
@@ -109,11 +109,16 @@ def k_means(looks: np.ndarray) -> list[np.ndarray]:
         return [np.arange(len(looks))[at : at + 1] for at in range(len(looks))]
     from sklearn.cluster import KMeans
 
-    fitted = looks[np.linspace(0, len(looks) - 1, min(FITTED, len(looks))).astype(int)]
+    evenly = np.linspace(0, len(looks) - 1, min(FITTED, len(looks))).astype(int)
+    fitted = looks[evenly].astype(np.float32)
     clusters = min(PER_LABEL, len(np.unique(fitted, axis=0)))
     means = KMeans(clusters, n_init=STARTS, random_state=SEED).fit(fitted).cluster_centers_
     # The nearest mean; the norm of the beat is 1 for all.
-    nearest = (looks @ means.T - (means**2).sum(axis=1) / 2).argmax(axis=1)
+    nearest = np.zeros(len(looks), int)
+    for first in range(0, len(looks), BATCH):
+        some = looks[first : first + BATCH].astype(np.float32)
+        nearness = some @ means.T - (means**2).sum(axis=1) / 2
+        nearest[first : first + BATCH] = nearness.argmax(axis=1)
     return [own for each in range(clusters) if len(own := np.flatnonzero(nearest == each))]
 
 
@@ -147,7 +152,7 @@ def _merged(one: Group, other: Group) -> Group:
 def _described(number: int, group: Group, table: BeatTable, looks: np.ndarray) -> Cluster:
     """Compute mean and spread of the windows, and find the beat most like the mean."""
     shape = table.windows.shape[1:]
-    count = np.zeros((shape[0], 1))
+    count, likeness = np.zeros((shape[0], 1)), np.zeros(len(group.members))
     total, square = np.zeros(shape), np.zeros(shape)
     for first in range(0, len(group.members), BATCH):
         some = group.members[first : first + BATCH]
@@ -156,10 +161,11 @@ def _described(number: int, group: Group, table: BeatTable, looks: np.ndarray) -
         count += usable.sum(axis=0)
         total += windows.sum(axis=0, dtype=np.float64)
         square += (windows**2).sum(axis=0, dtype=np.float64)
+        likeness[first : first + BATCH] = looks[some].astype(np.float32) @ group.mean
     with np.errstate(invalid="ignore"):
         mean = total / count
         spread = np.sqrt(np.maximum(square / count - mean**2, 0))
-    centre = int(group.members[(looks[group.members] @ group.mean).argmax()])
+    centre = int(group.members[likeness.argmax()])
     return Cluster(
         number, group.label, group.members, centre, mean.astype(np.float32),
         spread.astype(np.float32),

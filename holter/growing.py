@@ -56,17 +56,23 @@ def grow(patients: list[Patient], seed: int, columns: np.ndarray | None = None) 
     columns : np.ndarray of int, optional
         Indices into `NAMES` that may be used; default: all.
     """
+    return BeatClassifier(boosted(choose(patients, seed), seed, columns), {})
+
+
+def boosted(
+    chosen: Chosen, seed: int, columns: np.ndarray | None = None, rounds: int = ROUNDS
+) -> Trees:
+    """Boost trees that tell the classes of the chosen beats; `columns` as for `grow`."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    chosen = choose(patients, seed)
     columns = np.arange(len(NAMES)) if columns is None else columns
     boosting = HistGradientBoostingClassifier(
-        max_iter=ROUNDS, max_leaf_nodes=LEAVES, learning_rate=RATE, l2_regularization=RIDGE,
+        max_iter=rounds, max_leaf_nodes=LEAVES, learning_rate=RATE, l2_regularization=RIDGE,
         min_samples_leaf=LEAST_BEATS, max_features=COLUMNS, max_bins=BINS, random_state=seed,
         early_stopping=False,
     )  # fmt: skip
     boosting.fit(chosen.numbers[:, columns], chosen.classes, sample_weight=chosen.weights)
-    return BeatClassifier(trees_of(boosting, columns), {})
+    return trees_of(boosting, columns)
 
 
 def ensemble(members: list[BeatClassifier]) -> BeatClassifier:
@@ -164,7 +170,7 @@ def trees_of(boosting: Any, columns: np.ndarray) -> Trees:
     Parameters
     ----------
     boosting : HistGradientBoostingClassifier
-        Of three classes, with at most eight leaves per tree.
+        With at most eight leaves per tree.
     columns : np.ndarray of int
         The numbers that it reads, as indices into `NAMES`.
     """

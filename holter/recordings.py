@@ -14,9 +14,10 @@ from ecg.leads import Rename
 from ecg.parallel import map_unordered
 from ecg.progress import log, progress_bar
 from ecg.records import read_record
-from holter.analysis import Classifier, Explain, analyse
+from holter.analysis import Classifier, Explain, Gate, analyse
 from holter.classifier import BeatClassifier, load
 from holter.files import write_files
+from holter.gate import load_gate
 from holter.parts import choose_rows
 from holter.report import write_report
 from holter.reviewed import with_reviewed
@@ -58,6 +59,7 @@ class Loaded(NamedTuple):
     """A model ready for use; `told` identifies it in the results."""
 
     classify: Classifier
+    gate: Gate | None
     explain: Explain | None
     told: dict[str, str]
 
@@ -91,6 +93,7 @@ def analyse_all(
             "analyse it alone"
         )
     load_model(settings)  # before any work
+    load_gate(settings.model)
     failed = []
     with progress_bar("Holter", len(jobs), "record") as bar:
         here = processes == 1 and not cluster
@@ -140,8 +143,8 @@ def analyse_one(
     twice = 2 * max(1, record.samples)
     tell = (lambda samples: advance(samples / twice)) if advance else int
     result = analyse(
-        record, model.classify, settings.leads, model=model.told, explain=model.explain,
-        without=settings.without, advance=tell,
+        record, model.classify, settings.leads, model=model.told, gate=model.gate,
+        explain=model.explain, without=settings.without, advance=tell,
     )  # fmt: skip
     make_folder(job.folder)
     write_report(result, stem)
@@ -193,13 +196,16 @@ def prepare(settings: Settings) -> Loaded:
     """
     model = load_model(settings)
     told = {"name": settings.model.resolve().name, "sha256": model.sha256}
+    if gate := load_gate(settings.model):
+        told["gate"] = gate.sha256
     if settings.without:
         told["without"] = ", ".join(settings.without)
     if settings.reviewed:
         told["reviewed"] = hashlib.sha256(read_bytes(settings.reviewed)).hexdigest()
-        return Loaded(with_reviewed(cast(BeatClassifier, model), settings.reviewed), None, told)
+        reviewed = with_reviewed(cast(BeatClassifier, model), settings.reviewed)
+        return Loaded(reviewed, gate, None, told)
     explains = is_pair(settings.model) and VENTRICULAR not in settings.without
-    return Loaded(model, cast("BeatPair", model).heat if explains else None, told)
+    return Loaded(model, gate, cast("BeatPair", model).heat if explains else None, told)
 
 
 def check_finished(stem: Path, expected: dict[str, object]) -> None:

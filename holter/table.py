@@ -57,6 +57,17 @@ class BeatTable:
     def __len__(self) -> int:
         return len(self.peaks)
 
+    def keep(self, chosen: np.ndarray) -> "BeatTable":
+        """Select beats by a mask, in the memory of this table, which is not valid afterwards."""
+        index = np.flatnonzero(chosen)
+        if len(index) == len(self):
+            return self
+        for first in range(0, len(index), BATCH):
+            some = index[first : first + BATCH]
+            self.windows[first : first + len(some)] = self.windows[some]
+        kept = replace(self, windows=self.windows[: len(index)])
+        return replace(kept, peaks=self.peaks[index], usable=self.usable[index])
+
     def take(self, index: np.ndarray) -> "BeatTable":
         """Select beats by a boolean or integer index."""
         return replace(

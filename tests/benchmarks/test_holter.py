@@ -14,11 +14,12 @@ def test_clusters_hold_the_ventricular_beats_of_a_record(tmp_path: Path) -> None
     write_record(tmp_path, "R1", one.signal, ("II", "V1"), 250)
     symbols = one.annotations().beats.symbols
     write_annotations(Annotations(250, Beats(one.r_peaks, symbols)), tmp_path / "R1")
-    peaks, left_out, pauses, wrong, clusters, tp, fp, fn, _ = of_record(tmp_path / "R1").tolist()
+    counts, hours = of_record(tmp_path / "R1")
     ventricular = int((symbols == "V").sum())
     assert ventricular > 5
-    assert abs(peaks - len(one.r_peaks)) <= 2
-    assert (left_out, pauses, wrong, fp) == (0, 0, 0, 0)
-    assert clusters <= 10
-    assert tp + fn == ventricular
-    assert tp > 0.9 * ventricular
+    assert abs(counts.peaks - len(one.r_peaks)) <= 2
+    assert (counts.left_out, counts.pauses, counts.false_pauses, counts.fp) == (0, 0, 0, 0)
+    assert counts.clusters <= 10
+    assert counts.tp + counts.fn == ventricular
+    assert counts.tp > 0.9 * ventricular
+    assert hours == 0

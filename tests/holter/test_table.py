@@ -51,6 +51,17 @@ def test_the_table_does_not_depend_on_the_parts(fs: float, part_s: float) -> Non
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
 
 
+def test_beats_are_kept_in_the_memory_of_the_table() -> None:
+    """More than one batch of beats, so that later ones replace earlier ones."""
+    table = read_table(simulated(250, seconds=300), peaks=np.arange(300, 75000 - 300, 90))
+    chosen = np.random.default_rng(0).random(len(table)) < 0.6
+    expected = table.take(chosen)
+    kept = table.keep(chosen)
+    assert np.shares_memory(kept.windows, table.windows)
+    for name in ("peaks", "windows", "usable"):
+        np.testing.assert_array_equal(getattr(kept, name), getattr(expected, name))
+
+
 @pytest.mark.parametrize("fs", [100, 360, 500, 1000])
 def test_windows_are_the_same_at_any_rate(fs: float) -> None:
     """A sum of slow waves has the same windows at 250 Hz from any rate."""
