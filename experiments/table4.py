@@ -17,6 +17,7 @@ from ecg.leads import LEAD_SETS
 from ecg.plots import plot_record
 from ecg.records import find_records
 from ecg.rules import RULES, published
+from experiments.outputs import NO
 from experiments.rules import Table, cross_fitted, labels_of, read_published, read_table
 from training.splits import read_folds
 
@@ -81,9 +82,10 @@ def _counts(labels: np.ndarray, outputs: np.ndarray) -> tuple[int, ...]:
 
 def _row(title: str, counts: tuple[int, ...], unknown: int) -> str:
     positive, wrong, _, missed = counts
-    f1 = 2 * positive / max(1, 2 * positive + wrong + missed)
+    known = unknown < sum(counts)
+    f1 = f"{2 * positive / max(1, 2 * positive + wrong + missed):.3f}" if known else NO
     shown = " | ".join(f"{count:,}" for count in counts)
-    return f"{title}, {sum(counts):,} | {shown} | {f1:.3f} | {unknown:,}"
+    return f"{title}, {sum(counts):,} | {shown} | {f1} | {unknown:,}"
 
 
 def figures(records: Path, folder: Path) -> Iterator[str]:
