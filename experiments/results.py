@@ -50,7 +50,9 @@ class Result:
 
     def scored(self, fold: str) -> Scored:
         """Read labels and outputs of a fold."""
-        classes = self.model.classes[self.model.recipe.head.name]
+        heads = self.model.recipe.heads
+        head = next((one for one in heads if not one.dense), self.model.recipe.head)
+        classes = self.model.classes[head.name]
         # The Challenge scores its 26 classes, whatever the recipe's SNOMED CT codes are.
         scored_classes = classes if not all(name.isdigit() for name in classes) else CODES
         outputs = self.cell.outputs(self.runs, fold, self.size)

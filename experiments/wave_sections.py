@@ -31,11 +31,10 @@ def marks(_: Grid, results: Sequence[Result], __: Path) -> list[str]:
             diagnosis = str(measured(result.test, "challenge"))
         if "waves" in learned:
             waves = wave_cells(score_waves(segmenter(result), records(result, "ludb")))
-        minutes = f"{result.model.training['minutes']:.0f}"
-        cells = [result.cell.variant, str(result.cell.seed), diagnosis, *waves, minutes]
+        cells = [result.cell.variant, str(result.cell.seed), diagnosis, *waves]
         rows.append(" | ".join(cells))
     return table(
-        "variant | seed | Challenge metric (95 %) | Dice P / QRS / T | F1 P / QRS / T | minutes",
+        "variant | seed | Challenge metric (95 %) | Dice P / QRS / T | F1 P / QRS / T",
         rows,
     )  # fmt: skip
 
