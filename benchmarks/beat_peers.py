@@ -39,7 +39,7 @@ def write_signals(folder: Path, names: Sequence[str], path: Path) -> None:
         arrays["fs"] = np.array(record.fs)
         arrays[f"{name}.lead"] = record.signal[record.leads.index("MLII")]
         arrays[f"{name}.peaks"] = read_table(record).peaks
-    np.savez(path, **arrays)
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def rows(

@@ -88,7 +88,7 @@ def find_peaks(one: Marked, gate: Gate | None) -> Peaks:
     record = record_of(one.signal, [f"lead {row}" for row in range(len(one.signal))], one.fs)
     peaks, activity = scan(record)
     table = read_table(record, peaks=peaks)
-    table = table.keep(table.usable.any(axis=1))
+    table = table.keep(np.asarray(table.usable.any(axis=1)))
     beats = describe_table(table)
     log_odds = gate.log_odds(beats) if gate else np.zeros(len(table))
     right = passed(log_odds, table.peaks / table.fs)
@@ -113,8 +113,8 @@ def train(records: Iterable[Marked], noises: Noises) -> Gate:
             numbers.append(found.numbers[chosen])
             classes.append(found.beat[chosen].astype(int))
             weights.append(np.where(found.beat[chosen], float(EVERY), 1.0))
-    lesson = Chosen(*map(np.concatenate, (numbers, classes, weights)))
-    return Gate(boosted(lesson, 0, rounds=ROUNDS))
+    learned = Chosen(*map(np.concatenate, (numbers, classes, weights)))
+    return Gate(boosted(learned, 0, rounds=ROUNDS))
 
 
 def row(name: tuple[str, int], found: list[Peaks]) -> list[str]:

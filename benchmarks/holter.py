@@ -1,13 +1,13 @@
 """Holter: noise, pauses and clusters on MIT-BIH's DS1, and the time of a day of three leads.
 
-    python -m benchmarks.holter MITDB QTDB [--hours 24]
+    python -m benchmarks.holter MITDB QTDB [--hours 24] [--days 1 2]
 
 On DS1 no classifier takes part: all beats of a recording have one label, so its clusters are those
 that a person would read without one.  A cluster counts as ventricular if most of its beats are.
 Fusion and unclassified beats count neither way.  Normal recordings are those of DS1 with sinus
 rhythm throughout and less than 1 % of other beats, and those of QTDB from the MIT-BIH Normal Sinus
 Rhythm Database.  The day is simulated, see benchmarks.day, and analysed by the command, classifier
-and drawings included; then twice the day.  The tables are written into docs/holter.md.
+and drawings included; --days repeats it.  The table is written into docs/holter.md.
 """
 
 import shutil
@@ -112,12 +112,12 @@ def of_day(folder: Path) -> tuple[Result, Seconds, float]:
     return read_result(folder / "out" / "day"), duration, peak / 1000
 
 
-def rows_of_day(hours: int, times: int) -> Iterator[list[str]]:
-    """Simulate some hours, and measure them once and repeated some times."""
+def rows_of_day(hours: int, days: list[int]) -> Iterator[list[str]]:
+    """Simulate some hours, and measure them, each time repeated some times."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         marks = write_day(folder / "one.dat", hours)
-        for repeated in (1, times):
+        for repeated in days:
             whole = repeated * hours
             (folder / "day.dat").write_bytes(repeated * (folder / "one.dat").read_bytes())
             lines = [f"day {len(LEADS)} {FS} {whole * 3600 * FS}"]
@@ -147,7 +147,7 @@ def rows_of_normal(counted: list[tuple[Counts, float]]) -> Iterator[list[str]]:
 
 def main() -> None:
     """Run the command."""
-    options = parse_options(__doc__, "mitdb", "qtdb", hours=24)
+    options = parse_options(__doc__, "mitdb", "qtdb", hours=24, days=[1])
     ds1 = [options.mitdb / name for name in DS1]
     counted = []
     for stem in [*ds1, *(one.with_suffix("") for one in sorted(options.qtdb.glob(NORMAL)))]:
@@ -167,7 +167,7 @@ def main() -> None:
         ["V found by reading clusters: Se, +P",
          f"{_percent(all_of.tp, all_of.fn)}, {_percent(all_of.tp, all_of.fp)}"],
         *rows_of_normal(counted),
-        *rows_of_day(options.hours, 2),
+        *rows_of_day(options.hours, options.days),
     ]  # fmt: skip
     columns = ["on DS1, on normal recordings, and on a simulated day", "result"]
     write_tables(PAGE, {"holter-measured": [

@@ -62,7 +62,7 @@ def analyse(
         record, leads, gate, part_s=part_s, advance=advance
     )
     probabilities = np.asarray(classify(table), float)
-    beats = probabilities.any(axis=1)
+    beats = np.asarray(probabilities.any(axis=1))
     table, probabilities = table.keep(beats), probabilities[beats]
     clusters = np.zeros(len(table), int)
     found = find_clusters(table, label_of(probabilities), without)
@@ -118,7 +118,7 @@ def find_beats(
     """
     peaks, activity = scan(record, leads, part_s=part_s, advance=advance)
     table = read_table(record, leads, peaks, part_s=part_s, advance=advance)
-    table = table.keep(table.usable.any(axis=1))
+    table = table.keep(np.asarray(table.usable.any(axis=1)))
     beats = gate(table) if gate else None
     stretches = noise(activity, table.peaks, record.fs, beats)
     clear = ~overlap(table.peaks, table.peaks + 1, stretches)

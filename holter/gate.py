@@ -6,6 +6,7 @@ folder may have a gate: `gate.json` and the `gate-….safetensors` that it names
 benchmarks.gate` trains and measures it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def passed(log_odds: np.ndarray, times: np.ndarray) -> np.ndarray:
     return np.asarray(log_odds >= np.where(noisy, LEAST_IN_NOISE, LEAST))
 
 
-def write_gate(gate: Gate, folder: Path, origin: dict[str, object]) -> None:
+def write_gate(gate: Gate, folder: Path, origin: Mapping[str, object]) -> None:
     """Write the gate of a model folder; `origin` tells data and versions.
 
     Raises

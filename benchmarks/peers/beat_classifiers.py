@@ -65,7 +65,7 @@ def openvital(lead: np.ndarray, fs: float, peaks: np.ndarray) -> list[str]:
     answers = beat_network().predict(windows[..., None].astype(np.float32), verbose=0)
     labels = np.full(len(peaks), "N")
     labels[inside] = np.array(["N", "S", "V", "N"])[answers.argmax(axis=1)]
-    return labels.tolist()  # type: ignore[no-any-return]
+    return labels.tolist()
 
 
 @cache
