@@ -34,12 +34,17 @@ def is_beat(table: BeatTable, certainty: np.ndarray) -> np.ndarray:
     if not len(table):
         return np.zeros(0, bool)
     core = table.windows[..., CORE].astype(np.float32)
-    ranges = np.where(table.usable, np.ptp(core, axis=2), np.nan)
-    usual = np.nanmedian(ranges, axis=0)
-    large = (ranges >= LEAST_RANGE * usual).any(axis=1)
+    ranges = np.ptp(core, axis=2)
+    large = ((ranges >= LEAST_RANGE * usual(ranges, table.usable)) & table.usable).any(axis=1)
     width = qrs_ms(core)
     fits = ((width >= QRS_MS[0]) & (width <= QRS_MS[1]) & table.usable).any(axis=1)
     return np.asarray(large & fits & ~refractory(table.peaks / table.fs, certainty))
+
+
+def usual(ranges: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Give the median range of each lead's usable beats, (beats, leads) to (leads,); 0 without."""
+    known = [ranges[own, lead] for lead, own in enumerate(usable.T)]
+    return np.array([np.median(one) if len(one) else 0.0 for one in known])
 
 
 def qrs_ms(core: np.ndarray) -> np.ndarray:

@@ -33,6 +33,7 @@ CORE = slice(100, 200)  # network 1's samples of a window
 LIMIT = 10.0  # of scaled windows
 MOST_LOG_ODDS = 12.0  # of one lead
 BATCH = 1024  # beats whose windows are scaled at once
+LEAST_BEAT = 0.02  # probability; 0.5 loses beats, as half of the training were artefacts
 UNSURE = 0.5  # probability of V that the check after network 2 leaves to a V it does not confirm
 
 
@@ -61,8 +62,7 @@ class Answers(NamedTuple):
 def usual_ranges(table: BeatTable) -> np.ndarray:
     """Give the usual range of each lead about the R peak in mV, (leads,); 1 if it is unknown."""
     sizes = np.ptp(table.windows[..., CORE], axis=2).astype(np.float32)
-    known = [sizes[own, lead] for lead, own in enumerate(table.usable.T)]
-    usual = np.array([np.median(one) if len(one) else 0 for one in known])
+    usual = morphology.usual(sizes, table.usable)
     return np.where(usual > 0, usual, 1.0)
 
 
@@ -107,8 +107,8 @@ class BeatPair:
         """Compute the probabilities of N, S and V, float64 of shape (beats, 3)."""
         return self.decide(table, self.answers(table))
 
-    def answers(self, table: BeatTable) -> Answers:
-        """Run both networks on each usable lead of each beat."""
+    def answers(self, table: BeatTable, *, artefacts_only: bool = False) -> Answers:
+        """Run both networks, or network 1 alone, on each usable lead of each beat."""
         ranges = usual_ranges(table)
         beat, ventricular = np.zeros((2, *table.usable.shape))
         for first in range(0, len(table), BATCH):
@@ -117,14 +117,15 @@ class BeatPair:
             own = inputs(table.windows[some], ranges)[rows][:, None]
             if len(own):
                 beat[some][rows] = _log_odds(predict(self.artefact, own[..., CORE]))
-                ventricular[some][rows] = _log_odds(predict(self.ventricular, own))
+                if not artefacts_only:
+                    ventricular[some][rows] = _log_odds(predict(self.ventricular, own))
         return Answers(beat, ventricular, table.usable)
 
     def decide(self, table: BeatTable, answers: Answers) -> np.ndarray:
         """Apply the steps to the networks' answers: probabilities (beats, 3)."""
         beat = table.usable.any(axis=1)
         if ARTEFACTS not in self.without:
-            beat &= answers.beat >= 0.5
+            beat &= answers.beat >= LEAST_BEAT
         if BEAT_CHECK not in self.without:
             beat &= morphology.is_beat(table, answers.beat)
         ventricular = np.where(beat, answers.ventricular, 0.0)

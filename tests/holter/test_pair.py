@@ -86,7 +86,7 @@ def test_log_odds_are_averaged_over_usable_leads(table: BeatTable) -> None:
 def test_each_step_can_be_left_out(table: BeatTable, monkeypatch: pytest.MonkeyPatch) -> None:
     pair, beats = untrained(), len(table)
     ventricular = np.where(np.arange(beats) % 2, 5.0, -5.0)
-    artefact, beat = odds(table, -3.0, ventricular), odds(table, 3.0, ventricular)
+    artefact, beat = odds(table, -5.0, ventricular), odds(table, 3.0, ventricular)
     only_networks = pair.leaving_out([BEAT_CHECK, V_CHECK])
     assert not only_networks.decide(table, artefact).any()
     kept = pair.leaving_out([ARTEFACTS, BEAT_CHECK, V_CHECK]).decide(table, artefact)
