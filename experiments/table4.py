@@ -130,3 +130,9 @@ def answers_text(signal: np.ndarray, leads: tuple[str, ...], fs: float) -> str:
     ]
     low = published.low_voltage(signal, leads, r_peaks, fs)
     return f"axis {', '.join(sides)}{'; LQRSV' * low}"
+
+
+if __name__ == "__main__":
+    from experiments.__main__ import main
+
+    main("table4")

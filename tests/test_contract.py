@@ -250,9 +250,9 @@ def test_the_loss_of_each_head_is_finite_and_falls(name: str) -> None:
     network = network_of(recipe, leads).train()
     signal, length = pad([inputs_of(recipe, leads, seed=seed) for seed in range(8)])
     targets = {head.name: targets_of(recipe, head, length) for head in recipe.heads}
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
     losses = []
-    for _ in range(12):
+    for _ in range(20):
         outputs = outputs_of(recipe, network, signal, length)
         values = {}
         for head in recipe.heads:
@@ -263,7 +263,7 @@ def test_the_loss_of_each_head_is_finite_and_falls(name: str) -> None:
         optimiser.step()
         losses.append([float(value.detach()) for value in values.values()])
     assert np.isfinite(losses).all()
-    # At this rate a deep network may overshoot in between.
+    # A deep network may overshoot in between; at 1e-2 one never fell on some processors.
     assert (np.min(losses, axis=0) < 0.8 * np.array(losses[0])).all()
 
 
