@@ -26,6 +26,7 @@ from holter.activity import noise
 from holter.analysis import scan
 from holter.classifier import describe_table
 from holter.events import overlap
+from holter.examples import read_noise
 from holter.gate import Gate, load_gate, passed, write_gate
 from holter.growing import Chosen, boosted, versions
 from holter.table import read_table
@@ -59,18 +60,6 @@ class Peaks(NamedTuple):
     log_odds: np.ndarray
     sharp: np.ndarray  # in muscle noise, as it was found without the gate
     kept: np.ndarray  # by the gate and outside noise
-
-
-def read_noises(folder: Path, later: bool) -> Noises:
-    """Read half of each noise."""
-    import wfdb
-
-    noises = {}
-    for name in ("em", "ma", "bw"):
-        whole = wfdb.rdrecord(str(folder / name)).p_signal.T
-        middle = whole.shape[1] // 2
-        noises[name] = whole[:, middle:] if later else whole[:, :middle]
-    return noises
 
 
 def noisy(record: Marked, noises: Noises, name: str, decibels: float) -> Marked:
@@ -161,12 +150,12 @@ def main() -> None:
     gate = load_gate(ROOT / "weights" / "malt2021")
     if options.write:
         learners = [record for record in records if record.name in TRAINED]
-        gate = train(learners, read_noises(options.nstdb, later=False))
+        gate = train(learners, read_noise(options.nstdb, later=False))
         origin = {"data": DATA, "records": TRAINED, "noise": LESSONS, "versions": versions()}
         write_gate(gate, Path(options.write), origin)
     if gate is None:
         raise LeadwiseError("weights/malt2021 has no gate; train one with --write MODEL")
-    noises = read_noises(options.nstdb, later=True)
+    noises = read_noise(options.nstdb, later=True)
     others = [record for record in records if record.name not in TRAINED]
     rows = []
     for name in CONDITIONS:

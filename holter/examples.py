@@ -109,7 +109,7 @@ def with_noise(
     for turn, begin in enumerate(range(round(first_s * fs), signal.shape[1], length)):
         source, ratio = stretches[turn % len(stretches)]
         samples = min(length, signal.shape[1] - begin)
-        piece = np.resize(source, (2, samples)) if source.shape[1] < samples else source
+        piece = np.tile(source, (1, -(-samples // source.shape[1])))
         at = (turn * length) % max(1, piece.shape[1] - samples + 1)
         piece = piece[:, at : at + samples]
         piece = piece - piece.mean(axis=1, keepdims=True)

@@ -207,6 +207,11 @@ def test_noise_has_the_ratio_that_was_asked_for() -> None:
         ranges = np.mean([np.ptp(lead[one - 18 : one + 18]) for one in beats])
         assert 10 * np.log10(ranges**2 / 8 / own.var()) == pytest.approx(6, abs=0.3)
 
+    # Noise shorter than the recording repeats, each of its channels alone.
+    short = with_noise(record, Path(f"{stem}.atr"), [(noise[:, :300], 6.0)], first_s=2)
+    repeated = (short.signal - record.signal)[:, 2 * 360 :]
+    np.testing.assert_allclose(repeated[:, :300], repeated[:, 300:600], atol=0.01)
+
 
 def test_examples_are_the_marked_beats_and_what_is_no_beat() -> None:
     source = read_source(GENUINE / "208s0360", NOISE)
