@@ -8,7 +8,7 @@ from models import find
 from models.recipe import part, vary
 
 # A small budget.
-EPOCHS, BATCH = 3, 16
+EPOCHS, BEAT_EPOCHS, BATCH = 3, 8, 16
 SAMPLING = part("inverse_frequency", annotated=2, others=400, power=0.5)
 OF_BEATS = part("inverse_frequency", annotated=8, others=100, power=0.5)
 
@@ -49,9 +49,11 @@ def beats() -> Grid:
     The folder has LUDB, MIT-BIH, whose five folds of patients are the test folds, and diagnoses in
     other folds.
     """
-    recipe = vary(find("heartly-leadwise"), epochs=EPOCHS, batch=BATCH, sampling=OF_BEATS)
+    recipe = vary(
+        find("heartly-leadwise"), epochs=BEAT_EPOCHS, batch=BATCH, sampling=OF_BEATS
+    )  # fmt: skip
     return Grid(
-        "heartly-beats", f"classes of beats by patient, {EPOCHS} epochs each",
+        "heartly-beats", f"classes of beats by patient, {BEAT_EPOCHS} epochs each",
         {"whole": recipe}, leads=(), folds=tuple(("8", str(fold)) for fold in range(1, 6)),
         measures=(), sections=("beats-out-of-fold",),
     )  # fmt: skip

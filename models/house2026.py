@@ -7,13 +7,13 @@ average of the weights.  The loss is the unweighted cross-entropy, because expec
 needs calibrated probabilities.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from models.layers import ByLength, Convolution, FeatureMaps, SqueezeExcitation
+from models.layers import ByLength, Convolution, FeatureMaps, Members, SqueezeExcitation
 from models.losses import bce
 from models.recipe import Head, Recipe, part, vary
 
@@ -139,8 +139,8 @@ class Network(Backbone):
         return logits
 
 
-class Ensemble(ByLength):
-    """Networks that are trained at the same time but independently; the mean logit predicts.
+class Ensemble(Members):
+    """Several networks.
 
     Parameters
     ----------
@@ -152,33 +152,7 @@ class Ensemble(ByLength):
     """
 
     def __init__(self, rows: int, classes: int, *, members: int, **options: Any) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(Network(rows, classes, **options) for _ in range(members))
-
-    def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-        """Return mean logits (batch, classes); in training (members, batch, classes) instead."""
-        if self.training:
-            return torch.stack([member(signal, length) for member in self.members])
-        return super().forward(signal, length)
-
-    def feature_maps(self) -> FeatureMaps:
-        """Name the last feature maps of all members."""
-        maps = [cast("Network", member).feature_maps() for member in self.members]
-        return maps[0]._replace(layers=tuple(one.layers[0] for one in maps))
-
-    def forward_features(
-        self, signal: torch.Tensor, length: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the members' maps, stacked by channels, and their valid steps (batch,)."""
-        members = cast("list[Network]", self.members)
-        maps, steps = zip(*(one.forward_features(signal, length) for one in members), strict=True)
-        return torch.cat(maps, 1), steps[0]
-
-    def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-        """Map (batch, channels of all, steps) to mean logits (batch, classes)."""
-        members = cast("list[Network]", self.members)
-        pairs = zip(members, features.chunk(len(members), 1), strict=True)
-        return torch.stack([one.forward_head(own, length) for one, own in pairs]).mean(0)
+        super().__init__([Network(rows, classes, **options) for _ in range(members)])
 
 
 def bce_of_each(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -3,8 +3,9 @@
 Convolutions over time are two-dimensional with height 1: equal results, faster on CPU.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -69,6 +70,25 @@ class ByLength(nn.Module):
     def forward_head(self, features: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
         """Map (batch, channels, steps) to logits (batch, classes); all steps are valid."""
         raise NotImplementedError
+
+
+class Members(nn.Module):
+    """Networks that are trained at the same time but independently; the mean logit predicts."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, signal: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+        """Return mean logits (batch, classes); in training (members, batch, classes) instead."""
+        logits = torch.stack([member(signal, length) for member in self.members])
+        return logits if self.training else logits.mean(0)
+
+    def feature_maps(self) -> FeatureMaps:
+        """Name the last feature maps of all members."""
+        maps = [cast("Any", member).feature_maps() for member in self.members]
+        first: FeatureMaps = maps[0]
+        return first._replace(layers=tuple(one.layers[0] for one in maps))
 
 
 class Dropout(nn.Module):

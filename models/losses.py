@@ -112,6 +112,9 @@ def weighted_cross_entropy(
 ) -> torch.Tensor:
     """Compute the mean over records of Σ α y (−log p), p the softmax over exclusive classes.
 
+    The output is (batch, classes), or (members, batch, classes) of networks that are trained
+    independently; then the mean is over members too.
+
     This is the formula in Reich & Kruk's paper.  PyTorch's `cross_entropy` divides by the sum of
     the records' weights instead, so weights have no effect if all records have the same class.
 
@@ -123,7 +126,7 @@ def weighted_cross_entropy(
     logits = output.float()
     labels, _ = _known(target)
     weight = _weights(weights, logits)
-    return -(weight * labels * logits.log_softmax(1)).sum(1).mean()
+    return -(weight * labels * logits.log_softmax(-1)).sum(-1).mean()
 
 
 def weighted_cross_entropy_as_coded(
@@ -150,8 +153,8 @@ def cross_entropy(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 def _weights(weights: Sequence[float], logits: torch.Tensor) -> torch.Tensor:
     """Check that each class has a weight, and return them as a tensor."""
-    if len(weights) != logits.shape[1]:
-        raise LeadwiseError(f"{len(weights)} weights for {logits.shape[1]} classes")
+    if len(weights) != logits.shape[-1]:
+        raise LeadwiseError(f"{len(weights)} weights for {logits.shape[-1]} classes")
     return logits.new_tensor(weights)
 
 

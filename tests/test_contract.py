@@ -21,8 +21,8 @@ from ecg.leads import LEAD_SETS, STANDARD
 from ecg.records import find_records, read_record
 from models import SYSTEMS, lookup, recipes_by_name
 from models.heartly2021.network import EMBEDDING
-from models.house2026 import Ensemble
 from models.inputs import channels_of, channels_per_lead, post_transform, prepare, window_bounds
+from models.layers import Members
 from models.losses import Loss
 from models.network import build, from_logits, outputs_of, pad, predict_signal
 from models.recipe import Head, Recipe, part, recipe_from_json, recipe_to_json, vary
@@ -160,7 +160,7 @@ def test_logits_have_their_shape_and_every_weight_has_a_gradient(
     outputs = outputs_of(recipe, network, signal, length)
     assert set(outputs) - {EMBEDDING} == {head.name for head in recipe.heads}
     # In training an ensemble returns the logits of each member.
-    members = (len(network.members),) if isinstance(network, Ensemble) else ()
+    members = (len(network.members),) if isinstance(network, Members) else ()
     for head in recipe.heads:
         samples = (signal.shape[2],) if head.dense else ()
         levels = levels_of(outputs[head.name])

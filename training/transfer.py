@@ -10,10 +10,12 @@ layer, as Reich & Kruk (ECG-DualNet, 2021) transfer from Icentia11k to 2017's re
 the last layer's weights Kaiming normal and set its bias to 0.  Here it is initialised as without
 transfer, so that nothing else differs.  The last layer is the tensors whose shape depends on the
 number of classes: of one linear layer, of two in an ensemble of two, or queries and weights of
-attention per class.
+attention per class.  A single network initialises every member of an ensemble; they differ by their
+last layers and by dropout.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +36,7 @@ from training.evaluate import LeadSetRun, Weights, predict
 
 LeadSet = tuple[str, ...]
 SHOWN = 3  # names of tensors in a message
+MEMBER = re.compile(r"members\.\d+\.")
 
 
 @dataclass(frozen=True)
@@ -255,8 +258,9 @@ def _pretrained(model: ModelFolder, recipe: Recipe, leads: LeadSet) -> Pretraine
         raise LeadwiseError(
             f"{model.path}: has no network for the leads {', '.join(leads)}; it has {known}"
         )
-    weights = read_weights(model, trained[leads])
     shapes, last = _shapes(recipe, leads)
+    single = read_weights(model, trained[leads])
+    weights = _for_members(single, shapes)
     fitting = {
         name: weight
         for name, weight in weights.items()
@@ -264,16 +268,27 @@ def _pretrained(model: ModelFolder, recipe: Recipe, leads: LeadSet) -> Pretraine
     }
     if not any(weight.ndim for weight in fitting.values()):  # norms' counters fit everywhere
         raise LeadwiseError(
-            f"{model.path}: none of the {len(weights)} tensors of '{model.recipe.name}' fits the "
+            f"{model.path}: none of the {len(single)} tensors of '{model.recipe.name}' fits the "
             f"network of '{recipe.name}' in name and shape; use a model of its sizes"
         )
     random = [name for name in shapes if name not in fitting and name not in last]
     others = f" and {len(random)} that do not fit ({_listed(random)})" if random else ""
+    times = len(weights) // len(single)
+    count = f"{len(fitting) // times} of the {len(single)} tensors"
+    copies = "" if times == 1 else f", copied to {times} members"
     log(
-        f"{len(leads)}-leads: initialised with {len(fitting)} of the {len(weights)} tensors of "
-        f"{model.path}; the tensors of the last layer ({_listed(last)}){others} are random."
+        f"{len(leads)}-leads: initialised with {count} of {model.path}{copies}; "
+        f"the tensors of the last layer ({_listed(last)}){others} are random."
     )
     return Pretrained(fitting, trained[leads].sha256)
+
+
+def _for_members(weights: Weights, shapes: Mapping[str, torch.Size]) -> Weights:
+    """Repeat one network's weights for each member of an ensemble (`models.layers.Members`)."""
+    members = {match[0] for match in map(MEMBER.match, shapes) if match}
+    if not members or any(map(MEMBER.match, weights)):
+        return weights
+    return {member + name: weight for member in sorted(members) for name, weight in weights.items()}
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from models.dualnet2017.spectrogram import (
 )
 from models.facts import RHYTHM
 from models.house2026 import Backbone
-from models.layers import FeatureMaps
+from models.layers import FeatureMaps, Members
 from models.recipe import Part
 
 SPANS = ((140, 8), (70, 4), (35, 2))  # steps and bins of 60 s before blocks 3, 4 and 5
@@ -201,6 +201,22 @@ class RhythmNetwork(Network):
         return logits
 
 
+class Ensemble(Members):
+    """Several networks.
+
+    Parameters
+    ----------
+    in_channels, classes : int
+    members : int
+        Number of networks.
+    options
+        Of `Network`.
+    """
+
+    def __init__(self, in_channels: int, classes: int, *, members: int, **options: Any) -> None:
+        super().__init__([Network(in_channels, classes, **options) for _ in range(members)])
+
+
 def _check(channels: int, encoder: str, branches: str, published: tuple[str, ...]) -> None:
     if channels != 1:
         raise LeadwiseError(f"this network reads one lead, not {channels}")
@@ -211,4 +227,4 @@ def _check(channels: int, encoder: str, branches: str, published: tuple[str, ...
             raise LeadwiseError(f"no {what} '{name}'; known are {', '.join(known)}")
 
 
-NETWORKS = {"dual": Network, "dual_rhythm": RhythmNetwork}
+NETWORKS = {"dual": Network, "dual_rhythm": RhythmNetwork, "duals": Ensemble}

@@ -250,6 +250,13 @@ PTBXL = vary(
     batch=64,
 )
 
+TRIO = vary(
+    HOUSE,
+    name="dualnet-trio",
+    summary="ensemble of three networks of `dualnet-house`",
+    network=part("duals", members=3, **HOUSE.network.options),
+)
+
 RECIPES = {
     **FAMILY,
     **{
@@ -268,6 +275,7 @@ RECIPES = {
             HOUSE,
             RHYTHM,
             PTBXL,
+            TRIO,
         )
     },
 }

@@ -325,3 +325,17 @@ def test_augmentations_without_effect_as_published_have_one(name: str) -> None:
         change = np.abs(augmented(recipe, name, record) - post_transform(recipe, prepared)[0]).max()
         assert (change > 0.05) == effective
         assert effective or change < 0.005
+
+
+def test_an_ensemble_predicts_the_mean_logit_of_records_of_any_length() -> None:
+    torch.manual_seed(0)
+    recipe = small(find("dualnet-trio"))
+    trio = build(recipe, ("ECG",), {"diagnosis": AF_LETTERS})
+    draw_norms(trio)
+    signal, length = torch.randn(3, 1, 2000), torch.tensor([2000, 1500, 2000])
+    with torch.inference_mode():
+        assert trio(signal, length).shape == (3, 3, 4), "members, records, classes"
+        trio.eval()
+        each = torch.stack([member(signal, length) for member in trio.members])
+        torch.testing.assert_close(trio(signal, length), each.mean(0))
+    assert (each[0] - each[1]).abs().max() > 1e-3

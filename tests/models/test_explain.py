@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import models.house2026
+import models.layers
 import run_model
 from ecg import LeadwiseError
 from ecg.labels import CODES, POLICIES
@@ -339,7 +340,7 @@ def test_run_model_draws_each_answered_class(tmp_path: Path) -> None:
 def test_a_model_without_feature_maps_ends_the_run_before_the_first_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delattr(models.house2026.Ensemble, "feature_maps")
+    monkeypatch.delattr(models.layers.Members, "feature_maps")
     words = ["weights/house2026", str(SAMPLES), str(tmp_path / "out")]
     assert run_model.main([*words, "--explain", str(tmp_path / "pictures")]) == 1
     assert "Error: house-pair: its network has no method feature_maps" in capsys.readouterr().err

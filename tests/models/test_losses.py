@@ -224,6 +224,14 @@ def test_weighted_cross_entropy_is_linear_in_the_labels_and_plain_for_weights_of
     assert mixed == pytest.approx(0.3 * one + 0.7 * two, rel=1e-6)
 
 
+def test_the_weighted_cross_entropy_of_an_ensemble_is_the_mean_over_its_members() -> None:
+    function = LOSSES["weighted_cross_entropy"]
+    both = torch.stack([EXCLUSIVE, EXCLUSIVE.flip(0) - 1])
+    each = [function(output, ONE_HOT, weights=SHARES) for output in both]
+    torch.testing.assert_close(function(both, ONE_HOT, weights=SHARES), torch.stack(each).mean())
+    assert each[0] != each[1]
+
+
 def test_weighted_cross_entropy_needs_one_weight_per_class() -> None:
     with pytest.raises(LeadwiseError, match="3 weights for 4 classes"):
         LOSSES["weighted_cross_entropy"](EXCLUSIVE, ONE_HOT, weights=(1, 1, 1))

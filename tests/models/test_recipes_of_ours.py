@@ -32,6 +32,10 @@ OURS = {
         "dualnet-house",
         {"network": {**settings("dualnet-house")["network"], "name": "dual_rhythm"}},
     ),
+    "dualnet-trio": (
+        "dualnet-house",
+        {"network": {**settings("dualnet-house")["network"], "name": "duals", "members": 3}},
+    ),
     "dualnet-house-ptbxl": (
         "dualnet-house",
         {"max_s": 10.0, "stride_s": 0.0, "loss": one("bce"), "augment": PTBXL_AUGMENT,

@@ -10,6 +10,7 @@ import torch
 import team_code
 import train_model
 from ecg import LeadwiseError
+from ecg.labels import AF_LETTERS
 from ecg.leads import LEAD_SETS
 from models import find
 from models.folder import (
@@ -20,8 +21,9 @@ from models.folder import (
     write_model,
     write_weights,
 )
+from models.network import build
 from models.recipe import Recipe, part, vary
-from tests.conftest import small
+from tests.conftest import save_untrained, small
 from training.evaluate import LeadSetRun
 from training.loop import _start
 from training.settings import VARIABLES
@@ -85,6 +87,24 @@ def test_without_a_model_the_run_is_unchanged() -> None:
 def test_the_last_layer_is_found_in_every_system(name: str, last: list[str]) -> None:
     recipe = small(find(name))
     assert sorted(_shapes(recipe, recipe.lead_sets[0])[1]) == last
+
+
+def test_a_single_network_initialises_every_member_of_an_ensemble(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    torch.manual_seed(0)
+    single, trio = find("dualnet-house"), find("dualnet-trio")
+    network = build(single, ("ECG",), {"diagnosis": AF_LETTERS})
+    save_untrained(single, network, tmp_path)
+    weights = network.state_dict()
+    fitting = read_pretrained(str(tmp_path), trio)[("ECG",)].weights
+    names = {name for name in weights if not name.startswith("head.")}
+    assert set(fitting) == {f"members.{n}.{name}" for n in range(3) for name in names}
+    for name, weight in fitting.items():
+        assert torch.equal(weight, weights[name.split(".", 2)[2]]), name
+    log = capsys.readouterr().err
+    assert f"initialised with {len(names)} of the {len(weights)} tensors of" in log
+    assert "copied to 3 members" in log
 
 
 def test_tensors_that_do_not_fit_stay_random_and_are_counted_in_the_log(
