@@ -8,9 +8,9 @@ from models import find
 from models.recipe import part, vary
 
 # A small budget.
-EPOCHS, BEAT_EPOCHS, BATCH = 3, 5, 16
+EPOCHS, BEAT_EPOCHS, BATCH = 3, 6, 16
 SAMPLING = part("inverse_frequency", annotated=2, others=400, power=0.5)
-OF_BEATS = part("inverse_frequency", annotated=8, others=100, power=0.5)
+OF_BEATS = part("inverse_frequency", annotated=2, further=1.0, others=300, power=0.5)
 
 
 def ablation() -> Grid:

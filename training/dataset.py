@@ -160,9 +160,9 @@ class Dataset:
 
     @cached_property
     def annotated(self) -> np.ndarray:
-        """Whether each record has known targets of a dense head: bool (records,)."""
-        found = [[target.min() < NO_P for target in targets] for targets in self.dense.values()]
-        return np.asarray(np.array(found, bool).reshape(-1, len(self)).any(axis=0))
+        """Samples of each record from the first to the last known target of a head: (records,)."""
+        spans = [[_span(target < NO_P) for target in targets] for targets in self.dense.values()]
+        return np.array(spans, np.int64).reshape(-1, len(self)).max(axis=0, initial=0)
 
     def labelled(self, name: str) -> np.ndarray:
         """Which records a head that predicts records is scored on: those with labels."""
@@ -183,6 +183,12 @@ class Dataset:
         lengths = np.minimum(self.lengths[drawn], self.recipe.crop_samples)
         for batch in batches(lengths, self.recipe.batch, generator):
             yield drawn[batch].tolist()
+
+
+def _span(known: np.ndarray) -> int:
+    """Count the samples from the first to the last that is known in any row; 0: none is."""
+    inside = np.flatnonzero(known.any(axis=0))
+    return int(inside[-1] - inside[0] + 1) if len(inside) else 0
 
 
 def _part(

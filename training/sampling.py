@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def inverse_frequency(
     dataset: "Dataset", generator: np.random.Generator, *,
-    annotated: int = 1, others: int = 12_000, power: float = 1.0,
+    annotated: int = 1, further: float = 0.0, others: int = 12_000, power: float = 1.0,
 ) -> np.ndarray:  # fmt: skip
-    """Take each annotated record, and draw others by the rarity of their labels.
+    """Take each annotated record, long ones more often, and draw others by rare labels.
 
     The weight of a record is the mean of 1 / count over its positive classes, so a record without
     any is not drawn (Sodmann et al. 2021, section 2, give no formula for several classes).
@@ -26,12 +26,17 @@ def inverse_frequency(
     ----------
     annotated : int
         How often each record with known targets of a dense head occurs.
+    further : float
+        Share of the further crops of a long record that also occur: with 1, a record that is
+        annotated for the length of ten crops occurs nine times more.
     others : int
         Records drawn with replacement from those that have positive classes.
     power : float
         Exponent of the weights; 0: all alike.
     """
     marked = np.flatnonzero(dataset.annotated)
+    spare = np.maximum(dataset.annotated // dataset.recipe.crop_samples - 1, 0)
+    more = np.repeat(np.arange(len(dataset)), np.rint(further * spare).astype(int))
     weights = np.zeros(len(dataset))
     for name, labels in dataset.labels.items():
         known = labels > 0.5
@@ -43,7 +48,7 @@ def inverse_frequency(
     drawn = np.empty(0, np.int64)
     if weights.any():
         drawn = generator.choice(len(dataset), others, p=weights / weights.sum())
-    return np.concatenate([np.tile(marked, annotated), drawn])
+    return np.concatenate([np.tile(marked, annotated), more, drawn])
 
 
 SAMPLINGS: dict[str, Callable[..., np.ndarray]] = {

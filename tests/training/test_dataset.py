@@ -333,4 +333,4 @@ def test_what_cannot_be_a_p_wave_is_no_known_class() -> None:
     dataset = dataset_of(
         signals, labels, STANDARD, reading(9, heads=DENSE), dense={"waves": mapped_arrays(waves)}
     )
-    assert dataset.annotated.tolist() == [False, False, True]
+    assert dataset.annotated.tolist() == [0, 0, 9]

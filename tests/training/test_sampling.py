@@ -53,6 +53,23 @@ def test_annotated_records_always_occur() -> None:
     assert inverse_frequency(none, np.random.default_rng(0)).tolist() == [1], "nothing to draw"
 
 
+def test_long_annotated_records_occur_more_often() -> None:
+    recipe = vary(find("heartly-leadwise"), crop_s=0.02)  # 5 samples
+    known = [np.full((1, samples), value, np.uint8)
+             for samples, value in ((50, 1), (14, 1), (50, UNKNOWN), (3, 1))]  # fmt: skip
+    known[0][0, 1:22] = known[0][0, 23:] = UNKNOWN  # 23 samples, 4 crops, are annotated
+    signals = mapped_arrays([np.zeros((1, each.shape[1]), np.float16) for each in known])
+    part_of = Dataset(
+        signals, {HEAD: np.zeros((4, 1), bool)}, {"beats": mapped_arrays(known)}, [0], recipe
+    )
+    assert part_of.annotated.tolist() == [23, 14, 0, 3]
+    for further, counts in ((0.0, [2, 2, 0, 2]), (1.0, [5, 3, 0, 2]), (1 / 3, [3, 2, 0, 2])):
+        drawn = inverse_frequency(
+            part_of, np.random.default_rng(0), annotated=2, further=further, others=9
+        )
+        assert np.bincount(drawn, minlength=4).tolist() == counts
+
+
 def test_unknown_labels_are_not_drawn() -> None:
     part_of = dataset([[1, 0], [0, 1]])
     part_of.known[HEAD] = np.array([[True, True], [False, False]])  # type: ignore[index]
