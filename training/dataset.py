@@ -162,7 +162,8 @@ class Dataset:
     def annotated(self) -> np.ndarray:
         """Samples of each record from the first to the last known target of a head: (records,)."""
         spans = [[_span(target < NO_P) for target in targets] for targets in self.dense.values()]
-        return np.array(spans, np.int64).reshape(-1, len(self)).max(axis=0, initial=0)
+        longest = np.array(spans, np.int64).reshape(-1, len(self)).max(axis=0, initial=0)
+        return np.asarray(longest)
 
     def labelled(self, name: str) -> np.ndarray:
         """Which records a head that predicts records is scored on: those with labels."""

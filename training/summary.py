@@ -1,5 +1,6 @@
 """The last lines of a training: the scores of what is written, and warnings of useless models."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -23,6 +24,12 @@ def summary_lines(recipe: Recipe, results: Sequence[Result]) -> Iterator[str]:
     for result in results:
         for head in recipe.heads:
             scores = result.scores[head.name]
+            if math.isnan(scores.constant):
+                yield (
+                    f"{result.name}: validation {head.metric} is not measured, because no "
+                    f"validation record has known {head.name}"
+                )
+                continue
             rules = "" if scores.rules is None else f", {scores.rules:.3f} with rules"
             yield (
                 f"{result.name}: best epoch {result.best_epoch} of {len(result.epochs)}, "
@@ -40,10 +47,9 @@ def summary_lines(recipe: Recipe, results: Sequence[Result]) -> Iterator[str]:
             "sets, or a smaller recipe."
         )
     for head in recipe.heads:
+        named = [(result.name, result.scores[head.name]) for result in results]
         useless = [
-            result.name
-            for result in results
-            if not result.scores[head.name].written > result.scores[head.name].constant
+            name for name, of in named if not (math.isnan(of.constant) or of.written > of.constant)
         ]
         if useless:
             yield (

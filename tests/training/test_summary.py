@@ -48,6 +48,13 @@ def test_a_model_that_does_not_beat_the_constant_answer_is_called_useless(
     assert last.startswith("Warning: 12-leads: the validation challenge is not better") == warned
 
 
+def test_a_head_without_validation_targets_is_not_called_useless() -> None:
+    assert lines(result("12-leads", 9, math.nan, None, math.nan)) == [
+        "12-leads: validation challenge is not measured, because no validation record has known "
+        "diagnosis"
+    ]
+
+
 @pytest.mark.parametrize(
     ("epochs", "planned", "warned"),
     [(1, 75, True), (2, 75, True), (3, 75, False), (1, 1, False), (1, 2, True), (2, 2, False)],
