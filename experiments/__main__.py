@@ -30,6 +30,7 @@ from experiments.export import export
 from experiments.grid import narrowed
 from experiments.grid_files import grid_of
 from experiments.grids import GRIDS, leave_one_source_out
+from experiments.join import join
 from experiments.soft import soften
 from experiments.statements import write_statements
 from experiments.tables import write_report
@@ -144,6 +145,11 @@ COMMANDS: dict[str, tuple[Any, str, str, dict[str, Any]]] = {
                "study runs data",
                {"share": _option(float, "of the probabilities, the rest of the label", 1.0)}),
     "export": (export, "make a model folder ready to publish", "model folder", {}),
+    "join": (join, "an ensemble of networks that were trained apart, ready to publish; MODELS: "
+             "folders of one network, or FOLDER:0 for the first member of an ensemble",
+             "folder models+",
+             {"recipe": {"help": "recipe of the ensemble, such as dualnet-trio",
+                         "required": True}}),
     "compare": (compare.compare, "paired gains of one model's outputs over another's, overall and "
                 "per class; OUT_A, OUT_B: output folders, or folders of them, one per seed",
                 "data out_a out_b", {}),
