@@ -21,6 +21,7 @@ from benchmarks.common import ROOT, machine, parse_options, run, table_lines, ti
 from benchmarks.peers.detectors import DETECTORS as PEERS
 from docs.generate import write_tables
 from ecg import LeadwiseError, beats
+from ecg.noise import noise_gain
 from scoring import beats as scorer
 from scoring.beats import TOLERANCES_MS, BeatCounts, positive_predictivity, sensitivity
 
@@ -84,20 +85,10 @@ def read_ludb(folder: Path) -> Iterator[Marked]:
 
 
 def stress(record: Marked, noise: np.ndarray, decibels: float) -> Marked:
-    """Add noise to a whole record, lead by lead.
-
-    Signal power is a²/8, the power of a sine as large as the QRS complexes: a is the mean over the
-    beats of the range within 50 ms of the mark.  Noise power is the variance about the means of
-    seconds.  WFDB's `nst` computes both so, with trimming.
-    """
-    second, reach = round(record.fs), round(0.05 * record.fs)
+    """Add noise to a whole record, lead by lead, at the ratio of WFDB's `nst`."""
     samples = record.signal.shape[1]
     repeated = np.tile(noise, (1, -(-samples // noise.shape[1])))[:, :samples]
-    inner = record.marks[(record.marks >= reach) & (record.marks < samples - reach)]
-    around = record.signal[:, inner[:, None] + np.arange(-reach, reach + 1)]
-    power = np.ptp(around, axis=2).mean(axis=1) ** 2 / 8
-    seconds = noise[:, : noise.shape[1] // second * second].reshape(len(noise), -1, second)
-    gain = np.sqrt(power / seconds.var(axis=2).mean(axis=1) / 10 ** (decibels / 10))
+    gain = noise_gain(record.signal, record.marks, noise, record.fs, decibels)
     return record._replace(signal=record.signal + gain[:, None] * repeated)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from ecg import LeadwiseError
 from ecg.annotation_files import read_marks
 from ecg.annotations import AAMI
+from ecg.noise import noise_gain
 from ecg.records import Record, read_record
 from holter.cases import in_flutter, marked_classes
 from holter.pair import inputs, usual_ranges
@@ -28,7 +29,6 @@ from simulate import simulate
 NOISES = ("em", "ma", "bw")
 SNR_DB = (24.0, 12.0, 6.0, 0.0)
 STRETCH_S = 120.0  # of one noise at one ratio
-QRS_S = 0.05  # to either side of a mark: the range there is the amplitude of a QRS complex
 HALF_WAY = 40  # every so many intervals give a window between two beats
 SIMULATED = (("NSR",), ("SB",), ("PVC",), ("LBBB",), ("RBBB",), ("AF",))
 SIMULATED_S, SIMULATED_RECORDS, SIMULATED_NOISE = 60.0, 36, 0.4  # noise: share of the QRS range
@@ -88,10 +88,7 @@ def read_noise(folder: Path, later: bool = False) -> dict[str, np.ndarray]:
 def with_noise(
     record: Record, annotation: Path, stretches: Sequence[tuple[np.ndarray, float]], first_s: float
 ) -> Record:
-    """Add noises to a recording in turn, each for two minutes, at the ratio of the WFDB's `nst`.
-
-    The power of the signal is an eighth of the squared mean range of its QRS complexes (a sine's),
-    that of the noise its variance.
+    """Add noises to a recording in turn, each for two minutes, at the ratio of WFDB's `nst`.
 
     Parameters
     ----------
@@ -102,19 +99,16 @@ def with_noise(
     """
     signal, fs = np.nan_to_num(record.signal), record.fs
     marks = [mark.sample for mark in read_marks(str(annotation)) if mark.symbol in AAMI]
-    reach, length = round(QRS_S * fs), round(STRETCH_S * fs)
-    beats = np.array([mark for mark in marks if reach <= mark < signal.shape[1] - reach], int)
-    ranges = np.ptp(signal[:, beats[:, None] + np.arange(-reach, reach)], axis=2).mean(axis=1)
+    beats, length = np.array(marks, int), round(STRETCH_S * fs)
     noise = np.zeros(signal.shape, np.float32)
     for turn, begin in enumerate(range(round(first_s * fs), signal.shape[1], length)):
         source, ratio = stretches[turn % len(stretches)]
+        own = source[: len(signal)]
         samples = min(length, signal.shape[1] - begin)
-        piece = np.tile(source, (1, -(-samples // source.shape[1])))
+        piece = np.tile(own, (1, -(-samples // own.shape[1])))
         at = (turn * length) % max(1, piece.shape[1] - samples + 1)
-        piece = piece[:, at : at + samples]
-        piece = piece - piece.mean(axis=1, keepdims=True)
-        power = ranges**2 / 8 / piece.var(axis=1)[: len(ranges)] / 10 ** (ratio / 10)
-        noise[:, begin : begin + samples] = piece[: len(ranges)] * np.sqrt(power)[:, None]
+        gain = noise_gain(signal, beats, own, fs, ratio)
+        noise[:, begin : begin + samples] = gain[:, None] * piece[:, at : at + samples]
     return in_memory(record, signal + noise)
 
 
@@ -234,7 +228,7 @@ def _windows(marked: Marked, chosen: np.ndarray, targets: np.ndarray, group: int
     rows = (marked.table.usable & chosen[:, None]).ravel()
     leads = marked.table.usable.shape[1]
     scaled = inputs(marked.table.windows, usual_ranges(marked.table))
-    flat = scaled.reshape(len(rows), -1)[rows]
+    flat = scaled.reshape(len(rows), scaled.shape[2])[rows]
     return Examples(flat, np.repeat(targets, leads)[rows].astype(int), np.full(len(flat), group))
 
 
