@@ -4,7 +4,7 @@ A detected R peak within 150 ms of a marked beat has its class.  Fusion and uncl
 count neither way, nor do peaks without a beat in ventricular flutter.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ import numpy as np
 
 from ecg.annotation_files import Mark, read_marks
 from ecg.annotations import AAMI
-from ecg.records import read_record
+from ecg.records import Record, read_record
 from holter.classifier import CLASSES, describe_table
 from holter.growing import Beats, Patient, odd_intervals
 from holter.numbers import FS, Description, describe
-from holter.rhythms import simulate_rhythms
+from holter.rhythms import Simulated, simulate_rhythms
 from holter.table import HALF, BeatTable, read_table
 from models.malt2021 import windows
 from scoring.beats import TOLERANCE_MS, match
@@ -68,12 +68,18 @@ def read_case(stem: Path) -> Case:
     truth = marked_classes(read_marks(f"{stem}.atr"), table.peaks, record.fs)
     classes = truth.classes
     beats = describe_table(table)
-    generator = np.random.default_rng(list(record.name.encode()))
-    simulated = [_simulated(record.signal, table, classes, generator) for _ in range(SIMULATIONS)]
+    generator = generator_of(record)
+    rhythms = other_rhythms(record, table, classes, generator)
+    simulated = [_simulated(changed, table) for changed in rhythms]
     turned = [_turned(table, classes, generator, single=turn == 0) for turn in range(TURNS)]
     genuine = Beats(beats.numbers, classes)
     patient = Patient(record.name, genuine, _joined(simulated), _joined(turned))
     return Case(record.name, beats, *truth, patient)
+
+
+def generator_of(record: Record) -> np.random.Generator:
+    """Make the generator of a recording's variants, which draws its rhythms first."""
+    return np.random.default_rng(list(record.name.encode()))
 
 
 def marked_classes(marks: Sequence[Mark], peaks: np.ndarray, fs: float) -> Truth:
@@ -110,16 +116,21 @@ def in_flutter(peaks: np.ndarray, marks: Iterable[Mark]) -> np.ndarray:
     return inside
 
 
-def _simulated(
-    signal: np.ndarray, table: BeatTable, classes: np.ndarray, generator: np.random.Generator
-) -> Beats:
-    """Describe the beats after their rhythm was changed."""
+def other_rhythms(
+    record: Record, table: BeatTable, classes: np.ndarray, generator: np.random.Generator
+) -> Iterator[Simulated]:
+    """Change the rhythm of a recording, which is then at 250 Hz, `SIMULATIONS` times."""
     from scipy.signal import resample_poly
 
     ratio = FS / table.fs
-    at_250 = resample_poly(np.nan_to_num(signal), 1000, round(1000 / ratio), axis=1)
+    at_250 = resample_poly(np.nan_to_num(record.signal), 1000, round(1000 / ratio), axis=1)
     peaks = np.clip(np.rint(table.peaks * ratio).astype(int), 0, at_250.shape[1] - 1)
-    changed = simulate_rhythms(at_250, peaks, classes, generator)
+    for _ in range(SIMULATIONS):
+        yield simulate_rhythms(at_250, peaks, classes, generator)
+
+
+def _simulated(changed: Simulated, table: BeatTable) -> Beats:
+    """Describe the beats after their rhythm was changed."""
     usable = table.usable.mean(axis=0) > 0.5
     beats = describe(changed.peaks, FS, windows(changed.signal, changed.peaks, HALF), usable)
     return Beats(beats.numbers, changed.classes)
