@@ -198,6 +198,28 @@ def ptbxl() -> Grid:
     )  # fmt: skip
 
 
+def house_levers() -> Grid:
+    """Change one thing of the house's recipe at a time, at a third of its epochs.
+
+    The folder is that of `python -m experiments statements`.  The epoch is chosen on fold 8, and so
+    are the changes: `report --validation`.
+    """
+    base = vary(find("house-resnet"), epochs=8, lead_sets=(LEAD_SETS[12],))
+    changes: dict[str, dict[str, Any]] = {
+        "house": {},
+        "crops": {"crop_s": 2.5},
+        "crops-windows": {"max_s": 2.5, "stride_s": 1.25},
+        "territories": {"augment": (part("territory_dropout", probability=0.3), *base.augment)},
+        "stochastic-depth": {"network": part("resnet", skip=0.2)},
+        "statements": {"classes": "all"},
+        "random-encoder": {"network": part("resnet", frozen=True)},
+    }
+    return Grid(
+        "house-levers", "the house's recipe with one change each, 8 epochs",
+        variants(base, changes), measures=("challenge", "auroc"),
+    )  # fmt: skip
+
+
 def few_leads() -> Grid:
     """Compare three methods to predict from few leads with Branched-LW."""
     names = ("reuse", "zero-filled", "lead-dropout")
@@ -257,7 +279,7 @@ def _all() -> Iterator[Grid]:
         yield from architectures(rate)
     for grid in (ablation_0("-100hz"), *architectures("-100hz"), losses()):
         yield small(grid)
-    for study in (losses, isibrno, isibrno_entries, ptbxl, few_leads, statements):
+    for study in (losses, isibrno, isibrno_entries, ptbxl, house_levers, few_leads, statements):
         yield study()
     yield leave_one_source_out(find(DEFAULT_RECIPE))
     yield from grids2017.all_grids()

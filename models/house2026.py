@@ -7,8 +7,11 @@ average of the weights.  The loss is the unweighted cross-entropy, because expec
 needs calibrated probabilities.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -16,18 +19,34 @@ from torch.nn import functional
 from models.layers import ByLength, Convolution, FeatureMaps, Members, SqueezeExcitation
 from models.losses import bce
 from models.recipe import Head, Recipe, part, vary
+from models.sample import Sample
 
 PRIOR = -3.0  # initial bias of the logits: most classes are rare
+TERRITORIES = (  # leads that look at one part of the heart
+    {"II", "III", "aVF"},
+    {"I", "aVL", "V5", "V6"},
+    {"V1", "V2"},
+    {"V3", "V4"},
+    {"aVR"},
+)
 
 
 class Block(nn.Module):
     """Norm and convolution, twice, then squeeze and excitation, and a shortcut; He et al. 2016.
 
-    If the block halves the rate, the shortcut averages pairs of steps.
+    If the block halves the rate, the shortcut averages pairs of steps.  In training, the block is
+    skipped for a record with the probability `skip`; Huang et al., ECCV 2016 (stochastic depth).
     """
 
     def __init__(
-        self, channels: int, width: int, kernel: int, *, halve: bool, dropout: float
+        self,
+        channels: int,
+        width: int,
+        kernel: int,
+        *,
+        halve: bool,
+        dropout: float,
+        skip: float = 0.0,
     ) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(channels)
@@ -37,6 +56,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
         self.second = Convolution(width, width, kernel, norm=False)
         self.attention = SqueezeExcitation(width)
+        self.skip = skip
         changed = halve or channels != width
         self.halving = nn.AvgPool2d((1, 2), ceil_mode=True) if halve else nn.Identity()
         self.shortcut = Convolution(channels, width, 1, norm=False) if changed else nn.Identity()
@@ -46,7 +66,10 @@ class Block(nn.Module):
         hidden = functional.relu(self.norm(signal))
         shortcut = self.shortcut(self.halving(signal))
         hidden = self.second(self.dropout(self.first(hidden)))
-        return torch.addcmul(shortcut, hidden, self.attention.scale(hidden))
+        scale = self.attention.scale(hidden)
+        if self.training and self.skip:
+            scale = scale * functional.dropout(scale.new_ones(len(scale), 1, 1, 1), self.skip)
+        return torch.addcmul(shortcut, hidden, scale)
 
 
 class Backbone(ByLength):
@@ -62,6 +85,9 @@ class Backbone(ByLength):
         Length of the blocks' convolutions in steps.
     dropout : float
         Probability of channel dropout in the blocks.
+    skip : float
+        Probability that a record skips the last block in training; that of the blocks before it
+        falls linearly.
     """
 
     def __init__(
@@ -72,14 +98,19 @@ class Backbone(ByLength):
         blocks: tuple[int, ...],
         kernel: int,
         dropout: float,
+        skip: float = 0.0,
     ) -> None:
         super().__init__()
         self.stem = Convolution(rows, widths[0], 15, stride=2, norm=False)
-        stages, channels = [], widths[0]
+        stages: list[nn.Module] = []
+        channels = widths[0]
         for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
             for number in range(count):
                 halve = stage > 0 and number == 0
-                stages.append(Block(channels, width, kernel, halve=halve, dropout=dropout))
+                own = skip * (len(stages) + 1) / sum(blocks)
+                stages.append(
+                    Block(channels, width, kernel, halve=halve, dropout=dropout, skip=own)
+                )
                 channels = width
         self.blocks = nn.Sequential(*stages)
         self.norm = nn.BatchNorm2d(channels)
@@ -111,10 +142,12 @@ class Network(Backbone):
     rows : int
     classes : int
         Number of logits.
-    widths, blocks, kernel, dropout
+    widths, blocks, kernel, dropout, skip
         Of the backbone.
     head_dropout : float
         Probability of dropout before the last layer.
+    frozen : bool
+        Whether only the last layer is trained, and the backbone keeps its initial weights.
     """
 
     def __init__(
@@ -126,9 +159,14 @@ class Network(Backbone):
         blocks: tuple[int, ...] = (1, 1, 2, 2, 2),
         kernel: int = 9,
         dropout: float = 0.1,
+        skip: float = 0.0,
         head_dropout: float = 0.3,
+        frozen: bool = False,
     ) -> None:
-        super().__init__(rows, widths=widths, blocks=blocks, kernel=kernel, dropout=dropout)
+        super().__init__(
+            rows, widths=widths, blocks=blocks, kernel=kernel, dropout=dropout, skip=skip
+        )
+        self.requires_grad_(not frozen)
         last = nn.Linear(2 * widths[-1], classes)
         nn.init.constant_(last.bias, PRIOR)
         self.head = nn.Sequential(nn.Dropout(head_dropout), last)
@@ -168,6 +206,21 @@ def bce_of_each(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return torch.stack([bce(logits, target) for logits in output.unbind()]).mean()
 
 
+def territory_dropout(
+    sample: Sample, generator: np.random.Generator, *, probability: float
+) -> Sample:
+    """Set the leads of one territory to 0 with this probability, if others have a signal."""
+    if generator.random() >= probability:
+        return sample
+    territory = TERRITORIES[generator.integers(len(TERRITORIES))]
+    outside = np.array([lead not in territory for lead in sample.leads])
+    if not sample.signal[outside].any():
+        return sample
+    zero = sample.signal.dtype.type(0)
+    return replace(sample, signal=np.where(outside[:, None], sample.signal, zero))
+
+
+AUGMENTATIONS: dict[str, Callable[..., Sample]] = {"territory_dropout": territory_dropout}
 NETWORKS = {"resnet": Network, "resnets": Ensemble}
 LOSSES = {"bce_of_each": bce_of_each}
 

@@ -1,14 +1,16 @@
 """House 2026: size, lengths, initial probabilities, and the ensemble."""
 
+import numpy as np
 import pytest
 import torch
 
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS, STANDARD
 from models import find
-from models.house2026 import Block, Ensemble, Network, bce_of_each
+from models.house2026 import Block, Ensemble, Network, bce_of_each, territory_dropout
 from models.losses import bce
 from models.network import build
+from models.sample import Sample
 
 
 def test_the_size_is_that_of_the_results() -> None:
@@ -53,6 +55,42 @@ def test_a_shortcut_that_halves_the_rate_is_the_mean_of_two_steps() -> None:
         block.shortcut.weight.copy_(torch.eye(2)[:, :, None, None])
         output = block(torch.tensor([[[[1.0, 3.0, 5.0]], [[0.0, 2.0, 4.0]]]]))
     torch.testing.assert_close(output, torch.tensor([[[[2.0, 5.0]], [[1.0, 4.0]]]]))
+
+
+def test_a_skipped_block_is_its_shortcut_and_the_mean_is_kept() -> None:
+    torch.manual_seed(0)
+    block = Block(8, 8, 9, halve=False, dropout=0, skip=0.25)
+    for norm in (block.norm, block.first.norm):
+        norm.eval()  # the same statistics in training
+    signal = torch.randn(1, 8, 1, 20).expand(4000, -1, -1, -1)
+    added = (block(signal) - signal).detach()
+    skipped = (added == 0).flatten(1).all(1)
+    assert skipped.float().mean().item() == pytest.approx(0.25, abs=0.03)
+    whole = (block.eval()(signal[:1]) - signal[:1]).detach()[0]
+    torch.testing.assert_close(added[~skipped][0], whole / 0.75)
+    of_blocks = [each.skip for each in Network(2, 3, skip=0.2).blocks]
+    assert of_blocks == pytest.approx([0.025 * number for number in range(1, 9)])
+
+
+def test_a_frozen_network_trains_its_last_layer_alone() -> None:
+    trained = [name for name, weight in Network(2, 3, frozen=True).named_parameters()
+               if weight.requires_grad]  # fmt: skip
+    assert trained == ["head.1.weight", "head.1.bias"]
+
+
+def test_a_territory_is_set_to_0_unless_nothing_else_is_left() -> None:
+    generator = np.random.default_rng(0)
+    whole = Sample(np.ones((12, 5), np.float32), STANDARD, 100.0, {})
+    absent = {
+        tuple(lead for lead, row in zip(STANDARD, one.signal, strict=True) if not row.any())
+        for one in (territory_dropout(whole, generator, probability=1) for _ in range(99))
+    }
+    assert absent == {
+        ("II", "III", "aVF"), ("I", "aVL", "V5", "V6"), ("V1", "V2"), ("V3", "V4"), ("aVR",),
+    }  # fmt: skip
+    assert territory_dropout(whole, generator, probability=0) is whole
+    only = Sample(np.ones((2, 5), np.float32), ("II", "III"), 100.0, {})
+    assert all(territory_dropout(only, generator, probability=1).signal.all() for _ in range(20))
 
 
 def test_initial_probabilities_are_low() -> None:
