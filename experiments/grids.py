@@ -211,7 +211,7 @@ def house_levers() -> Grid:
         "crops-windows": {"max_s": 2.5, "stride_s": 1.25},
         "territories": {"augment": (part("territory_dropout", probability=0.3), *base.augment)},
         "stochastic-depth": {"network": part("resnet", skip=0.2)},
-        "statements": {"classes": "all"},
+        "statements": {"classes": "all", "decision": "global", "rules": "off"},
         "random-encoder": {"network": part("resnet", frozen=True)},
     }
     return Grid(

@@ -146,7 +146,8 @@ def _start(run: LeadSetRun, state: TrainingState) -> tuple[torch.nn.Module, torc
         network = build(recipe, run.leads, run.classes)
     network.load_state_dict({**network.state_dict(), **run.init, **run.frozen})
     for name, weight in network.named_parameters():
-        weight.requires_grad_(name not in run.frozen)
+        if name in run.frozen:
+            weight.requires_grad_(False)
     if state.started:
         log(f"{run.name}: continues {state.position}.")
         network.load_state_dict(state.network)

@@ -107,6 +107,14 @@ def test_a_single_network_initialises_every_member_of_an_ensemble(
     assert "copied to 3 members" in log
 
 
+def test_weights_that_a_network_freezes_itself_are_not_trained() -> None:
+    run = run_of(vary(find("house-resnet"), network=part("resnet", frozen=True)), LEAD_SETS[2])
+    network, optimiser = _start(run, TrainingState(run.key))
+    trained = [weight for name, weight in network.named_parameters() if name.startswith("head.")]
+    assert [weight for weight in network.parameters() if weight.requires_grad] == trained
+    assert sum(len(group["params"]) for group in optimiser.param_groups) == len(trained) == 2
+
+
 def test_tensors_that_do_not_fit_stay_random_and_are_counted_in_the_log(
     model_folder: Path, capsys: pytest.CaptureFixture
 ) -> None:
