@@ -201,8 +201,7 @@ def ptbxl() -> Grid:
 def house_levers() -> Grid:
     """Change one thing of the house's recipe at a time, at a third of its epochs.
 
-    The folder is that of `python -m experiments statements`.  The epoch is chosen on fold 8, and so
-    are the changes: `report --validation`.
+    The epoch is chosen on fold 8, and so are the changes: `report --validation`.
     """
     base = vary(find("house-resnet"), epochs=8, lead_sets=(LEAD_SETS[12],))
     changes: dict[str, dict[str, Any]] = {
@@ -211,7 +210,6 @@ def house_levers() -> Grid:
         "crops-windows": {"max_s": 2.5, "stride_s": 1.25},
         "territories": {"augment": (part("territory_dropout", probability=0.3), *base.augment)},
         "stochastic-depth": {"network": part("resnet", skip=0.2)},
-        "statements": {"classes": "all", "decision": "global", "rules": "off"},
         "random-encoder": {"network": part("resnet", frozen=True)},
     }
     return Grid(
