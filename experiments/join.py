@@ -20,6 +20,7 @@ from models.folder import (
     write_model,
     write_weights,
 )
+from models.recipe import Recipe
 
 Weights = dict[str, Any]  # tensors by name
 
@@ -52,6 +53,11 @@ def join(folder: Path, models: Sequence[Path], *, recipe: str) -> None:
             "fitted; train the ensemble instead"
         )
     for model, other, _ in members:
+        if _reading(model.recipe) != _reading(joint):
+            raise LeadwiseError(
+                f"{model.path}: its recipe {model.recipe.name} reads signals by other transforms "
+                f"or has another network than {recipe}"
+            )
         if (model.classes, other.leads) != (first.classes, entry.leads):
             raise LeadwiseError(
                 f"{model.path}: has other classes or leads than {first.path}; join models of one "
@@ -81,6 +87,12 @@ def join(folder: Path, models: Sequence[Path], *, recipe: str) -> None:
     write_model(model)
     write_expected(draft)
     draft.rename(folder)
+
+
+def _reading(recipe: Recipe) -> tuple[Any, ...]:
+    """Give what members of an ensemble share: the signal that they read, and their network."""
+    network = {name: value for name, value in recipe.network.options.items() if name != "members"}
+    return recipe.fs, recipe.max_s, recipe.transforms, recipe.post_transforms, network
 
 
 def _member(text: str) -> tuple[ModelFolder, TrainedSet, Weights]:

@@ -18,7 +18,7 @@ from models.expected import differences
 from models.folder import read_model, write_model
 from models.model import Model
 from models.network import build
-from models.recipe import Recipe
+from models.recipe import Recipe, vary
 from tests.conftest import save_untrained
 
 HOUSE, TRIO = find("dualnet-house"), find("dualnet-trio")
@@ -70,9 +70,12 @@ def test_models_that_cannot_be_joined_are_refused(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     untrained(HOUSE, 0, one)
     untrained(find("dualnet-two-classes"), 0, two)
+    letters = tmp_path / "letters"
+    untrained(vary(HOUSE, classes="af_n"), 0, letters)
     for models, recipe, message in (
         ([one] * 3, "house-pair", "house-pair: its classes are not exclusive"),
-        ([one, one, two], "dualnet-trio", f"{two}: has other classes or leads than {one}"),
+        ([one, one, two], "dualnet-trio", f"{two}: its recipe dualnet-two-classes reads signals"),
+        ([one, one, letters], "dualnet-trio", f"{letters}: has other classes or leads than {one}"),
         ([one] * 2, "dualnet-trio", "does not fit its recipe: missing members.2"),
         ([one, Path(f"{one}:1")], "dualnet-trio", f"{one}: has no member 1; the first one is 0"),
     ):
