@@ -1,12 +1,10 @@
 """The published networks of STAFF-MALT 2021 on MIT-BIH DS1 by cross-validation over patients.
 
-    python -m benchmarks.beat_networks MITDB NSTDB RUNS [--folds 5]
+    python -m benchmarks.beat_networks MITDB NSTDB RUNS
 
 MITDB is the folder of the WFDB records, NSTDB that of the noises bw, em and ma.  RUNS keeps the
-trained networks; finished ones are not trained again.  Of the five folds the first ones may be
-enough (`--folds`); tables then have the patients of these folds.  The command writes the tables of
-docs/results/holter.md.  Folds are those of benchmarks.beat_classes, first seed; transfer with
-attention has all of them, the other experiments the first one.  V counts at the
+trained networks; finished ones are not trained again.  The command writes the tables of
+docs/results/holter.md.  Folds and seeds are those of benchmarks.beat_classes.  V counts at the
 detected R peaks; fusion and unclassifiable beats and ventricular flutter count neither way.
 """
 
@@ -34,19 +32,21 @@ from holter.examples import (
     with_noise,
 )
 from holter.pair import EXPERIMENTS, Answers, BeatPair
-from holter.pair_training import read_sources, train_experiment
+from holter.pair_training import WINDOWS, read_sources, train_experiment
 from holter.result import CLASSES
 from holter.steps import ARTEFACTS, BEAT_CHECK, MERGING, V_CHECK
 from holter.validation import FOLDS, LEFT_OUT, agreement, split
 
 RESULTS = ROOT / "docs" / "results.md"
-SEED, BEST = 0, "attention"
+SEED, SEEDS, BEST, FROZEN = 0, 3, "attention", "frozen"
+LONGER = 4 * WINDOWS
 TITLES = {
     "lstm": "convolution and LSTM", "transfer": "with transfer",
     "attention": "with transfer and attention",
+    "frozen": "with transfer and attention, network 2 frozen but for its head",
 }  # fmt: skip
 PUBLISHED_F1 = {
-    "lstm": (98.90, 98.50), "transfer": (99.97, 99.67), "attention": (99.98, 99.70),
+    "lstm": ("98.90", "98.50"), "transfer": ("99.97", "99.67"), "attention": ("99.98", "99.70"),
 }  # fmt: skip # Sahin and Kilinc 2021, tables 1 to 3: networks 1 and 2
 MOST_LOST = 0.001  # of the beats
 CLEAN = "clean"
@@ -69,25 +69,18 @@ class Trial(NamedTuple):
         """The beats without added noise."""
         return self.beats[CLEAN]
 
-    def first(self, count: int) -> "Trial":
-        """Take the first patients, which are those of the first fold."""
-        beats = {name: own[:count] for name, own in self.beats.items()}
-        answers = {name: own[:count] for name, own in self.answers.items()}
-        return Trial(self.pairs[:count], beats, answers)
-
 
 def train_folds(
-    sources: list[Source], folds: np.ndarray, count: int, simulated: Examples, runs: Path
-) -> dict[str, dict[int, BeatPair]]:
-    """Train `BEST` in `count` folds, the other experiments in the first one: pairs by fold."""
-    pairs: dict[str, dict[int, BeatPair]] = {name: {} for name in EXPERIMENTS}
-    for fold in range(count):
+    sources: list[Source], simulated: Examples, runs: Path, name: str, seed: int, most: int
+) -> list[BeatPair]:
+    """Train an experiment in all folds: for each patient the pair that has not seen him."""
+    folds, pairs = split([source.clean for source in sources], seed), []
+    for fold in range(FOLDS):
+        log(f"{name}, {most} windows, seed {seed}, fold {fold}")
         others = [source for source, own in zip(sources, folds, strict=True) if own != fold]
-        for name in (BEST,) if fold else EXPERIMENTS:
-            log(f"fold {fold}, {name}")
-            folder = runs / f"fold{fold}"
-            pairs[name][fold] = train_experiment(name, folder, others, simulated)
-    return pairs
+        folder = runs / f"{most}-windows-seed-{seed}" / f"fold-{fold}"
+        pairs.append(train_experiment(name, folder, others, simulated, seed, most))
+    return [pairs[fold] for fold in folds]
 
 
 def under(mitdb: Path, name: str, noise: dict[str, np.ndarray]) -> dict[str, Marked]:
@@ -148,12 +141,19 @@ def labels_of(trial: Trial, steps: Sequence[str] = ()) -> list[np.ndarray]:
     return labels
 
 
-def figures(marked: Sequence[Marked], labels: Sequence[np.ndarray]) -> Row:
+def figures(marked: Sequence[Marked], labels: Sequence[np.ndarray]) -> list[float]:
     """Give sensitivity, positive predictivity and F1 of V in per cent, and the lost beats."""
     v = agreement(marked, labels, "V")
     lost = [(one.matched & (own == EXTRA)).sum() for one, own in zip(marked, labels, strict=True)]
-    values = (v.sensitivity, v.predictivity, v.f1)
-    return [*(f"{100 * value:.1f}" for value in values), f"{sum(lost):,}"]
+    return [100 * v.sensitivity, 100 * v.predictivity, 100 * v.f1, sum(lost)]
+
+
+def shown(seeds: Sequence[list[float]]) -> Row:
+    """Show the mean of `figures` over seeds, and the range of F1."""
+    se, predictivity, f1, lost = np.mean(seeds, axis=0)
+    each = [one[2] for one in seeds]
+    span = f" ({min(each):.1f} to {max(each):.1f})" if len(seeds) > 1 else ""
+    return [f"{se:.1f}", f"{predictivity:.1f}", f"{f1:.1f}{span}", f"{lost:,.0f}"]
 
 
 def single_lead(trial: Trial, main: bool) -> Trial:
@@ -187,28 +187,27 @@ def read_by_a_person(
     return result, count / len(marked)
 
 
-def v_rows(trials: dict[str, Trial], first: int) -> Iterator[Row]:
-    """Give the rows of V at the detected R peaks; `first` patients are those of the first fold."""
-    best = trials[BEST]
-    for name, trial in trials.items():
-        own = trial.first(first)
-        title = f"{TITLES[name]}, {first} patients"
-        yield [title, *figures(own.marked, labels_of(own))]
-    yield [f"{TITLES[BEST]}, {len(best.pairs)} patients", *figures(best.marked, labels_of(best))]
+def v_rows(trials: dict[str, list[Trial]]) -> Iterator[Row]:
+    """Give the rows of V at the detected R peaks: all seeds, then changes of the first one."""
+    for name, seeds in trials.items():
+        each = [figures(trial.marked, labels_of(trial)) for trial in seeds]
+        yield [f"{TITLES[name]}, {len(seeds)} seeds", *shown(each)]
+    first = trials[BEST][SEED]
     changes = {
-        "without network 1": [ARTEFACTS], "without validation after network 1": [BEAT_CHECK],
+        f"{TITLES[BEST]}, first seed": [], "without network 1": [ARTEFACTS],
+        "without validation after network 1": [BEAT_CHECK],
         "without validation after network 2": [V_CHECK],
         "network 2 alone": [ARTEFACTS, BEAT_CHECK, V_CHECK],
     }  # fmt: skip
     for title, steps in changes.items():
-        yield [title, *figures(best.marked, labels_of(best, steps))]
+        yield [title, *shown([figures(first.marked, labels_of(first, steps))])]
     for title, main in (("MLII alone", True), ("the other lead alone", False)):
-        lead = single_lead(best, main)
-        yield [title, *figures(lead.marked, labels_of(lead))]
+        lead = single_lead(first, main)
+        yield [title, *shown([figures(lead.marked, labels_of(lead))])]
     for title, left in (("merged", []), ("not merged", [MERGING])):
-        read, count = read_by_a_person(best.marked, labels_of(best), left)
+        read, count = read_by_a_person(first.marked, labels_of(first), left)
         row = f"clusters named by a person, {title} ({count:.1f} per record)"
-        yield [row, *figures(best.marked, read)]
+        yield [row, *shown([figures(first.marked, read)])]
 
 
 def by_beat_row(pair: BeatPair, marked: list[Marked], held: list[np.ndarray]) -> Row:
@@ -218,22 +217,23 @@ def by_beat_row(pair: BeatPair, marked: list[Marked], held: list[np.ndarray]) ->
         np.where(own, label, LEFT_OUT) for own, label in zip(held, labels_of(trial), strict=True)
     ]
     found = [one._replace(missed=0 * one.missed) for one in marked]
-    return ["folds by beat instead of by patient", *figures(found, labels)]
+    return ["folds by beat instead of by patient", *shown([figures(found, labels)])]
 
 
-def network_rows(trials: dict[str, Trial], first: int) -> Iterator[Row]:
+def network_rows(trials: dict[str, Trial]) -> Iterator[Row]:
     """Give the rows of each network on its own classes, beside the published F1."""
-    shown = [(name, trial.first(first)) for name, trial in trials.items()]
-    for name, trial in [*shown, (BEST, trials[BEST])]:
-        title = f"{TITLES[name]}, {len(trial.pairs)} patients"
-        each = [scored(trial, condition) for condition in CONDITIONS]
-        truth, called = (np.concatenate(parts) for parts in zip(*each, strict=True))
-        yield [title, "1: artefact, beat", *_by_class(truth, called >= 0.5), _shown(name, 0)]
+    for title, trial in trials.items():
+        published = PUBLISHED_F1.get(title, ("–", "–"))
+        own = TITLES.get(title, title)
+        if len(trial.beats) == len(CONDITIONS):
+            each = [scored(trial, condition) for condition in CONDITIONS]
+            truth, called = (np.concatenate(parts) for parts in zip(*each, strict=True))
+            yield [own, "1: artefact, beat", *_by_class(truth, called >= 0.5), published[0]]
         known = [(one.classes >= 0) & one.table.usable.any(axis=1) for one in trial.marked]
         pairs = list(zip(trial.marked, trial.answers[CLEAN], known, strict=True))
-        truth = np.concatenate([one.classes[own] == 2 for one, _, own in pairs])
-        called = np.concatenate([answers.ventricular[own] > 0.5 for _, answers, own in pairs])
-        yield [title, "2: N, V", *_by_class(truth, called), _shown(name, 1)]
+        truth = np.concatenate([one.classes[some] == 2 for one, _, some in pairs])
+        called = np.concatenate([answers.ventricular[some] > 0.5 for _, answers, some in pairs])
+        yield [own, "2: N, V", *_by_class(truth, called), published[1]]
 
 
 def scored(trial: Trial, condition: str) -> tuple[np.ndarray, np.ndarray]:
@@ -244,10 +244,6 @@ def scored(trial: Trial, condition: str) -> tuple[np.ndarray, np.ndarray]:
         beats.append(one.matched[known])
         scores.append(own.beat[known])
     return np.concatenate(beats), np.concatenate(scores)
-
-
-def _shown(name: str, network: int) -> str:
-    return f"{PUBLISHED_F1[name][network]:.2f}"
 
 
 def _by_class(known: np.ndarray, own: np.ndarray) -> Row:
@@ -272,42 +268,62 @@ def artefact_rows(trial: Trial) -> Iterator[Row]:
 
 def main() -> None:
     """Run the command."""
-    options = parse_options(__doc__, "mitdb", "nstdb", "runs", folds=FOLDS)
+    options = parse_options(__doc__, "mitdb", "nstdb", "runs")
     sources = read_sources(options.mitdb, options.nstdb)
     marked, held = [source.clean for source in sources], held_out(sources)
-    folds = split(marked, SEED)
     simulated = simulated_examples(read_noise(options.nstdb))
-    pairs = train_folds(sources, folds, options.folds, simulated, options.runs)
+    pairs = {
+        name: [
+            train_folds(sources, simulated, options.runs, name, seed, WINDOWS)
+            for seed in range(SEEDS)
+        ]
+        for name in EXPERIMENTS
+    }
     log("folds by beat")
-    seen = train_experiment(BEST, options.runs / "by-beat", without(sources, held), simulated)
-    write(options.mitdb, options.nstdb, folds, pairs, by_beat_row(seen, marked, held))
+    folder = options.runs / f"{WINDOWS}-windows-seed-{SEED}" / "by-beat"
+    seen = train_experiment(BEST, folder, without(sources, held), simulated)
+    longer = train_folds(sources, simulated, options.runs, BEST, SEED, LONGER)
+    write(noisy(options.mitdb, options.nstdb), pairs, longer, by_beat_row(seen, marked, held))
+
+
+def noisy(mitdb: Path, nstdb: Path) -> dict[str, list[Marked]]:
+    """Find the beats of all recordings without and with noise."""
+    log("recordings with noise")
+    noise = read_noise(nstdb, later=True)
+    each = [under(mitdb, name, noise) for name in DS1]
+    return {condition: [one[condition] for one in each] for condition in CONDITIONS}
 
 
 def write(
-    mitdb: Path, nstdb: Path, folds: np.ndarray, pairs: dict[str, dict[int, BeatPair]], seen: Row
+    beats: dict[str, list[Marked]],
+    pairs: dict[str, list[list[BeatPair]]],
+    longer: list[BeatPair],
+    seen: Row,
 ) -> None:
-    """Test the pairs and write the tables; patients are in the order of their folds."""
-    noise, first = read_noise(nstdb, later=True), int((folds == 0).sum())
-    log("recordings with noise")
-    order = np.argsort(folds, kind="stable")
-    each = [under(mitdb, DS1[index], noise) for index in order]
-    beats = {condition: [one[condition] for one in each] for condition in CONDITIONS}
+    """Test the pairs and write the tables; network 1 reads noise in the first seed."""
     log("predictions")
-    trials = {}
-    for name, own in pairs.items():
-        chosen = [own[fold] for fold in folds[order].tolist() if fold in own]
-        part = {condition: found[: len(chosen)] for condition, found in beats.items()}
-        trials[name] = tried(chosen, part)
-    rows = [*v_rows(trials, first), seen]
+    clean, trials = {CLEAN: beats[CLEAN]}, {}
+    for name, seeds in pairs.items():
+        conditions = [clean if seed or name == FROZEN else beats for seed in range(len(seeds))]
+        trials[name] = [tried(one, own) for one, own in zip(seeds, conditions, strict=True)]
+    more = f"{TITLES[BEST]}, {LONGER:,} windows"
+    last = tried(longer, beats)
+    of_last = [f"{more}, first seed", *shown([figures(last.marked, labels_of(last))])]
+    first = {**{name: seeds[SEED] for name, seeds in trials.items()}, more: last}
     title = "{} class: precision / recall / F1"
     networks = ("networks", "network", title.format("first"), title.format("second"), "mean F1",
                 "published F1")  # fmt: skip
+    pipelines = ("pipeline", "V: Se", "+P", "F1", "beats lost")
+    removed = ("windows", "R peaks of", "beats", "artefacts", "removed")
+    artefacts = [
+        [f"{windows:,}", *row]
+        for windows, trial in ((WINDOWS, first[BEST]), (LONGER, last))
+        for row in artefact_rows(trial)
+    ]
     write_tables(RESULTS, {
-        "holter-networks": table_lines(networks, network_rows(trials, first)),
-        "holter-pair": table_lines(("pipeline", "V: Se", "+P", "F1", "beats lost"), rows),
-        "holter-artefacts": table_lines(
-            ("R peaks of", "beats", "artefacts", "removed"), artefact_rows(trials[BEST])
-        ),
+        "holter-networks": table_lines(networks, network_rows(first)),
+        "holter-pair": table_lines(pipelines, [*v_rows(trials), of_last, seen]),
+        "holter-artefacts": table_lines(removed, artefacts),
     })  # fmt: skip
 
 

@@ -28,7 +28,12 @@ from models.malt2021 import RECIPES, BeatNetwork, BeatRecipe, predict
 
 FORMAT = 1
 KINDS = ("artefact", "ventricular")
-EXPERIMENTS = ("lstm", "transfer", "attention")
+EXPERIMENTS = {  # recipes of networks 1 and 2
+    "lstm": ("malt-artefact-lstm", "malt-ventricular-lstm"),
+    "transfer": ("malt-artefact-transfer", "malt-ventricular-transfer"),
+    "attention": ("malt-artefact-attention", "malt-ventricular-attention"),
+    "frozen": ("malt-artefact-attention", "malt-ventricular-frozen"),
+}
 CORE = slice(100, 200)  # network 1's samples of a window
 LIMIT = 10.0  # of scaled windows
 MOST_LOG_ODDS = 12.0  # of one lead
@@ -217,7 +222,8 @@ def networks_of(
         A weight is missing or has another shape.
     """
     first, second = (
-        network_of(RECIPES[f"malt-{kind}-{experiment}"], _named(tensors, kind)) for kind in KINDS
+        network_of(RECIPES[name], _named(tensors, kind))
+        for kind, name in zip(KINDS, EXPERIMENTS[experiment], strict=True)
     )
     return first, second
 

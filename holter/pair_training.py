@@ -32,7 +32,7 @@ from holter.examples import (
     weights,
 )
 from holter.model_folder import LARGEST
-from holter.pair import EXPERIMENTS, KINDS, BeatPair, network_of, write_pair
+from holter.pair import EXPERIMENTS, BeatPair, network_of, write_pair
 from models.malt2021 import RECIPES, SIMULATED, BeatNetwork, BeatRecipe, transfer
 
 WINDOWS = 8192  # of each network's training; the published epochs are hundreds of times as many
@@ -85,7 +85,7 @@ def train(
         torch.manual_seed(seed)
         network = BeatNetwork(1, len(recipe.classes), recipe.attention)
     if initial is not None:
-        transfer(network, initial.state_dict(), frozen=False)
+        transfer(network, initial.state_dict(), frozen=recipe.frozen)
     total = min(recipe.epochs * len(examples.targets), most)
     batch = max(1, min(recipe.batch, total // STEPS))
     rows = generator.choice(len(examples.targets), total // batch * batch, p=weights(examples))
@@ -154,8 +154,8 @@ def train_experiment(
     """
     networks: dict[str, BeatNetwork] = {}
     make_folder(folder)
-    for kind, collect in zip(KINDS, (artefact_examples, ventricular_examples), strict=True):
-        name = f"malt-{kind}-{experiment}"
+    collectors = (artefact_examples, ventricular_examples)
+    for name, collect in zip(EXPERIMENTS[experiment], collectors, strict=True):
         recipe = RECIPES[name]
 
         def make(
@@ -207,7 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="model folder to write")
     parser.add_argument(
         "--experiment", choices=EXPERIMENTS, default="attention",
-        help="row of the published tables (default: %(default)s)",
+        help="table of the slides, or frozen: attention, of whose network 2 the head alone is "
+        "trained (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--windows", type=int, default=WINDOWS, metavar="N",

@@ -13,13 +13,14 @@ The slides do not give the layout, the sampling rate or the optimiser.  Ours are
 - 250 Hz, so the windows are 0.4 and 1.2 s long.
 - Adam with a rate of 0.001 and cross-entropy, for the published epochs and batches.
 - Network 2 begins with the weights of network 1, and network 1 with a training on simulated beats.
-  The slides say that transfer learning was used, not from what.
+  The slides say that transfer learning was used, not from what, nor whether layers were frozen:
+  none is, except in `malt-ventricular-frozen`, which trains the head alone.
 
 A window is no record, so this module is no system of `models.SYSTEMS` (docs/design.md, section 3).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -51,6 +52,8 @@ class BeatRecipe:
         Whether additive attention pools the BiLSTM's outputs; else their mean does.
     pretrained : str, optional
         The recipe whose trained network this one begins with, or `SIMULATED`.
+    frozen : bool
+        Whether the head alone is trained.
     lr : float
         Of Adam.
     """
@@ -61,11 +64,12 @@ class BeatRecipe:
     batch: int
     attention: bool
     pretrained: str | None = None
+    frozen: bool = False
     lr: float = 1e-3
 
 
 def _recipes() -> dict[str, BeatRecipe]:
-    """Make the published grid: tables 1 to 3 (rows of three experiments) of both networks."""
+    """Make the published grid, tables 1 to 3 of both networks, and a network 2 that is frozen."""
     recipes = {}
     for experiment in ("lstm", "transfer", "attention"):
         transfer, attention = experiment != "lstm", experiment == "attention"
@@ -76,6 +80,7 @@ def _recipes() -> dict[str, BeatRecipe]:
         recipes[second] = BeatRecipe(
             150, ("N", "V"), 27, 128, attention, first if transfer else None
         )
+    recipes["malt-ventricular-frozen"] = replace(recipes["malt-ventricular-attention"], frozen=True)
     return recipes
 
 

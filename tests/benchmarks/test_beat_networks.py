@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import beat_networks
-from benchmarks.beat_networks import held_out, read_by_a_person, train_folds, without
+from benchmarks.beat_networks import held_out, read_by_a_person, shown, train_folds, without
 from holter.cases import EXTRA, NEITHER
 from holter.examples import Examples, Marked, Source
 from holter.table import read_table
@@ -26,19 +26,31 @@ def marked() -> Marked:
     return Marked(table, classes, ~every, np.zeros((2, 3), int), every, ~every)
 
 
-def test_no_patient_of_a_fold_is_trained_with(
+def test_no_patient_is_tested_by_a_pair_that_has_seen_him(
     marked: Marked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = [Source(name, marked, marked, NONE) for name in "abcdef"]
-    calls = []
+    folders = []
 
-    def record(name: str, folder: Path, others: list[Source], simulated_beats: Examples) -> None:
-        calls.append((folder.name, name, "".join(source.name for source in others)))
+    def record(
+        name: str, folder: Path, others: list[Source], simulated: Examples, seed: int, most: int
+    ) -> set[str]:
+        folders.append((name, folder, seed, most))
+        return {source.name for source in others}
 
     monkeypatch.setattr(beat_networks, "train_experiment", record)
-    train_folds(sources, np.array([0, 1, 1, 0, 2, 2]), 2, NONE, Path("runs"))
-    first = [("fold0", name, "bcef") for name in ("lstm", "transfer", "attention")]
-    assert calls == [*first, ("fold1", "attention", "adef")]
+    monkeypatch.setattr(beat_networks, "split", lambda marked, seed: np.array([0, 1, 1, 4, 2, 3]))
+    pairs = train_folds(sources, NONE, Path("runs"), "lstm", 2, 512)
+    for source, others in zip(sources, pairs, strict=True):
+        assert source.name not in others
+    assert pairs[1] == pairs[2] == set("adef")
+    folder = Path("runs", "512-windows-seed-2")
+    assert folders == [("lstm", folder / f"fold-{fold}", 2, 512) for fold in range(5)]
+
+
+def test_seeds_are_shown_as_mean_and_range() -> None:
+    assert shown([[90, 80, 85, 3]]) == ["90.0", "80.0", "85.0", "3"]
+    assert shown([[90, 80, 85, 3], [80, 70, 75, 5]]) == ["85.0", "75.0", "80.0 (75.0 to 85.0)", "4"]
 
 
 def test_beats_that_are_held_out_teach_nothing(marked: Marked) -> None:

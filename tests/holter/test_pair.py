@@ -240,6 +240,11 @@ def test_training_learns_resumes_and_writes_a_model(
     names = {path.name for path in (tmp_path / "a").iterdir()}
     assert names == {f"malt-{kind}-attention.safetensors" for kind in ("artefact", "ventricular")}
     assert (tmp_path / "simulated.safetensors").exists()
+    frozen = train_experiment("frozen", tmp_path / "a", sources, simulated_beats, most=64)
+    before, own = frozen.artefact.state_dict(), frozen.ventricular.state_dict()
+    changed = {key for key in own if not torch.equal(own[key], before[key])}
+    assert changed == {"head.weight", "head.bias"}
+    assert torch.equal(before["head.weight"], pair.artefact.head.weight)
 
     def never(*words: object) -> BeatNetwork:
         raise AssertionError("trained again")
