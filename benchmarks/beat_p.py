@@ -5,7 +5,7 @@
 MITDB is the folder of the WFDB records, MODEL a model folder of HeartlyAI 2021 that was trained
 without MIT-BIH and QTDB, which has excerpts of it.  It reads simulated rhythms, too, but not turned
 leads, of which only single beats are kept, so all rows are without these.  Folds are by patient,
-with three seeds.  The table is written into docs/results/holter.md.
+with three seeds.  The tables are written into docs/results/holter.md.
 """
 
 import sys
@@ -16,23 +16,27 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.beat_classes import AGREEMENT, RESULTS, SEEDS, of, predict
+from benchmarks.beat_classes import AGREEMENT, RESULTS, SEEDS, Probabilities, of, predict
 from benchmarks.common import parse_options, run, table_lines
 from docs.generate import write_tables
 from ecg.annotations import P
 from ecg.progress import log
 from ecg.records import Record, read_record, write_record
 from holter.cases import Case, generator_of, other_rhythms
+from holter.classifier import BeatClassifier
 from holter.growing import Beats, grow
 from holter.numbers import FS, NAMES
 from holter.table import read_table
 from holter.training import read_cases
-from holter.validation import cross_validate
+from holter.validation import adapted, cross_validate
 from models.model import Model
 from models.segmenter import Segmenter
 
 PR_S, EARLIER_S = (0.36, 0.048), 0.8  # before the R peak: where P is sought, and earlier
 SEEN = 0.3  # probability from which the place of a P wave counts
+GENUINE, RHYTHMS = "genuine beats alone", "and simulated rhythms"
+WITHOUT, WITH, BOTH = "without P", "with P", "V with P, N and S without"
+Models = dict[tuple[str, str], list[list[BeatClassifier]]]  # by training and numbers; by seed
 
 
 def p_probability(segmenter: Segmenter, record: Record) -> tuple[np.ndarray, float]:
@@ -120,17 +124,52 @@ def without_rhythms(case: Case) -> Case:
     return case._replace(patient=case.patient._replace(simulated=nothing))
 
 
-def rows(cases: Sequence[Case]) -> Iterator[list[str]]:
+def combined(v: Probabilities, others: Probabilities) -> Probabilities:
+    """Take the probability of V from one classifier, and N and S in their ratio from another."""
+    result = []
+    for one, other in zip(v, others, strict=True):
+        rest = other[:, :2] / other[:, :2].sum(axis=1, keepdims=True)
+        result.append(np.concatenate([rest * (1 - one[:, 2:]), one[:, 2:]], axis=1))
+    return result
+
+
+def rows(cases: Sequence[Case], models: Models) -> Iterator[list[str]]:
+    """Give the rows of each kind of training, and that of both numbers together."""
+    found = {title: [predict(cases, seed) for seed in seeds] for title, seeds in models.items()}
+    for (kind, title), seeds in found.items():
+        yield [f"{kind}, {title}", *of(cases, seeds)]
+    both = zip(found[RHYTHMS, WITH], found[RHYTHMS, WITHOUT], strict=True)
+    yield [f"{RHYTHMS}, {BOTH}", *of(cases, [combined(*seed) for seed in both])]
+
+
+def reviewed_rows(cases: Sequence[Case], models: Models) -> Iterator[list[str]]:
+    """Give the rows of models that are adapted to five reviewed minutes."""
+    found = {}
+    for title in (WITHOUT, WITH):
+        log(f"five minutes reviewed, {title}")
+        found[title] = [
+            predict(cases, [adapted(*pair) for pair in zip(cases, seed, strict=True)])
+            for seed in models[RHYTHMS, title]
+        ]
+    both = zip(found[WITH], found[WITHOUT], strict=True)
+    found[BOTH] = [combined(*seed) for seed in both]
+    for title, seeds in found.items():
+        yield [title, *of(cases, seeds, since_review=True)]
+
+
+def validated(cases: Sequence[Case]) -> Models:
     """Cross-validate without and with the numbers of P, which are the last ones."""
     alone = [without_rhythms(case) for case in cases]
     whole = cases[0].beats.numbers.shape[1]
-    for kind, some in (("genuine beats alone", alone), ("and simulated rhythms", cases)):
-        for title, count in (("without P", len(NAMES)), ("with P", whole)):
-            train, seeds = partial(grow, columns=np.arange(count)), []
+    models: Models = {}
+    for kind, some in ((GENUINE, alone), (RHYTHMS, cases)):
+        for title, count in ((WITHOUT, len(NAMES)), (WITH, whole)):
+            train = partial(grow, columns=np.arange(count))
+            models[kind, title] = []
             for seed in range(SEEDS):
                 log(f"{kind}, {title}, seed {seed}")
-                seeds.append(predict(some, cross_validate(some, seed, train)))
-            yield [f"{kind}, {title}", *of(some, seeds)]
+                models[kind, title].append(cross_validate(some, seed, train))
+    return models
 
 
 def main() -> None:
@@ -138,7 +177,13 @@ def main() -> None:
     options = parse_options(__doc__, "mitdb", "model")
     segmenter = Segmenter(Model.load(options.model))
     cases = [with_p(options.mitdb, case, segmenter) for case in read_cases(options.mitdb)]
-    write_tables(RESULTS, {"holter-p": table_lines(("numbers", *AGREEMENT), rows(cases))})
+    models = validated(cases)
+    write_tables(RESULTS, {
+        "holter-p": table_lines(("numbers", *AGREEMENT), rows(cases, models)),
+        "holter-p-reviewed": table_lines(
+            ("five minutes reviewed, from 5:00", *AGREEMENT), reviewed_rows(cases, models)
+        ),
+    })  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.beat_p import p_numbers, p_probability
+from benchmarks.beat_p import combined, p_numbers, p_probability
 from ecg.records import read_record, write_record
 from models.model import Model
 from models.segmenter import Segmenter
@@ -43,3 +43,10 @@ def test_the_probability_of_a_long_record_has_no_gap(tmp_path: Path) -> None:
     peaks = np.rint(np.asarray(made.r_peaks) * 250 / 360).astype(int)
     numbers = p_numbers(probability, fs, peaks)
     assert (numbers[1:, 0] > 0.5).mean() > 0.98, "each beat of sinus rhythm has a P wave"
+
+
+def test_v_and_the_others_are_combined() -> None:
+    """V has its probability; N and S share the rest as the other classifier has them."""
+    v, others = np.array([[0.5, 0.1, 0.4], [0, 0, 1]]), np.array([[0.2, 0.6, 0.2], [0.1, 0.3, 0.6]])
+    (both,) = combined([v], [others])
+    assert both == pytest.approx(np.array([[0.15, 0.45, 0.4], [0, 0, 1]]))
