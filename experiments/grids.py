@@ -171,6 +171,9 @@ def isibrno_entries() -> Grid:
     # The plateau schedule reduces the rate only after 7 epochs without a gain.
     recipes["plateau-24"] = _short("isibrno-published", 24)
     recipes["falling-24"] = _short("isibrno-leadwise", 24)
+    recipes["entry7-24"] = _short("isibrno-entry7", 24)
+    standardised = vary(recipes["entry7-24"], post_transforms=(part("z_score"),))
+    recipes["entry7-z-24"] = vary(standardised, name="isibrno-entry7-z-24-epochs")
     return Grid(
         "isibrno2020-entries", "the entries on 3,000 records, one global threshold", recipes,
         records=3000, published=_of_12(published),

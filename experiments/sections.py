@@ -235,35 +235,54 @@ def cross_fitted(side: Side, patients: Sequence[str]) -> tuple[Gain, Counter[str
     return paired_gain(side.scored, replace(side.scored, outputs=outputs)), modes
 
 
+def averaged(parts: Sequence[Scored]) -> Scored:
+    """Average the probabilities of several networks; the output is the most probable class."""
+    mean = np.mean([each.probabilities for each in parts], 0)
+    outputs = np.eye(mean.shape[1], dtype=bool)[mean.argmax(1)]
+    return replace(parts[0], probabilities=mean, outputs=outputs)
+
+
 def ensemble(grid: Grid, results: Sequence[Result], _: Path) -> list[str]:
-    """Score the mean probabilities over seeds; the output is the most probable class."""
+    """Score the mean probabilities over seeds."""
     rows = []
     for (variant, size, fold), group in by_seed(results).items():
         if len(group) > 1:
-            first = group[0].test
-            mean = np.mean([result.test.probabilities for result in group], 0)
-            outputs = np.eye(mean.shape[1], dtype=bool)[mean.argmax(1)]
-            joint = replace(first, probabilities=mean, outputs=outputs)
-            scores = " | ".join(str(measured(joint, name)) for name in grid.measures)
-            rows.append(f"{variant} | {size} | {fold} | mean of {len(group)} | {scores}")
-    titles = " | ".join(f"{MEASURES[name].title} (95 %)" for name in grid.measures)
-    return table(f"variant | leads | fold | seeds | {titles}", rows)
+            joint = averaged([result.test for result in group])
+            row = f"{variant} | {size} | {fold} | mean of {len(group)}"
+            rows.append(f"{row} | {_scores(grid, joint)}")
+    return table(f"variant | leads | fold | seeds | {_titles(grid)}", rows)
 
 
 def out_of_fold(grid: Grid, results: Sequence[Result], _: Path) -> list[str]:
-    """Score the test folds of each variant, lead set and seed as one set of records."""
-    groups: dict[tuple[str, int, int], list[Scored]] = {}
+    """Score the test folds of each variant, lead set and seed as one set of records.
+
+    If another network has each of them as its validation fold, the mean of both is scored, too.
+    That network was not trained on these records, but has chosen its epoch on them.
+    """
+    groups: dict[tuple[str, int, int], list[Result]] = {}
     for result in results:
-        groups.setdefault((result.cell.variant, result.size, result.cell.seed), []).append(
-            result.test
-        )
+        groups.setdefault((result.cell.variant, result.size, result.cell.seed), []).append(result)
     rows = []
-    for (variant, size, seed), folds in groups.items():
-        joint = pooled(folds)
-        scores = " | ".join(str(measured(joint, name)) for name in grid.measures)
-        rows.append(f"{variant} | {size} | {seed} | {len(folds)} | {len(joint.names)} | {scores}")
-    titles = " | ".join(f"{MEASURES[name].title} (95 %)" for name in grid.measures)
-    return table(f"variant | leads | seed | test folds | records | {titles}", rows)
+    for (variant, size, seed), group in groups.items():
+        folds = {f"{len(group)}": [result.test for result in group]}
+        chosen = {result.cell.validation: result for result in group}
+        if all(result.cell.test in chosen for result in group):
+            folds[f"{len(group)}, validation folds too"] = [
+                averaged([result.test, chosen[result.cell.test].validation]) for result in group
+            ]
+        for title, parts in folds.items():
+            joint = pooled(parts)
+            found = f"{len(joint.names)} | {_scores(grid, joint)}"
+            rows.append(f"{variant} | {size} | {seed} | {title} | {found}")
+    return table(f"variant | leads | seed | test folds | records | {_titles(grid)}", rows)
+
+
+def _titles(grid: Grid) -> str:
+    return " | ".join(f"{MEASURES[name].title} (95 %)" for name in grid.measures)
+
+
+def _scores(grid: Grid, joint: Scored) -> str:
+    return " | ".join(str(measured(joint, name)) for name in grid.measures)
 
 
 SECTIONS: Mapping[str, Callable[[Grid, Sequence[Result], Path], list[str]]] = {

@@ -1,6 +1,6 @@
 """Soft targets from a study's test folds, and scores over all of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ class Result:
     cell: Cell
     test: Scored
     size: int = 1
+    validation: Scored | None = None
 
 
 def scored(names: tuple[str, ...], labels: list[int], probabilities: list[list[float]]) -> Scored:
@@ -77,6 +78,20 @@ def test_scores_out_of_fold_are_those_of_all_records(tmp_path: Path) -> None:
     assert "| house | 1 | 0 | 2 | 3 | 0.333" in "\n".join(lines)
     with pytest.raises(LeadwiseError, match="common records"):
         pooled([SECOND, AGAIN])
+
+
+def test_the_mean_of_two_networks_is_scored_where_each_fold_is_tested_and_chooses(
+    tmp_path: Path,
+) -> None:
+    first, second = results_of(FIRST, SECOND)
+    unsure = scored(("A1", "A2"), [0, 1], [[0.8, 0.2, 0, 0], [0, 1.0, 0, 0]])
+    pair = [
+        replace(first, cell=replace(first.cell, validation="1"), validation=AGAIN),
+        replace(second, cell=replace(second.cell, validation="0"), validation=unsure),
+    ]
+    *_, one, both = out_of_fold(GRIDS["dualnet-ten-folds"], pair, tmp_path)
+    assert one.startswith("| house | 1 | 0 | 2 | 3 | 0.333")
+    assert both.startswith("| house | 1 | 0 | 2, validation folds too | 3 | 1.000")
 
 
 def test_each_fold_of_ten_is_tested_and_chooses_once() -> None:
