@@ -35,7 +35,9 @@ def soften(study: str, runs: Path, data: Path, *, share: float = 1.0) -> Iterato
         raise LeadwiseError(f"--share must be above 0 and at most 1, not {share:g}")
     found: dict[str, list[np.ndarray]] = {}
     labels: dict[str, np.ndarray] = {}
-    scored = [result.test for result in read_results(grid_of(study), runs)]
+    grid = grid_of(study)
+    exclusive = all(recipe.head.exclusive for recipe in grid.recipes.values())
+    scored = [result.test for result in read_results(grid, runs)]
     if len({each.classes for each in scored}) != 1:
         raise LeadwiseError(f"{runs}: {study} has no outputs, or outputs of different classes")
     classes = scored[0].classes
@@ -46,15 +48,16 @@ def soften(study: str, runs: Path, data: Path, *, share: float = 1.0) -> Iterato
             found.setdefault(name, []).append(probabilities)
             labels[name] = label.astype(float)
     means = {name: np.mean(rows, axis=0) for name, rows in found.items()}
+    if exclusive:
+        means = {name: mean / mean.sum() for name, mean in means.items()}
     targets = {
-        name: ((1 - share) * labels[name] + share * mean / mean.sum()).tolist()
-        for name, mean in means.items()
+        name: ((1 - share) * labels[name] + share * mean).tolist() for name, mean in means.items()
     }
     write_soft(data, classes, targets)
     doubtful = Counter(
-        classes[int(labels[name].argmax())]
+        classes[index]
         for name, mean in means.items()
-        if mean[labels[name].argmax()] < DOUBTFUL
+        for index in np.flatnonzero((labels[name] > 0) & (mean < DOUBTFUL))
     )
     yield f"{data / FILE}: {len(targets)} records, from {len(scored)} networks"
     counts = ", ".join(f"{name} {doubtful[name]}" for name in classes)

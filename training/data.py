@@ -274,7 +274,9 @@ def split_data(
     taught = taught_labels(recipe, codes)
     for head in (head for head in recipe.heads if head.targets == "soft"):
         name = head.name
-        taught[name] = soft_targets(Path(folder), names, classes[name], labels[name])
+        taught[name] = soft_targets(
+            Path(folder), names, classes[name], labels[name], exclusive=head.exclusive
+        )
     return Data(cache, classes, labels, validation, known, taught)
 
 

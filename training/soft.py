@@ -1,8 +1,9 @@
 """Soft targets of a data folder: probabilities of other networks in place of the labels.
 
-`soft.tsv` has a row per record and a column per class, and probabilities that add up to 1.
-`experiments.soft` writes it from the networks of a study.  A head with `targets="soft"` is trained
-on it; records that it does not list, and all validation records, keep their labels.
+`soft.tsv` has a row per record and a column per class.  Probabilities of exclusive classes add up
+to 1.  `experiments.soft` writes it from the networks of a study, `experiments.statements` from the
+likelihoods of PTB-XL's statements.  A head with `targets="soft"` is trained on it; records that it
+does not list, and all validation records, keep their labels.
 
 The probabilities of an ensemble train a small network (distillation; Hinton et al., "Distilling the
 knowledge in a neural network", 2015).  A mix with the labels takes account of wrong ones
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.tables import read_rows, record_name
+from datasets.tables import Row, read_rows, record_name
 from ecg import LeadwiseError
 from ecg.files import atomic_write
 
@@ -35,14 +36,14 @@ def write_soft(
         draft.write_text("\n".join(["\t".join(["record", *classes]), *rows]) + "\n", "utf-8")
 
 
-def read_soft(folder: Path, classes: Sequence[str]) -> dict[str, np.ndarray]:
+def read_soft(folder: Path, classes: Sequence[str], *, exclusive: bool) -> dict[str, np.ndarray]:
     """Read the soft targets: record to float32 (classes,).
 
     Raises
     ------
     LeadwiseError
-        The table is missing or has other columns, or a row is not of probabilities; the message
-        names it.
+        The table is missing or lacks a class, or a row is not of probabilities; the message names
+        it.
     """
     path = folder / FILE
     if not path.is_file():
@@ -51,32 +52,40 @@ def read_soft(folder: Path, classes: Sequence[str]) -> dict[str, np.ndarray]:
             "the head's targets to 'labels'"
         )
     rows = read_rows(path)
-    if not rows or rows[0].cells != ["record", *classes]:
+    titles = rows[0].cells if rows else []
+    if titles[:1] != ["record"] or not set(classes) <= set(titles):
         raise LeadwiseError(f"{path}: must have the columns record, {', '.join(classes)}")
+    columns = [titles.index(name) for name in classes]
     return {
-        record_name(row.cells[0]): _probabilities(path, row.line, row.cells, len(classes))
+        record_name(row.cells[0]): _probabilities(path, row, len(titles), columns, exclusive)
         for row in rows[1:]
     }
 
 
-def _probabilities(path: Path, line: int, cells: Sequence[str], count: int) -> np.ndarray:
+def _probabilities(
+    path: Path, row: Row, count: int, columns: Sequence[int], exclusive: bool
+) -> np.ndarray:
     try:
-        values = [float(cell) for cell in cells[1:]]
-    except ValueError:
+        values = [float(row.cells[column]) for column in columns]
+    except (ValueError, IndexError):
         values = []
-    complete = len(values) == count and all(0 <= one <= 1 for one in values)
-    if not complete or abs(math.fsum(values) - 1) > SUM_ERROR:
-        raise LeadwiseError(
-            f"{path}: line {line} ({cells[0]}) must have probabilities that add up to 1"
-        )
+    known = len(row.cells) == count and values and all(0 <= one <= 1 for one in values)
+    if not known or (exclusive and abs(math.fsum(values) - 1) > SUM_ERROR):
+        wanted = "probabilities that add up to 1" if exclusive else "probabilities"
+        raise LeadwiseError(f"{path}: line {row.line} ({row.cells[0]}) must have {wanted}")
     return np.array(values, np.float32)
 
 
 def soft_targets(
-    folder: Path, names: Sequence[str], classes: Sequence[str], labels: np.ndarray
+    folder: Path,
+    names: Sequence[str],
+    classes: Sequence[str],
+    labels: np.ndarray,
+    *,
+    exclusive: bool,
 ) -> np.ndarray:
     """Give records their soft targets, or else their labels: float32 (records, classes)."""
-    known = read_soft(folder, classes)
+    known = read_soft(folder, classes, exclusive=exclusive)
     targets = labels.astype(np.float32)
     for index, name in enumerate(names):
         if name in known:

@@ -49,13 +49,13 @@ def test_targets_mix_labels_and_mean_probabilities(
 ) -> None:
     monkeypatch.setattr(soft, "read_results", lambda *_: results_of(FIRST, SECOND, AGAIN))
     lines = list(soften("dualnet-ten-folds", tmp_path, tmp_path))
-    targets = read_soft(tmp_path, AF_LETTERS)
+    targets = read_soft(tmp_path, AF_LETTERS, exclusive=True)
     np.testing.assert_allclose(targets["A1"], [0.9, 0.1, 0, 0])
     np.testing.assert_allclose(targets["A3"], [0.25, 0, 0.75, 0])
     assert lines[0].endswith("soft.tsv: 3 records, from 3 networks")
     assert lines[1] == "labels with a probability below 0.05: 1 (N 0, A 1, O 0, ~ 0)"
     list(soften("dualnet-ten-folds", tmp_path, tmp_path, share=0.5))
-    targets = read_soft(tmp_path, AF_LETTERS)
+    targets = read_soft(tmp_path, AF_LETTERS, exclusive=True)
     np.testing.assert_allclose(targets["A2"], [0.49, 0.51, 0, 0], atol=1e-6)
 
 

@@ -16,14 +16,18 @@ from models import find
 from models.folder import read_model
 from scoring.measures import areas
 from tests.conftest import small
+from training.soft import read_soft
 
 
-def test_both_tables_say_the_same(tmp_path: Path) -> None:
+def test_tables_say_the_same(tmp_path: Path) -> None:
     ours, theirs = tmp_path / "records.tsv", tmp_path / "ptbxl_database.csv"
     ours.write_text("record\tscp\nHR00001\tNORM,SR\nHR00012\t\n")
-    theirs.write_text("ecg_id,scp_codes\n1,\"{'NORM': 100.0, 'SR': 0.0}\"\n12,{}\n")
-    expected = {"HR00001": ("NORM", "SR"), "HR00012": ()}
-    assert read_statements(ours) == read_statements(theirs) == expected
+    theirs.write_text("ecg_id,scp_codes\n1,\"{'NORM': 80.0, 'SR': 0.0}\"\n12,{}\n")
+    third = tmp_path / "remarks.tsv"
+    third.write_text("record\tscp_codes\nHR00001\t{'NORM': 80.0, 'SR': 0.0}\nHR00012\t{}\n")
+    assert read_statements(ours) == {"HR00001": {"NORM": 0, "SR": 0}, "HR00012": {}}
+    expected = {"HR00001": {"NORM": 80, "SR": 0}, "HR00012": {}}
+    assert read_statements(theirs) == read_statements(third) == expected
 
 
 def test_another_table_is_refused(tmp_path: Path) -> None:
@@ -56,6 +60,17 @@ def test_headers_name_statements_behind_the_codes(folded: Path, tmp_path: Path) 
     assert (stated / "folds.tsv").read_text() == (folded / "folds.tsv").read_text()
     with pytest.raises(LeadwiseError, match="stated: exists already; choose a new folder"):
         write_statements(folded, table, stated)
+
+
+def test_likelihoods_are_targets_where_they_are_known(folded: Path, tmp_path: Path) -> None:
+    name = min(path.stem for path in folded.glob("*.hea"))
+    table = tmp_path / "remarks.tsv"
+    table.write_text(f"record\tscp_codes\n{name}\t{{'IMI': 35.0, 'NORM': 100.0, 'SR': 0.0}}\n")
+    write_statements(folded, table, tmp_path / "stated")
+    (code, *_) = parse_header((folded / f"{name}.hea").read_text(), name).codes
+    targets = read_soft(tmp_path / "stated", ("IMI", "NORM", "SR", code), exclusive=False)
+    np.testing.assert_allclose(targets.pop(name), [0.35, 1, 1, 1])
+    assert all((others[:3] == 0).all() for others in targets.values())
 
 
 def test_a_tiny_run_from_table_to_row(

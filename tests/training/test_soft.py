@@ -20,7 +20,7 @@ TARGETS = {"A2": (0.1, 0.2, 0.3, 0.4), "A1": (0.7, 0.1, 0.2, 0.0)}
 
 def test_targets_are_read_as_written(tmp_path: Path) -> None:
     write_soft(tmp_path, AF_LETTERS, TARGETS)
-    read = read_soft(tmp_path, AF_LETTERS)
+    read = read_soft(tmp_path, AF_LETTERS, exclusive=True)
     assert list(read) == ["A1", "A2"]
     for name, values in TARGETS.items():
         np.testing.assert_allclose(read[name], values, atol=5e-5)
@@ -29,7 +29,7 @@ def test_targets_are_read_as_written(tmp_path: Path) -> None:
 def test_records_that_are_not_listed_keep_their_labels(tmp_path: Path) -> None:
     write_soft(tmp_path, AF_LETTERS, TARGETS)
     labels = np.eye(3, 4, dtype=bool)
-    targets = soft_targets(tmp_path, ["A1", "A9", "A2"], AF_LETTERS, labels)
+    targets = soft_targets(tmp_path, ["A1", "A9", "A2"], AF_LETTERS, labels, exclusive=True)
     np.testing.assert_allclose(targets, [TARGETS["A1"], labels[1], TARGETS["A2"]])
     assert targets.dtype == np.float32
     assert labels[0].tolist() == [True, False, False, False]
@@ -49,12 +49,23 @@ def test_records_that_are_not_listed_keep_their_labels(tmp_path: Path) -> None:
 def test_other_tables_are_refused(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "soft.tsv").write_text(text)
     with pytest.raises(LeadwiseError, match=f"soft.tsv: {message}"):
-        read_soft(tmp_path, AF_LETTERS)
+        read_soft(tmp_path, AF_LETTERS, exclusive=True)
+
+
+def test_classes_that_are_not_exclusive_have_any_probabilities(tmp_path: Path) -> None:
+    write_soft(tmp_path, ("1", "2", "3"), {"A1": (0.5, 0.9, 0.8)})
+    read = read_soft(tmp_path, ("3", "1"), exclusive=False)
+    np.testing.assert_allclose(read["A1"], [0.8, 0.5])
+    with pytest.raises(LeadwiseError, match=r"line 2 \(A1\) must have probabilities that add up"):
+        read_soft(tmp_path, ("3", "1"), exclusive=True)
+    (tmp_path / "soft.tsv").write_text("record\t1\t2\nA1\t0.5\t1.5\n")
+    with pytest.raises(LeadwiseError, match=r"line 2 \(A1\) must have probabilities$"):
+        read_soft(tmp_path, ("1", "2"), exclusive=False)
 
 
 def test_a_missing_table_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(LeadwiseError, match=r"soft.tsv: is missing; .* soften STUDY RUNS DATA"):
-        read_soft(tmp_path, AF_LETTERS)
+        read_soft(tmp_path, AF_LETTERS, exclusive=True)
 
 
 def test_soft_targets_are_allowed_for_exclusive_classes() -> None:
