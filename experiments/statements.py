@@ -57,8 +57,8 @@ def write_statements(data: Path, table: Path, folder: Path) -> None:
     """Make a data folder whose headers name the statements after the Challenge's codes.
 
     A Challenge code is the common label of related statements, which helps to train rare ones.
-    Signals are links.  `soft.tsv` has the likelihoods of statements where they are known, else 1,
-    for recipes whose `targets` are `soft`.
+    Signals are links.  If the table has likelihoods, `soft.tsv` has them, and 1 where one is
+    unknown, for recipes whose `targets` are `soft`.
     """
     if folder.exists():
         raise LeadwiseError(f"{folder}: exists already; choose a new folder")
@@ -79,9 +79,12 @@ def write_statements(data: Path, table: Path, folder: Path) -> None:
             if path != header:
                 (draft / path.name).symlink_to(path.resolve())
     shutil.copy(data / "folds.tsv", draft)
-    classes = sorted({code for codes in certain.values() for code in codes})
-    targets = {name: [codes.get(one, 0.0) for one in classes] for name, codes in certain.items()}
-    write_soft(draft, classes, targets)
+    if any(likelihood for stated in statements.values() for likelihood in stated.values()):
+        classes = sorted({code for codes in certain.values() for code in codes})
+        targets = {
+            name: [codes.get(one, 0.0) for one in classes] for name, codes in certain.items()
+        }
+        write_soft(draft, classes, targets)
     draft.rename(folder)
 
 

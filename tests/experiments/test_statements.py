@@ -58,6 +58,7 @@ def test_headers_name_statements_behind_the_codes(folded: Path, tmp_path: Path) 
     ]
     assert (stated / f"{first}.hea").read_text() == (folded / f"{first}.hea").read_text()
     assert (stated / "folds.tsv").read_text() == (folded / "folds.tsv").read_text()
+    assert not (stated / "soft.tsv").exists(), "the table has no likelihoods"
     with pytest.raises(LeadwiseError, match="stated: exists already; choose a new folder"):
         write_statements(folded, table, stated)
 
