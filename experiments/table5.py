@@ -6,17 +6,16 @@ test fold, so their order is compared: Spearman's rank correlation.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean
 from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.common import machine
 from benchmarks.networks import records_per_s
-from docs.generate import table, write_tables
+from docs.generate import stored, table, write_tables
 from ecg.labels import CODES
 from ecg.leads import LEAD_SETS
 from experiments.cells import cells_done
@@ -79,6 +78,7 @@ SIZES = (
 )
 SCORES = "backbone | layers | study | records × epochs | Challenge metric | AUROC | published"
 LEAST = 4  # rows of a rank correlation
+OPEN = "open:"  # before the command of a row without scores
 
 
 def table5(runs: Path | None, *, batch: int, rounds: int, page: Path | None) -> Iterator[str]:
@@ -87,7 +87,7 @@ def table5(runs: Path | None, *, batch: int, rounds: int, page: Path | None) -> 
     Parameters
     ----------
     runs : Path, optional
-        Its finished cells give the scores.
+        Its finished cells give the scores; a row without one keeps the scores that the page has.
     batch, rounds : int
         Batch size; number of training steps to measure, 0: none.  Predictions: three times as many.
     page : Path, optional
@@ -99,7 +99,7 @@ def table5(runs: Path | None, *, batch: int, rounds: int, page: Path | None) -> 
     sizes = table(SIZES, [size_row(row, batch, rounds) for row in PUBLISHED])
     yield from sizes
     yield ""
-    scores = score_lines(runs)
+    scores = score_lines(runs, page)
     yield from scores
     if page:
         write_tables(page, {"table5-sizes": sizes} if rounds else {})
@@ -125,27 +125,46 @@ def size_row(row: Row, batch: int, rounds: int) -> str:
     )
 
 
-def score_lines(runs: Path | None) -> list[str]:
+def score_lines(runs: Path | None, page: Path | None = None) -> list[str]:
     """Make the table of scores, and a line on the order of the rows of each budget."""
     rows, by_budget = [], dict[str, list[tuple[float, float, float]]]()
+    former = former_scores(page)
     for row in PUBLISHED:
-        results = finished(recipe_of(row).network, runs)
-        start = f"{row.backbone} | {row.layers}"
-        if results:
-            cell = results[0].cell
-            budget = f"{cell.records or 'all'} × {cell.epochs}"
-            values = [[measured(one.test, name) for one in results]
-                      for name in ("challenge", "auroc")]  # fmt: skip
-            texts = [spread([v.value for v in of]) if len(of) > 1 else str(of[0]) for of in values]
-            rows.append(f"{start} | {cell.grid} | {budget} | {' | '.join(texts)} | {row.score:.3f}")
-            means = [mean(value.value for value in of) for of in values]
-            by_budget.setdefault(budget, []).append((row.score, means[0], means[1]))
-        else:
+        name = (row.backbone, row.layers)
+        scored = scores_of(finished(recipe_of(row).network, runs)) or former.get(name)
+        if scored and NO not in scored:
+            challenge, auroc = (float(text.split()[0]) for text in scored[2:])
+            by_budget.setdefault(scored[1], []).append((row.score, challenge, auroc))
+        if not scored:
             studies = studies_of(recipe_of(row).network)
-            grid, name = next(study for study in studies if study[0].records)  # the small one
-            command = f"`python -m experiments run {grid.name} DATA RUNS --only {name}`"
-            rows.append(f"{start} | open: {command} | {NO} | {NO} | {NO} | {row.score:.3f}")
+            grid, variant = next(study for study in studies if study[0].records)  # the small one
+            command = f"`python -m experiments run {grid.name} DATA RUNS --only {variant}`"
+            scored = [f"{OPEN} {command}", NO, NO, NO]
+        rows.append(" | ".join([*name, *scored, f"{row.score:.3f}"]))
     return [*table(SCORES, rows), *order_lines(by_budget)]
+
+
+def scores_of(results: Sequence[Result]) -> list[str]:
+    """Give study, budget, Challenge metric and AUROC of a row's results; none without a result."""
+    if not results:
+        return []
+    cell = results[0].cell
+    values = [[measured(one.test, name) for one in results] for name in ("challenge", "auroc")]
+    texts = [spread([v.value for v in of]) if len(of) > 1 else str(of[0]) for of in values]
+    return [cell.grid, f"{cell.records or 'all'} × {cell.epochs}", *texts]
+
+
+def former_scores(page: Path | None) -> dict[tuple[str, str], list[str]]:
+    """Read the rows of a page's table that have scores, by backbone and layers."""
+    path = page and stored(page, "table5")
+    if not (path and path.exists()):
+        return {}
+    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    return {
+        (row[0], row[1]): row[2:6]
+        for row in rows
+        if len(row) == len(SCORES.split(" | ")) and not row[2].startswith(OPEN)
+    }
 
 
 def order_lines(by_budget: dict[str, list[tuple[float, float, float]]]) -> Iterator[str]:

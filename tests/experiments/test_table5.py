@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from docs.generate import stored_rows
 from experiments import __main__ as command
 from experiments import table5
 from experiments.grid import Grid
@@ -118,3 +119,20 @@ def test_the_command_writes_the_page(
     row = page.read_text().splitlines()[3]
     assert row in printed
     assert row.endswith("| – | – | – | 0.699 |")
+
+
+def test_a_row_without_a_cell_keeps_the_scores_of_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    stored = tmp_path / "tables" / "table5.tsv"
+    stored.parent.mkdir()
+    lines = score_lines(None)
+    scored = [
+        f"| {row.backbone} | {row.layers} | small | 9 × 1 | 0.{k}00 (0.1 to 0.2) | 0.{k}50 | 0.600 |"
+        for k, row in enumerate(PUBLISHED[:4], 1)
+    ]
+    stored.write_text("\n".join(stored_rows([*lines[:2], *scored, *lines[6:], "", "An order."])))
+    after = score_lines(None, page)
+    assert after[2:6] == [line.replace("0.600", f"{row.score:.3f}")
+                          for line, row in zip(scored, PUBLISHED[:4], strict=True)]  # fmt: skip
+    assert after[6:24] == lines[6:24]
+    assert "4 rows of 9 × 1" in after[25]
