@@ -171,9 +171,11 @@ def isibrno_entries() -> Grid:
     # The plateau schedule reduces the rate only after 7 epochs without a gain.
     recipes["plateau-24"] = _short("isibrno-published", 24)
     recipes["falling-24"] = _short("isibrno-leadwise", 24)
-    recipes["entry7-24"] = _short("isibrno-entry7", 24)
-    standardised = vary(recipes["entry7-24"], post_transforms=(part("z_score"),))
-    recipes["entry7-z-24"] = vary(standardised, name="isibrno-entry7-z-24-epochs")
+    # Initial logits of 0 and of −3: entry 7 does not begin to learn from 0.
+    recipes["entry7-zero-bias"] = _from_logit(recipes["entry7"], 0.0)
+    standardised = vary(_short("isibrno-entry7", 24), post_transforms=(part("z_score"),))
+    recipes["entry7-zero-bias-z-24"] = _from_logit(standardised, 0.0)
+    recipes["leadwise-rare"] = _from_logit(recipes["leadwise"], -3.0)
     return Grid(
         "isibrno2020-entries", "the entries on 3,000 records, one global threshold", recipes,
         records=3000, published=_of_12(published),
@@ -184,6 +186,11 @@ def isibrno_entries() -> Grid:
 def _short(name: str, epochs: int) -> Recipe:
     own = f"{name}-{epochs}-epochs"
     return vary(find(name), name=own, epochs=epochs, decision="global")
+
+
+def _from_logit(recipe: Recipe, logit: float) -> Recipe:
+    network = part(recipe.network.name, **{**recipe.network.options, "initial_logit": logit})
+    return vary(recipe, name=f"{recipe.name}-from-logit-{logit:g}", network=network)
 
 
 def ptbxl() -> Grid:

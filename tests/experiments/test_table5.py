@@ -127,7 +127,7 @@ def test_a_row_without_a_cell_keeps_the_scores_of_the_page(tmp_path: Path) -> No
     stored.parent.mkdir()
     lines = score_lines(None)
     scored = [
-        f"| {row.backbone} | {row.layers} | small | 9 × 1 | 0.{k}00 (0.1 to 0.2) | 0.{k}50 | 0.600 |"
+        f"| {row.backbone} | {row.layers} | small | 9 × 1 | 0.{k}00 (0.1 to 0.2) | 0.{k}5 | 0.600 |"
         for k, row in enumerate(PUBLISHED[:4], 1)
     ]
     stored.write_text("\n".join(stored_rows([*lines[:2], *scored, *lines[6:], "", "An order."])))

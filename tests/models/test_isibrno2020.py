@@ -16,6 +16,7 @@ from models.isibrno2020 import (
     BASIC,
     INCREASED,
     NETWORKS,
+    RARE,
     AlphaDropout,
     Block,
     MaskedBatchNorm,
@@ -90,8 +91,17 @@ def differing_fields(one: Recipe, other: Recipe) -> set[str]:
 def test_entry_1_has_basic_widths_and_entry_7_other_blocks() -> None:
     assert find("isibrno-entry1").network == BASIC
     entry7 = find("isibrno-entry7").network
-    assert entry7.options == {**INCREASED.options, "dropout": 0.05}
+    assert entry7.options == {**INCREASED.options, "dropout": 0.05, "initial_logit": RARE}
     assert NETWORKS[entry7.name] is SelfNormalisingNetwork
+
+
+@pytest.mark.parametrize(("name", "logit"), [("isibrno-entry7", -3.0), ("isibrno-published", 0.0)])
+def test_logits_begin_at_the_bias_of_the_recipe(name: str, logit: float) -> None:
+    """Without features a logit is its bias."""
+    network = build(find(name), STANDARD, {"diagnosis": CODES})
+    network.weight.data.zero_()
+    logits = network.eval()(torch.zeros(2, 36, 256), torch.tensor([256, 256]))
+    assert torch.equal(logits, torch.full((2, 26), logit))
 
 
 def test_entry_3_has_neither_l2_nor_dropout() -> None:

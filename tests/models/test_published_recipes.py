@@ -89,7 +89,8 @@ ISIBRNO_CHANGES: dict[str, Table] = {
         "optimiser": one("adam", lr=1e-3, weight_decay=0),
     },
     "isibrno-entry7": {  # "Self-normalizing network"; Klambauer et al. 2017: alpha dropout 0.05
-        "network": one("selu_cnn_gru_attention", **INCREASED, dropout=0.05, context_dropout=0.5),
+        "network": one("selu_cnn_gru_attention", **INCREASED, dropout=0.05, context_dropout=0.5,
+                       initial_logit=-3),
     },
     "isibrno-class-thresholds": {"decision": "per class"},  # "individual threshold for each"
     "isibrno-leadwise": LEADWISE,
