@@ -106,7 +106,7 @@ class SelfNormalisingBlock(nn.Module):
       short experiment with basic widths converged much later;
     - contexts have plain dropout, since they are not outputs of SELU;
     - logits begin at −3 (`RARE`), since most classes are rare.  From 0, the network first learns
-      the classes' shares, and without batch norm its features become the same for all records.
+      that they are, its features grow without batch norm, and the GRU saturates.
     """
 
     def __init__(self, channels: int, width: int, dropout: float) -> None:
