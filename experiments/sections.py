@@ -256,25 +256,31 @@ def ensemble(grid: Grid, results: Sequence[Result], _: Path) -> list[str]:
 def out_of_fold(grid: Grid, results: Sequence[Result], _: Path) -> list[str]:
     """Score the test folds of each variant, lead set and seed as one set of records.
 
-    If another network has each of them as its validation fold, the mean of both is scored, too.
-    That network was not trained on these records, but has chosen its epoch on them.
+    Where another network has a test fold as its validation fold, the mean of both is scored, too.
+    That network was not trained on these records, but has chosen its epoch on them.  The gain is
+    over the first network alone, by the study's first measure.
     """
     groups: dict[tuple[str, int, int], list[Result]] = {}
     for result in results:
         groups.setdefault((result.cell.variant, result.size, result.cell.seed), []).append(result)
     rows = []
     for (variant, size, seed), group in groups.items():
-        folds = {f"{len(group)}": [result.test for result in group]}
-        chosen = {result.cell.validation: result for result in group}
-        if all(result.cell.test in chosen for result in group):
-            folds[f"{len(group)}, validation folds too"] = [
-                averaged([result.test, chosen[result.cell.test].validation]) for result in group
-            ]
-        for title, parts in folds.items():
-            joint = pooled(parts)
-            found = f"{len(joint.names)} | {_scores(grid, joint)}"
+        alone = {result.cell.test: result.test for result in group}
+        chosen = {result.cell.validation: result.validation for result in group
+                  if result.cell.validation in alone}  # fmt: skip
+        tables = [(f"{len(alone)}", pooled(list(alone.values())), NO)]
+        if chosen:
+            single = pooled([alone[fold] for fold in chosen])
+            both = pooled([averaged([alone[fold], other]) for fold, other in chosen.items()])
+            gain = paired_gain(single, both, grid.measures[0])
+            if len(chosen) < len(alone):
+                tables.append((f"{len(chosen)}", single, NO))
+            tables.append((f"{len(chosen)}, mean of two networks", both, str(gain)))
+        for title, joint, gained in tables:
+            found = f"{len(joint.names)} | {_scores(grid, joint)} | {gained}"
             rows.append(f"{variant} | {size} | {seed} | {title} | {found}")
-    return table(f"variant | leads | seed | test folds | records | {_titles(grid)}", rows)
+    head = f"variant | leads | seed | test folds | records | {_titles(grid)} | gain in "
+    return table(head + MEASURES[grid.measures[0]].title, rows)
 
 
 def _titles(grid: Grid) -> str:

@@ -91,7 +91,17 @@ def test_the_mean_of_two_networks_is_scored_where_each_fold_is_tested_and_choose
     ]
     *_, one, both = out_of_fold(GRIDS["dualnet-ten-folds"], pair, tmp_path)
     assert one.startswith("| house | 1 | 0 | 2 | 3 | 0.333")
-    assert both.startswith("| house | 1 | 0 | 2, validation folds too | 3 | 1.000")
+    assert both.startswith("| house | 1 | 0 | 2, mean of two networks | 3 | 1.000")
+    assert "| +0.6667 ± " in both
+
+
+def test_the_mean_of_two_networks_is_compared_on_the_folds_that_it_has(tmp_path: Path) -> None:
+    first, second = results_of(FIRST, SECOND)
+    chosen = replace(first, cell=replace(first.cell, validation="1"), validation=AGAIN)
+    *_, every, one, both = out_of_fold(GRIDS["dualnet-ten-folds"], [chosen, second], tmp_path)
+    assert every.startswith("| house | 1 | 0 | 2 | 3 | 0.333")
+    assert one.startswith("| house | 1 | 0 | 1 | 1 | 0.000")
+    assert both.startswith("| house | 1 | 0 | 1, mean of two networks | 1 | 1.000")
 
 
 def test_each_fold_of_ten_is_tested_and_chooses_once() -> None:
