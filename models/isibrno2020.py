@@ -104,9 +104,7 @@ class SelfNormalisingBlock(nn.Module):
       has none, since its output is added to that of a convolution with a bias;
     - alpha dropout is 0.05, which the authors recommend (as 0.1); with the other entries' 0.2, a
       short experiment with basic widths converged much later;
-    - contexts have plain dropout, since they are not outputs of SELU;
-    - logits begin at −3 (`RARE`), since most classes are rare.  From 0, the network first learns
-      that they are, its features grow without batch norm, and the GRU saturates.
+    - contexts have plain dropout, since they are not outputs of SELU.
     """
 
     def __init__(self, channels: int, width: int, dropout: float) -> None:
@@ -248,7 +246,11 @@ def _mask(length: torch.Tensor, steps: int) -> torch.Tensor:
 
 
 class SelfNormalisingNetwork(Network):
-    """The network with self-normalising blocks (entry 7)."""
+    """The network with self-normalising blocks (entry 7).
+
+    Its recipe's logits begin at −3 (`RARE`), our choice, since most classes are rare.  From 0, the
+    network first learns that they are, its features grow without batch norm, and the GRU saturates.
+    """
 
     block = SelfNormalisingBlock
 
